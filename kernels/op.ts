@@ -1,0 +1,137 @@
+// The Op contract: one record per op, each in the folder of its family.
+import type { DType, Shape, TensorSpec } from "../src/tensor/shape.ts";
+import type { GraphOp } from "../src/tensor/tensor.ts";
+import type { NdArray } from "./nd_array.ts";
+
+/** An op with everything that is known when a plan is made. */
+export interface OpSpec<Attributes> {
+  readonly attributes: Attributes;
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+}
+
+// ---- cpu ----
+
+/** A kernel argument: an operand's address, this thread's scratch, memory shared by all threads, or a number. */
+export type CpuArgument =
+  | { readonly input: number }
+  | { readonly output: number }
+  /** Address of at least this many bytes that only this thread sees; contents undefined. */
+  | { readonly scratch: number }
+  /** Address of memory that the threads and the op's dispatches share under this name; contents undefined at first. */
+  | { readonly shared: string; readonly bytes: number }
+  | { readonly i32: number }
+  | { readonly f32: number };
+
+/** One call of an export of kernels.wasm: `kernel(...arguments, start, end)` on every thread. */
+export interface KernelDispatch {
+  readonly kernel: string;
+  readonly arguments: readonly CpuArgument[];
+  /** Length of the range that the threads share; each gets [start, end). */
+  readonly work: number;
+  /** Ranges begin at multiples of this; fewer units than this stay on one thread. Default 1. */
+  readonly grain?: number;
+  /** Reads only what the same thread wrote for the same range in the dispatch before: no barrier between. */
+  readonly follows?: boolean;
+}
+
+/** C (M, N) = op(A) op(B) + beta C through the system's BLAS, rows or columns split over the threads. */
+export interface SgemmDispatch {
+  readonly sgemm: {
+    readonly transA: boolean;
+    readonly transB: boolean;
+    readonly M: number;
+    readonly N: number;
+    readonly K: number;
+    readonly lda: number;
+    readonly ldb: number;
+    readonly ldc: number;
+    readonly beta: 0 | 1;
+    readonly batch: number;
+    /** Elements from one matrix of the batch to the next. */
+    readonly strides: readonly [a: number, b: number, c: number];
+    readonly split: "batch" | "M" | "N";
+  };
+  readonly a: CpuArgument;
+  readonly b: CpuArgument;
+  readonly c: CpuArgument;
+  readonly grain?: number;
+  readonly follows?: boolean;
+}
+
+export type CpuDispatch = KernelDispatch | SgemmDispatch;
+
+export interface CpuFacts {
+  readonly threads: number;
+  /** True when matrix products may be sent to a BLAS. */
+  readonly blas: boolean;
+}
+
+// ---- webgpu ----
+
+/** What kernels may depend on. Limits are the adapter's. */
+export interface GpuFacts {
+  readonly subgroups: boolean;
+  readonly f16: boolean;
+  readonly maxWorkgroupSize: number;
+  readonly maxWorkgroupMemory: number;
+  readonly maxWorkgroupsPerDimension: number;
+}
+
+export type GpuBinding =
+  | { readonly input: number }
+  | { readonly output: number }
+  /** Device memory that the op's dispatches share under this name; contents undefined at first. */
+  | { readonly shared: string; readonly bytes: number };
+
+/** One compute pass. `code` is WGSL with @group(0) @binding(i) for `bindings[i]` (all declared read_write). */
+export interface GpuDispatch {
+  /** Entry point is `main`. Equal texts share a pipeline: put sizes into the text only when that pays. */
+  readonly code: string;
+  readonly bindings: readonly GpuBinding[];
+  /** Static numbers of this dispatch: bound as `var<uniform> params: array<vec4<u32>, n>` at the binding after the last. */
+  readonly params?: Uint32Array;
+  readonly workgroups: readonly [number, number, number];
+}
+
+// ---- the suite ----
+
+/** Uniform numbers for example inputs; the suite seeds it. */
+export interface ExampleRandom {
+  /** Whole number in [low, high]. */
+  int(low: number, high: number): number;
+  /** Uniform in [low, high). */
+  uniform(low: number, high: number): number;
+  normal(): number;
+}
+
+/** A case for the op suite. */
+export interface Example<Attributes> {
+  readonly name: string;
+  readonly attributes: Attributes;
+  readonly inputs: readonly { shape: Shape; dtype: DType; data: Float64Array }[];
+  /** Inputs whose gradient is checked by central differences. Default: all f32 inputs if the op has a gradient. */
+  readonly differentiate?: readonly number[];
+  /** |got - want| <= absolute + relative |want|. Defaults 1e-5 and 1e-5. */
+  readonly absolute?: number;
+  readonly relative?: number;
+}
+
+export interface Op<Attributes> extends GraphOp<Attributes> {
+  /** What the op means: float64, plain loops. Integer tensors arrive as whole float64 numbers. */
+  reference(attributes: Attributes, inputs: readonly NdArray[]): NdArray[];
+  cpu(spec: OpSpec<Attributes>, facts: CpuFacts): CpuDispatch | readonly CpuDispatch[];
+  webgpu(spec: OpSpec<Attributes>, facts: GpuFacts): GpuDispatch | readonly GpuDispatch[];
+  /** Pairs [output, input] that may share storage when the input is not needed afterwards. */
+  readonly inPlace?: readonly (readonly [output: number, input: number])[];
+  /** Output 0 is input 0 under another shape: no kernel runs. */
+  readonly alias?: boolean;
+  /** Inputs of random shapes for the suite: odd sizes, 1, 0, broadcasts, padding. */
+  examples(random: ExampleRandom): readonly Example<Attributes>[];
+}
+
+/** Ops without attributes take this. */
+export type NoAttributes = Readonly<Record<never, never>>;
+
+/** Declares an op; keeps the attribute type inferred in one place. */
+export const defineOp = <Attributes>(op: Op<Attributes>): Op<Attributes> => op;

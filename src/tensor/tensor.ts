@@ -1,0 +1,124 @@
+// The graph core. Calling an op records a node; nothing is computed here and no device is known.
+import { ShapeError, type Shape, sizeOf, type TensorSpec } from "./shape.ts";
+import type { Variable } from "./variable.ts";
+
+/** What the graph needs to know of an op. The full contract is kernels/op.ts. */
+export interface GraphOp<Attributes> {
+  readonly name: string;
+  /** Output specs, or a ShapeError. */
+  infer(attributes: Attributes, inputs: readonly TensorSpec[]): TensorSpec[];
+  /**
+   * Vector-Jacobian product as graph nodes: one gradient per input, undefined where none flows.
+   * `outputGradients[i]` is undefined where the loss does not depend on output i.
+   */
+  gradient?(
+    node: OpNode<Attributes>,
+    outputGradients: readonly (Tensor | undefined)[],
+  ): readonly (Tensor | undefined)[];
+}
+
+export interface OpNode<Attributes = unknown> {
+  readonly kind: "op";
+  readonly id: number;
+  readonly op: GraphOp<Attributes>;
+  readonly attributes: Attributes;
+  readonly inputs: readonly Tensor[];
+  readonly outputs: readonly Tensor[];
+}
+
+/** Fed anew at every call of a compiled function. */
+export interface InputNode {
+  readonly kind: "input";
+  readonly id: number;
+  readonly name: string;
+}
+
+/** Host data that never changes. */
+export interface ConstantNode {
+  readonly kind: "constant";
+  readonly id: number;
+  readonly data: Float32Array | Int32Array;
+}
+
+/** What a Variable held when the call began. */
+export interface VariableNode {
+  readonly kind: "variable";
+  readonly id: number;
+  readonly variable: Variable;
+}
+
+export type Node = OpNode | InputNode | ConstantNode | VariableNode;
+
+let nextId = 0;
+/** Nodes are numbered in program order: inputs always have smaller numbers than their users. */
+export const newNodeId = (): number => nextId++;
+
+/** An immutable handle: a shape, a dtype and the graph node that produces it. */
+export class Tensor {
+  constructor(
+    readonly node: Node,
+    readonly index: number,
+    readonly spec: TensorSpec,
+  ) {}
+
+  get shape(): Shape {
+    return this.spec.shape;
+  }
+
+  get dtype(): TensorSpec["dtype"] {
+    return this.spec.dtype;
+  }
+
+  get size(): number {
+    return sizeOf(this.spec.shape);
+  }
+}
+
+/** Records one op and returns all its outputs. */
+export function applyAll<Attributes>(
+  op: GraphOp<Attributes>,
+  attributes: Attributes,
+  ...inputs: readonly Tensor[]
+): readonly Tensor[] {
+  const specs = op.infer(
+    attributes,
+    inputs.map((input) => input.spec),
+  );
+  const outputs: Tensor[] = [];
+  const node: OpNode<Attributes> = {
+    kind: "op",
+    id: newNodeId(),
+    op,
+    attributes,
+    inputs,
+    outputs,
+  };
+  for (const [index, spec] of specs.entries()) outputs.push(new Tensor(node as OpNode, index, spec));
+  return outputs;
+}
+
+/** Records one op with a single output. */
+export function apply<Attributes>(
+  op: GraphOp<Attributes>,
+  attributes: Attributes,
+  ...inputs: readonly Tensor[]
+): Tensor {
+  return applyAll(op, attributes, ...inputs)[0];
+}
+
+/** A tensor fed at every call. */
+export function input(name: string, spec: TensorSpec): Tensor {
+  return new Tensor({ kind: "input", id: newNodeId(), name }, 0, spec);
+}
+
+/** A tensor of fixed host data; Int32Array makes i32, Float32Array f32. */
+export function constant(data: Float32Array | Int32Array, shape: Shape): Tensor {
+  const dtype = data instanceof Int32Array ? "i32" : "f32";
+  if (data.length !== sizeOf(shape)) {
+    throw new ShapeError("constant", [{ shape, dtype }], `got ${data.length} elements`);
+  }
+  return new Tensor({ kind: "constant", id: newNodeId(), data }, 0, { shape, dtype });
+}
+
+/** Scalar f32 constant. */
+export const scalar = (value: number): Tensor => constant(new Float32Array([value]), []);
