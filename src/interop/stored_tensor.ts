@@ -17,7 +17,7 @@ export const DTYPE_BYTES = {
 
 export type StoredDtype = keyof typeof DTYPE_BYTES;
 
-/** A contiguous row-major tensor; `bytes` starts at a multiple of 8 of its buffer. */
+/** A contiguous row-major tensor. Its bytes may start anywhere in their buffer. */
 export interface StoredTensor {
   readonly dtype: StoredDtype;
   readonly shape: readonly number[];
