@@ -112,6 +112,8 @@ export interface Example<Attributes> {
   readonly inputs: readonly { shape: Shape; dtype: DType; data: Float64Array }[];
   /** Inputs whose gradient is checked by central differences. Default: all f32 inputs if the op has a gradient. */
   readonly differentiate?: readonly number[];
+  /** Outputs that enter the loss of that check. Default: all f32 outputs; name fewer where others are for internal use. */
+  readonly lossOutputs?: readonly number[];
   /** |got - want| <= absolute + relative |want|. Defaults 1e-5 and 1e-5. */
   readonly absolute?: number;
   readonly relative?: number;

@@ -1,0 +1,41 @@
+// Packs the temporaries of a program into one block: two lie at the same place only if they are
+// never alive together. Largest first, each at the lowest address that is free for its lifetime.
+
+export interface Lifetime {
+  readonly bytes: number;
+  readonly first: number;
+  readonly last: number;
+}
+
+export interface Packing {
+  /** Offset of each lifetime, in the order given. */
+  readonly offsets: readonly number[];
+  readonly bytes: number;
+}
+
+const ALIGNMENT = 64;
+
+/** @returns offsets aligned to 64 bytes. */
+export function pack(lifetimes: readonly Lifetime[]): Packing {
+  const offsets = new Array<number>(lifetimes.length).fill(0);
+  const order = lifetimes.map((_, index) => index);
+  order.sort((a, b) => lifetimes[b].bytes - lifetimes[a].bytes || a - b);
+  /** Already packed, in order of offset. */
+  const placed: { begin: number; end: number; first: number; last: number }[] = [];
+  let total = 0;
+  for (const index of order) {
+    const { bytes, first, last } = lifetimes[index];
+    const size = Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+    let begin = 0;
+    for (const other of placed) {
+      if (other.last < first || last < other.first) continue;
+      if (begin + size <= other.begin) break;
+      begin = Math.max(begin, other.end);
+    }
+    offsets[index] = begin;
+    const at = placed.findIndex((other) => other.begin > begin);
+    placed.splice(at < 0 ? placed.length : at, 0, { begin, end: begin + size, first, last });
+    total = Math.max(total, begin + size);
+  }
+  return { offsets, bytes: total };
+}

@@ -1,0 +1,181 @@
+// A prepared program as 32-bit words in shared memory, so that every thread can read it.
+//
+//   kernel:  [0, flags, kernel number, work, grain, arguments, (tag, value) ...]
+//   sgemm:   [1, flags, split, grain, transA, transB, M, N, K, lda, ldb, ldc, beta, batch,
+//             stride a, stride b, stride c, a, b, c]
+//
+// flags bit 0: follows the command before without a barrier.
+
+import type { CpuArgument, CpuDispatch } from "../../../kernels/op.ts";
+
+const KERNEL = 0;
+const SGEMM = 1;
+const FOLLOWS = 1;
+
+/** How an argument word becomes a number for the kernel. */
+const TAG = { integer: 0, float: 1, scratch: 2 } as const;
+
+const SPLITS = ["batch", "M", "N"] as const;
+
+/** Address of an argument that is an operand or shared memory. */
+export type Locate = (argument: CpuArgument) => number;
+
+const bits = new DataView(new ArrayBuffer(4));
+const bitsOf = (value: number): number => {
+  bits.setFloat32(0, value);
+  return bits.getInt32(0);
+};
+
+/** Appends one dispatch. */
+export function encode(
+  words: number[],
+  dispatch: CpuDispatch,
+  kernels: ReadonlyMap<string, number>,
+  locate: Locate,
+): void {
+  const flags = dispatch.follows ? FOLLOWS : 0;
+  if ("sgemm" in dispatch) {
+    const { sgemm: g } = dispatch;
+    words.push(SGEMM, flags, SPLITS.indexOf(g.split), dispatch.grain ?? 8);
+    words.push(g.transA ? 1 : 0, g.transB ? 1 : 0, g.M, g.N, g.K, g.lda, g.ldb, g.ldc, g.beta);
+    words.push(g.batch, ...g.strides);
+    words.push(locate(dispatch.a), locate(dispatch.b), locate(dispatch.c));
+    return;
+  }
+  const kernel = kernels.get(dispatch.kernel);
+  if (kernel === undefined) throw new Error(`cpu: kernels.wasm has no ${dispatch.kernel}`);
+  words.push(KERNEL, flags, kernel, dispatch.work, dispatch.grain ?? 1, dispatch.arguments.length);
+  for (const argument of dispatch.arguments) {
+    if ("i32" in argument) words.push(TAG.integer, argument.i32);
+    else if ("f32" in argument) words.push(TAG.float, bitsOf(argument.f32));
+    else if ("scratch" in argument) words.push(TAG.scratch, argument.scratch);
+    else words.push(TAG.integer, locate(argument));
+  }
+}
+
+export type Kernel = (...values: number[]) => void;
+
+/** C = op(A) op(B) + beta C on addresses of the shared memory. */
+export type Sgemm = (
+  transA: boolean,
+  transB: boolean,
+  M: number,
+  N: number,
+  K: number,
+  a: number,
+  lda: number,
+  b: number,
+  ldb: number,
+  beta: number,
+  c: number,
+  ldc: number,
+) => void;
+
+/** What one thread brings along. */
+export interface ThreadContext {
+  readonly thread: number;
+  readonly threads: number;
+  /** Exports of kernels.wasm, in order of their numbers. */
+  readonly kernels: readonly Kernel[];
+  readonly sgemm: Sgemm | undefined;
+  readonly scratch: number;
+  readonly scratchBytes: number;
+}
+
+/** One dispatch as this thread runs it. */
+export interface Command {
+  readonly follows: boolean;
+  readonly run: () => void;
+}
+
+/** The units of `work` that fall to `thread`: whole multiples of grain. */
+export function shareOf(
+  work: number,
+  grain: number,
+  thread: number,
+  threads: number,
+): [start: number, end: number] {
+  const grains = Math.ceil(work / grain);
+  const start = Math.floor((grains * thread) / threads) * grain;
+  const end = Math.floor((grains * (thread + 1)) / threads) * grain;
+  return [Math.min(start, work), Math.min(end, work)];
+}
+
+/** Reads a program for one thread. */
+export function decode(words: Int32Array, context: ThreadContext): Command[] {
+  const commands: Command[] = [];
+  for (let at = 0; at < words.length; ) {
+    const follows = (words[at + 1] & FOLLOWS) !== 0;
+    if (words[at] === SGEMM) {
+      commands.push({ follows, run: decodeSgemm(words.subarray(at + 2, at + 20), context) });
+      at += 20;
+    } else {
+      const count = words[at + 5];
+      commands.push({ follows, run: decodeKernel(words.subarray(at + 2, at + 6 + 2 * count), context) });
+      at += 6 + 2 * count;
+    }
+  }
+  return commands;
+}
+
+const idle = (): void => {};
+
+function decodeKernel(words: Int32Array, context: ThreadContext): () => void {
+  const [number, work, grain, count] = words;
+  const [start, end] = shareOf(work, grain, context.thread, context.threads);
+  if (start >= end) return idle;
+  const values: number[] = [];
+  for (let argument = 0; argument < count; argument++) {
+    const tag = words[4 + 2 * argument];
+    const value = words[5 + 2 * argument];
+    if (tag === TAG.scratch) {
+      if (value > context.scratchBytes) {
+        throw new Error(`cpu: a kernel wants ${value} bytes of scratch, of ${context.scratchBytes}`);
+      }
+      values.push(context.scratch);
+    } else if (tag === TAG.float) {
+      bits.setInt32(0, value);
+      values.push(bits.getFloat32(0));
+    } else values.push(value);
+  }
+  values.push(start, end);
+  const kernel = context.kernels[number];
+  return () => kernel(...values);
+}
+
+function decodeSgemm(words: Int32Array, context: ThreadContext): () => void {
+  const { sgemm, thread, threads } = context;
+  if (!sgemm) throw new Error("cpu: a program wants BLAS where none is open");
+  const [split, grain, transA, transB, M, N, K, lda, ldb, ldc, beta, batch] = words;
+  const [strideA, strideB, strideC, a, b, c] = words.subarray(12);
+  const extent = [batch, M, N][split];
+  const [start, end] = shareOf(extent, SPLITS[split] === "batch" ? 1 : grain, thread, threads);
+  if (start >= end || M === 0 || N === 0) return idle;
+  const byM = SPLITS[split] === "M";
+  const byN = SPLITS[split] === "N";
+  const rows = byM ? end - start : M;
+  const columns = byN ? end - start : N;
+  const firstA = (byM ? start * (transA ? 1 : lda) : 0) * 4;
+  const firstB = (byN ? start * (transB ? ldb : 1) : 0) * 4;
+  const firstC = (byM ? start * ldc : byN ? start : 0) * 4;
+  const [from, to] = byM || byN ? [0, batch] : [start, end];
+  return () => {
+    for (let item = from; item < to; item++) {
+      sgemm(
+        transA === 1,
+        transB === 1,
+        rows,
+        columns,
+        K,
+        a + firstA + item * strideA * 4,
+        lda,
+        b + firstB + item * strideB * 4,
+        ldb,
+        beta,
+        c + firstC + item * strideC * 4,
+        ldc,
+      );
+    }
+  };
+}
+

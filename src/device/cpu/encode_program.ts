@@ -1,0 +1,82 @@
+// Turns a placed program into the words that the threads read.
+import type { CpuArgument, CpuDispatch, CpuFacts } from "../../../kernels/op.ts";
+import type { Program } from "../program.ts";
+import { encode } from "./commands.ts";
+
+export interface EncodedWords {
+  readonly words: Int32Array;
+  /** Instruction number of each command. */
+  readonly owners: readonly number[];
+  /** Addresses allocated for memory that the dispatches of one op share. */
+  readonly shared: readonly number[];
+}
+
+/**
+ * @param locate address of a buffer by number.
+ * @param allocate memory for what an op's dispatches share.
+ */
+export function encodeProgram(
+  program: Program,
+  kernels: ReadonlyMap<string, number>,
+  facts: CpuFacts,
+  locate: (buffer: number) => number,
+  allocate: (bytes: number) => number,
+): EncodedWords {
+  const words: number[] = [];
+  const owners: number[] = [];
+  const pool = new SharedPool(allocate);
+  const addressOf = (value: number): number => {
+    const { buffer, offset } = program.values[value];
+    return locate(buffer) + offset;
+  };
+  for (const [number, { op, attributes, inputs, outputs }] of program.instructions.entries()) {
+    const spec = {
+      attributes,
+      inputs: inputs.map((value) => program.values[value].spec),
+      outputs: outputs.map((value) => program.values[value].spec),
+    };
+    pool.startOp();
+    const place = (argument: CpuArgument): number => {
+      if ("input" in argument) return addressOf(inputs[argument.input]);
+      if ("output" in argument) return addressOf(outputs[argument.output]);
+      if ("shared" in argument) return pool.addressOf(argument.shared, argument.bytes);
+      throw new Error(`cpu: ${op.name}: ${JSON.stringify(argument)} is not in memory`);
+    };
+    const dispatches = op.cpu(spec, facts);
+    for (const dispatch of Array.isArray(dispatches) ? dispatches : [dispatches]) {
+      encode(words, dispatch as CpuDispatch, kernels, place);
+      owners.push(number);
+    }
+  }
+  return { words: Int32Array.from(words), owners, shared: pool.addresses };
+}
+
+/** Memory for what dispatches of one op share. Ops run one after another, so all ops reuse it. */
+class SharedPool {
+  private readonly blocks: { address: number; bytes: number; taken: boolean }[] = [];
+  private named = new Map<string, number>();
+
+  constructor(private readonly allocate: (bytes: number) => number) {}
+
+  get addresses(): number[] {
+    return this.blocks.map(({ address }) => address);
+  }
+
+  startOp(): void {
+    this.named = new Map();
+    for (const block of this.blocks) block.taken = false;
+  }
+
+  addressOf(name: string, bytes: number): number {
+    const known = this.named.get(name);
+    if (known !== undefined) return known;
+    let block = this.blocks.find((candidate) => !candidate.taken && candidate.bytes >= bytes);
+    if (!block) {
+      block = { address: this.allocate(bytes), bytes, taken: true };
+      this.blocks.push(block);
+    }
+    block.taken = true;
+    this.named.set(name, block.address);
+    return block.address;
+  }
+}

@@ -1,0 +1,96 @@
+// Memory inside one growing WebAssembly memory: first fit, neighbours merged when freed.
+
+const ALIGNMENT = 64; // a cache line, and what BLAS likes
+
+const align = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+
+interface Block {
+  address: number;
+  bytes: number;
+}
+
+/** Thrown when the memory cannot hold a request; names both sizes. */
+export class OutOfMemoryError extends Error {
+  constructor(requested: number, used: number, limit: number) {
+    const mib = (bytes: number) => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
+    super(
+      `cpu: ${mib(requested)} more do not fit: ${mib(used)} of ${mib(limit)} are in use; ` +
+        "lower --max-tokens or --batch-size, or use a smaller model",
+    );
+    this.name = "OutOfMemoryError";
+  }
+}
+
+/** Addresses in [start, limit); `grow` makes the memory reach to an address. */
+export class Heap {
+  /** Free blocks in order of address. */
+  private readonly free: Block[] = [];
+  private readonly used = new Map<number, number>();
+  private top: number;
+  private usedBytes = 0;
+
+  constructor(
+    start: number,
+    readonly limit: number,
+    private readonly grow: (end: number) => void,
+  ) {
+    this.top = align(start);
+  }
+
+  get bytes(): number {
+    return this.usedBytes;
+  }
+
+  /** @returns a 64-byte aligned address. @throws OutOfMemoryError. */
+  allocate(requested: number): number {
+    const bytes = align(Math.max(requested, 1));
+    const index = this.free.findIndex((block) => block.bytes >= bytes);
+    const address = index >= 0 ? this.takeFrom(index, bytes) : this.extend(bytes);
+    this.used.set(address, bytes);
+    this.usedBytes += bytes;
+    return address;
+  }
+
+  private takeFrom(index: number, bytes: number): number {
+    const block = this.free[index];
+    const { address } = block;
+    if (block.bytes === bytes) this.free.splice(index, 1);
+    else {
+      block.address += bytes;
+      block.bytes -= bytes;
+    }
+    return address;
+  }
+
+  private extend(bytes: number): number {
+    // A free block at the very end serves as the start of the new one.
+    const last = this.free.at(-1);
+    const address = last && last.address + last.bytes === this.top ? last.address : this.top;
+    if (address + bytes > this.limit) throw new OutOfMemoryError(bytes, this.usedBytes, this.limit);
+    this.grow(address + bytes);
+    if (last && address === last.address) this.free.pop();
+    this.top = address + bytes;
+    return address;
+  }
+
+  release(address: number): void {
+    const bytes = this.used.get(address);
+    if (bytes === undefined) throw new Error(`Heap: nothing was allocated at ${address}`);
+    this.used.delete(address);
+    this.usedBytes -= bytes;
+    const after = this.free.findIndex((block) => block.address > address);
+    const at = after < 0 ? this.free.length : after;
+    this.free.splice(at, 0, { address, bytes });
+    this.merge(at);
+    if (at > 0) this.merge(at - 1);
+  }
+
+  private merge(index: number): void {
+    const block = this.free[index];
+    const next = this.free[index + 1];
+    if (next && block.address + block.bytes === next.address) {
+      block.bytes += next.bytes;
+      this.free.splice(index + 1, 1);
+    }
+  }
+}

@@ -1,0 +1,77 @@
+// The threads of the cpu device. The caller is thread 0; the others sleep in workers until a
+// program starts. All run the same commands on their own shares, with a barrier between commands.
+import type { BlasDescription } from "./blas.ts";
+import { openBlasFor } from "./blas.ts";
+import { barrier, CONTROL, advance } from "./barrier.ts";
+import { type Command, decode, type Kernel, type Sgemm, type ThreadContext } from "./commands.ts";
+
+/** What a worker needs to become a thread of the team; plain data. */
+export interface ThreadSetup {
+  readonly thread: number;
+  readonly threads: number;
+  readonly memory: WebAssembly.Memory;
+  readonly wasm: Uint8Array;
+  readonly control: number;
+  readonly scratch: number;
+  readonly scratchBytes: number;
+  readonly blas: BlasDescription | undefined;
+}
+
+export interface Thread {
+  readonly context: ThreadContext;
+  readonly control: Int32Array;
+  readonly memory: WebAssembly.Memory;
+  /** Decoded programs by address, with the version they were decoded at. */
+  readonly programs: Map<number, { version: number; commands: Command[] }>;
+}
+
+/** Names of the kernels in a module, in the order of their numbers. */
+export function kernelNames(module: WebAssembly.Module): string[] {
+  return WebAssembly.Module.exports(module)
+    .filter(({ kind }) => kind === "function")
+    .map(({ name }) => name)
+    .sort();
+}
+
+export async function openThread(setup: ThreadSetup): Promise<Thread> {
+  const module = await WebAssembly.compile(setup.wasm.slice().buffer);
+  const { exports } = await WebAssembly.instantiate(module, { env: { memory: setup.memory } });
+  const kernels = kernelNames(module).map((name) => exports[name] as Kernel);
+  const sgemm: Sgemm | undefined = setup.blas
+    ? (await openBlasFor(setup.blas, setup.memory)).sgemm
+    : undefined;
+  const { thread, threads, scratch, scratchBytes } = setup;
+  return {
+    context: { thread, threads, kernels, sgemm, scratch, scratchBytes },
+    control: new Int32Array(setup.memory.buffer, setup.control, 16),
+    memory: setup.memory,
+    programs: new Map(),
+  };
+}
+
+/** Runs this thread's part of the program that the control block names. */
+export function runProgram(thread: Thread, onCommand?: (index: number) => void): void {
+  const { context, control } = thread;
+  const commands = commandsAt(thread);
+  for (let index = 0; index < commands.length; index++) {
+    const { follows, run } = commands[index];
+    if (!follows && index > 0) barrier(control, context.threads);
+    onCommand?.(index);
+    run();
+  }
+  barrier(control, context.threads);
+}
+
+function commandsAt({ control, memory, programs, context }: Thread): Command[] {
+  const address = control[CONTROL.address];
+  const version = control[CONTROL.version];
+  const known = programs.get(address);
+  if (known && known.version === version) return known.commands;
+  const words = new Int32Array(memory.buffer, address, control[CONTROL.words]).slice();
+  const commands = decode(words, context);
+  programs.set(address, { version, commands });
+  return commands;
+}
+
+/** Starts the program in the control block on all other threads. */
+export const start = (control: Int32Array): void => advance(control, CONTROL.generation);

@@ -1,0 +1,34 @@
+// Entry of a cpu thread. Waits for programs in shared memory, so it never returns to its event loop.
+import { barrier, CONTROL, waitWhile } from "./barrier.ts";
+import { openThread, runProgram, type Thread, type ThreadSetup } from "./team.ts";
+
+declare const self: {
+  onmessage: ((event: { data: ThreadSetup }) => void) | null;
+  postMessage(message: { ready: true } | { error: string }): void;
+};
+
+self.onmessage = async ({ data: setup }) => {
+  try {
+    const thread = await openThread(setup);
+    self.postMessage({ ready: true });
+    serve(thread);
+  } catch (error) {
+    self.postMessage({ error: error instanceof Error ? error.message : String(error) });
+  }
+};
+
+function serve(thread: Thread): void {
+  const { control, context } = thread;
+  for (let generation = 0; ; ) {
+    waitWhile(control, CONTROL.generation, generation);
+    generation = Atomics.load(control, CONTROL.generation);
+    if (Atomics.load(control, CONTROL.shutdown) === 1) return;
+    try {
+      runProgram(thread);
+    } catch {
+      // A kernel trapped: the other threads must be told, or they wait for this one for ever.
+      Atomics.store(control, CONTROL.failed, context.thread + 1);
+      for (;;) barrier(control, context.threads);
+    }
+  }
+}

@@ -1,0 +1,52 @@
+// The Device contract: where programs run and variables live.
+import type { Variable } from "../tensor/variable.ts";
+import type { HostArray, Program } from "./program.ts";
+
+/** A result that may still be under way; reading it waits for the device. */
+export interface Pending {
+  read(): Promise<HostArray>;
+}
+
+/** Time spent in one instruction, in microseconds from the start of the run. */
+export interface Span {
+  readonly name: string;
+  readonly start: number;
+  readonly duration: number;
+  /** Shapes of the operands, for a reader. */
+  readonly detail: string;
+}
+
+/** A program made ready: memory planned, kernels chosen, commands encoded. */
+export interface PreparedProgram {
+  /** Bytes of temporaries. */
+  readonly bytes: number;
+  /**
+   * Runs once. Inputs are copied before the call returns; the results stay readable after later runs.
+   * @param spans where to append a span per instruction; timing makes the run slower.
+   */
+  run(inputs: readonly HostArray[], spans?: Span[]): readonly Pending[];
+  /** Gives the memory back. The program must not run again. */
+  release(): void;
+}
+
+export interface DeviceMemory {
+  readonly variables: number;
+  /** Temporaries: the largest prepared program, or the sum where programs do not share them. */
+  readonly temporaries: number;
+  readonly limit: number;
+}
+
+export interface Device {
+  readonly kind: "cpu" | "webgpu";
+  /** One line for the start of a run: what serves. */
+  readonly description: string;
+  prepare(program: Program): PreparedProgram;
+  /** Copies host data into a variable (or view). */
+  write(variable: Variable, data: HostArray): void;
+  /** Copies a variable (or view) to the host. */
+  read(variable: Variable): Promise<HostArray>;
+  /** Gives a root variable's storage back. */
+  free(variable: Variable): void;
+  memory(): DeviceMemory;
+  close(): Promise<void>;
+}

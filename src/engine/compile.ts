@@ -1,0 +1,143 @@
+// A function over tensors, traced once per signature of its inputs, placed, prepared and replayed.
+import type { Device, Pending, PreparedProgram, Span } from "../device/device.ts";
+import type { HostArray } from "../device/program.ts";
+import type { Shape, TensorSpec } from "../tensor/shape.ts";
+import { sizeOf } from "../tensor/shape.ts";
+import { input, type Tensor } from "../tensor/tensor.ts";
+import { place } from "./placement.ts";
+import { withTrace } from "./trace.ts";
+
+/** An argument of a compiled function. */
+export interface HostTensor {
+  readonly data: HostArray;
+  readonly shape: Shape;
+}
+
+export type Tensors = Readonly<Record<string, Tensor>>;
+
+export interface CompileOptions {
+  /** Plans kept; the least recently used one goes first. Default 512. */
+  readonly plans?: number;
+}
+
+export interface CompiledFunction<Inputs extends string, Outputs extends string> {
+  /**
+   * Runs on the device; the plan for this signature is made if there is none.
+   * @param variant distinguishes graphs that the input shapes do not (layers left out, say).
+   */
+  (inputs: Readonly<Record<Inputs, HostTensor>>, variant?: string): Record<Outputs, Pending>;
+  /** Makes the plan without running it; returns the bytes of its temporaries. */
+  prepare(specs: Readonly<Record<Inputs, TensorSpec>>, variant?: string): number;
+  readonly plans: number;
+  /** When set, every run appends its spans here. */
+  spans: Span[] | undefined;
+  release(): void;
+}
+
+interface Plan {
+  readonly prepared: PreparedProgram;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+}
+
+const specOf = ({ data, shape }: HostTensor): TensorSpec => {
+  if (data.length !== sizeOf(shape)) {
+    throw new RangeError(`compile: ${data.length} elements for shape (${shape.join(", ")})`);
+  }
+  return { shape, dtype: data instanceof Int32Array ? "i32" : "f32" };
+};
+
+/**
+ * Compiles `fn` for `device`. `fn` sees symbolic tensors only; what it assigns to variables with
+ * `assign` takes effect at every call.
+ *
+ * @param name shown in profiles and errors.
+ */
+export function compile<Inputs extends string, Outputs extends string>(
+  device: Device,
+  name: string,
+  fn: (inputs: Readonly<Record<Inputs, Tensor>>, variant: string) => Record<Outputs, Tensor>,
+  options: CompileOptions = {},
+): CompiledFunction<Inputs, Outputs> {
+  const capacity = options.plans ?? 512;
+  /** In order of use: the first is the one unused for longest. */
+  const plans = new Map<string, Plan>();
+
+  const planFor = (specs: Readonly<Record<string, TensorSpec>>, variant: string): Plan => {
+    const signature = signatureOf(specs, variant);
+    let plan = plans.get(signature);
+    if (plan) plans.delete(signature);
+    else {
+      plan = makePlan(specs, variant);
+      if (plans.size >= capacity) evictOldest();
+    }
+    plans.set(signature, plan);
+    return plan;
+  };
+
+  const makePlan = (specs: Readonly<Record<string, TensorSpec>>, variant: string): Plan => {
+    const inputs = new Map(Object.entries(specs).map(([key, spec]) => [key, input(key, spec)]));
+    const { result, trace } = withTrace(() =>
+      fn(Object.fromEntries(inputs) as Record<Inputs, Tensor>, variant),
+    );
+    const outputs = new Map(Object.entries<Tensor>(result));
+    const program = place({ name, inputs, outputs, assignments: trace.assignments() });
+    return {
+      prepared: device.prepare(program),
+      inputs: [...inputs.keys()],
+      outputs: [...outputs.keys()],
+    };
+  };
+
+  const evictOldest = (): void => {
+    for (const [signature, plan] of plans) {
+      plan.prepared.release();
+      plans.delete(signature);
+      return;
+    }
+  };
+
+  const call = (inputs: Readonly<Record<string, HostTensor>>, variant = "") => {
+    const specs = Object.fromEntries(Object.entries(inputs).map(([key, t]) => [key, specOf(t)]));
+    const plan = planFor(specs, variant);
+    const results = plan.prepared.run(
+      plan.inputs.map((key) => inputs[key].data),
+      compiled.spans,
+    );
+    return Object.fromEntries(plan.outputs.map((key, index) => [key, results[index]]));
+  };
+
+  const compiled = Object.assign(call, {
+    prepare: (specs: Readonly<Record<string, TensorSpec>>, variant = "") =>
+      planFor(specs, variant).prepared.bytes,
+    plans: 0,
+    spans: undefined as Span[] | undefined,
+    release: () => {
+      for (const plan of plans.values()) plan.prepared.release();
+      plans.clear();
+    },
+  });
+  Object.defineProperty(compiled, "plans", { get: () => plans.size });
+  return compiled as unknown as CompiledFunction<Inputs, Outputs>;
+}
+
+function signatureOf(specs: Readonly<Record<string, TensorSpec>>, variant: string): string {
+  const parts = Object.entries(specs).map(([key, s]) => `${key}:${s.dtype}[${s.shape.join()}]`);
+  return `${variant}|${parts.join(";")}`;
+}
+
+/** Evaluates one tensor outside any compiled function: for debugging and tests. */
+export async function read(device: Device, tensor: Tensor): Promise<HostArray> {
+  const program = place({
+    name: "read",
+    inputs: new Map(),
+    outputs: new Map([["value", tensor]]),
+    assignments: [],
+  });
+  const prepared = device.prepare(program);
+  try {
+    return await prepared.run([])[0].read();
+  } finally {
+    prepared.release();
+  }
+}

@@ -1,0 +1,81 @@
+// Reverse mode over the recorded graph. The result is more graph: nothing is computed here.
+import { add } from "../../kernels/elementwise/index.ts";
+import { formatShape, sameShape } from "../tensor/shape.ts";
+import { constant, type OpNode, scalar, type Tensor } from "../tensor/tensor.ts";
+import { sizeOf } from "../tensor/shape.ts";
+
+/** Output gradients by node id and output index. */
+class Cotangents {
+  private readonly byNode = new Map<number, (Tensor | undefined)[]>();
+
+  of(id: number): readonly (Tensor | undefined)[] | undefined {
+    return this.byNode.get(id);
+  }
+
+  accumulate(target: Tensor, gradient: Tensor): void {
+    if (!sameShape(target.shape, gradient.shape)) {
+      const name = target.node.kind === "op" ? target.node.op.name : target.node.kind;
+      throw new Error(
+        `gradient: ${name} of shape ${formatShape(target.shape)} was given ${formatShape(gradient.shape)}`,
+      );
+    }
+    let slots = this.byNode.get(target.node.id);
+    if (!slots) this.byNode.set(target.node.id, (slots = []));
+    const before = slots[target.index];
+    slots[target.index] = before ? add(before, gradient) : gradient;
+  }
+}
+
+/** Nodes from which some tensor of `wrt` is reachable, i.e. through which gradient must flow. */
+function dependents(order: readonly OpNode[], wrt: readonly Tensor[]): Set<number> {
+  const wanted = new Set(wrt.map((tensor) => tensor.node.id));
+  const needed = new Set<number>(wanted);
+  for (const node of order) {
+    if (node.inputs.some((input) => needed.has(input.node.id))) needed.add(node.id);
+  }
+  return needed;
+}
+
+/** Op nodes below `root`, inputs before users. */
+export function topologicalOrder(roots: readonly Tensor[]): OpNode[] {
+  const seen = new Set<number>();
+  const nodes: OpNode[] = [];
+  const stack = roots.map((root) => root.node);
+  for (let node = stack.pop(); node; node = stack.pop()) {
+    if (seen.has(node.id) || node.kind !== "op") continue;
+    seen.add(node.id);
+    nodes.push(node);
+    for (const input of node.inputs) stack.push(input.node);
+  }
+  return nodes.sort((a, b) => a.id - b.id);
+}
+
+/**
+ * d loss / d wrt[i], each of the shape of wrt[i]; zeros where the loss does not depend on it.
+ *
+ * @param loss scalar f32.
+ * @throws Error naming the op if gradient must pass an op that has none.
+ */
+export function gradient(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
+  if (loss.size !== 1 || loss.dtype !== "f32") {
+    throw new Error(`gradient: the loss must be a scalar f32, not ${formatShape(loss.shape)}`);
+  }
+  const order = topologicalOrder([loss]);
+  const needed = dependents(order, wrt);
+  const cotangents = new Cotangents();
+  cotangents.accumulate(loss, loss.shape.length === 0 ? scalar(1) : constant(new Float32Array([1]), loss.shape));
+  for (const node of order.reverse()) {
+    const outputGradients = cotangents.of(node.id);
+    if (!outputGradients || !needed.has(node.id)) continue;
+    if (!node.op.gradient) throw new Error(`gradient: ${node.op.name} has no gradient`);
+    const inputGradients = node.op.gradient(node, outputGradients);
+    for (const [index, input] of node.inputs.entries()) {
+      const inputGradient = inputGradients[index];
+      if (inputGradient && needed.has(input.node.id)) cotangents.accumulate(input, inputGradient);
+    }
+  }
+  return wrt.map((tensor) => {
+    const found = cotangents.of(tensor.node.id)?.[tensor.index];
+    return found ?? constant(new Float32Array(sizeOf(tensor.shape)), tensor.shape);
+  });
+}

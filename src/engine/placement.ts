@@ -1,0 +1,273 @@
+// Decides where every value of a traced function lies: aliases share, in-place results take over
+// their input's buffer, assigned results are produced in the variable itself where that is safe.
+import type { Op } from "../../kernels/op.ts";
+import type { Buffer, Instruction, Program, Value } from "../device/program.ts";
+import { bytesOf } from "../tensor/shape.ts";
+import { apply, type OpNode, type Tensor } from "../tensor/tensor.ts";
+import type { Variable } from "../tensor/variable.ts";
+import { copy } from "../../kernels/movement/index.ts";
+import { topologicalOrder } from "./gradient.ts";
+import type { Assignment } from "./trace.ts";
+
+export interface TracedFunction {
+  readonly name: string;
+  readonly inputs: ReadonlyMap<string, Tensor>;
+  readonly outputs: ReadonlyMap<string, Tensor>;
+  readonly assignments: readonly Assignment[];
+}
+
+/** Bytes [begin, end) of a root variable. */
+interface Region {
+  readonly root: Variable;
+  readonly begin: number;
+  readonly end: number;
+}
+
+const regionOf = (variable: Variable): Region => {
+  const begin = variable.offset * 4;
+  return { root: variable.root, begin, end: begin + bytesOf(variable.spec) };
+};
+
+const overlaps = (a: Region, b: Region): boolean =>
+  a.root === b.root && a.begin < b.end && b.begin < a.end;
+
+/** Places all values of a traced function and lists its instructions in program order. */
+export function place(traced: TracedFunction): Program {
+  return new Placement(traced).program();
+}
+
+class Placement {
+  private readonly buffers: Buffer[] = [];
+  private readonly values: Value[] = [];
+  private readonly instructions: Instruction[] = [];
+  /** Value number of a tensor, by node id and output index. */
+  private readonly placed = new Map<number, number[]>();
+  private readonly variableBuffers = new Map<Variable, number>();
+  private readonly constantBuffers = new Map<object, number>();
+  /** Last instruction that reads each node output. */
+  private readonly lastUse = new Map<number, number[]>();
+  /** Reads of variables: the region and the instruction. */
+  private readonly variableReads: { region: Region; at: number }[] = [];
+  private readonly order: OpNode[];
+  /** Number of instructions; a use "at the end" happens at this time. */
+  private readonly end: number;
+  private readonly outputs: ReadonlyMap<string, Tensor>;
+  private readonly targets = new Map<Tensor, Variable>();
+  private readonly copies: Assignment[] = [];
+  private readonly copyTargets = new Set<number>();
+
+  constructor(private readonly traced: TracedFunction) {
+    // What the caller reads must not change under an assignment of the same run.
+    this.outputs = new Map(
+      [...traced.outputs].map(([name, tensor]) => [
+        name,
+        originOf(tensor).node.kind === "variable" ? apply(copy, {}, tensor) : tensor,
+      ]),
+    );
+    const roots = [...this.outputs.values(), ...traced.assignments.map(({ tensor }) => tensor)];
+    this.order = topologicalOrder(roots);
+    this.end = this.order.filter((node) => !isAlias(node)).length;
+    for (const assignment of traced.assignments) {
+      if (this.targets.has(assignment.tensor)) this.copies.push(assignment);
+      else this.targets.set(assignment.tensor, assignment.variable);
+    }
+    this.findUses();
+  }
+
+  program(): Program {
+    const inputs = [...this.traced.inputs].map(([name, tensor]) => ({
+      name,
+      value: this.valueOf(tensor),
+    }));
+    for (const node of this.order) this.placeInstruction(node, this.instructions.length);
+    for (const [tensor, variable] of this.targets) {
+      if (!this.liesAt(tensor, variable)) this.copies.push({ tensor, variable });
+    }
+    for (const { tensor, variable } of this.copies) this.appendCopy(tensor, variable);
+    const outputs = [...this.outputs].map(([name, tensor]) => {
+      const value = this.valueOf(tensor);
+      this.extend(value, this.instructions.length);
+      return { name, value };
+    });
+    return {
+      name: this.traced.name,
+      buffers: this.buffers,
+      values: this.values,
+      instructions: this.instructions,
+      inputs,
+      outputs,
+    };
+  }
+
+  private findUses(): void {
+    let at = 0;
+    for (const node of this.order) {
+      for (const input of node.inputs) this.use(input, at);
+      if (!isAlias(node)) at++;
+    }
+    for (const tensor of this.outputs.values()) this.use(tensor, this.end);
+    for (const { tensor } of this.copies) this.use(tensor, this.end);
+    for (const tensor of this.targets.keys()) {
+      if (originOf(tensor).node.kind === "variable") this.use(tensor, this.end);
+    }
+  }
+
+  private use(tensor: Tensor, at: number): void {
+    const { node } = tensor;
+    let uses = this.lastUse.get(node.id);
+    if (!uses) this.lastUse.set(node.id, (uses = []));
+    uses[tensor.index] = Math.max(uses[tensor.index] ?? -1, at);
+    if (node.kind === "variable") {
+      this.variableReads.push({ region: regionOf(node.variable), at });
+    }
+    // A view is read through: what reads the alias reads what it shows.
+    if (node.kind === "op" && isAlias(node)) this.use(node.inputs[0], at);
+  }
+
+  private lastUseOf(tensor: Tensor): number {
+    return this.lastUse.get(tensor.node.id)?.[tensor.index] ?? -1;
+  }
+
+  /** Value number of a tensor that needs no instruction, or whose instruction was placed before. */
+  private valueOf(tensor: Tensor): number {
+    const { node } = tensor;
+    const known = this.placed.get(node.id)?.[tensor.index];
+    if (known !== undefined) return known;
+    const bytes = bytesOf(tensor.spec);
+    switch (node.kind) {
+      case "input":
+        return this.record(tensor, this.newBuffer({ kind: "input", bytes, name: node.name }), 0);
+      case "constant": {
+        let buffer = this.constantBuffers.get(node.data);
+        if (buffer === undefined) {
+          buffer = this.newBuffer({ kind: "constant", bytes, data: node.data });
+          this.constantBuffers.set(node.data, buffer);
+        }
+        return this.record(tensor, buffer, 0);
+      }
+      case "variable":
+        return this.record(tensor, this.variableBuffer(node.variable), node.variable.offset * 4);
+      case "op":
+        throw new Error(`${node.op.name} used before it was placed`);
+    }
+  }
+
+  private variableBuffer({ root }: Variable): number {
+    let buffer = this.variableBuffers.get(root);
+    if (buffer === undefined) {
+      buffer = this.newBuffer({ kind: "variable", bytes: bytesOf(root.spec), variable: root });
+      this.variableBuffers.set(root, buffer);
+    }
+    return buffer;
+  }
+
+  private newBuffer(buffer: Buffer): number {
+    return this.buffers.push(buffer) - 1;
+  }
+
+  private record(tensor: Tensor, buffer: number, offset: number): number {
+    const value = this.values.push({ spec: tensor.spec, buffer, offset }) - 1;
+    let slots = this.placed.get(tensor.node.id);
+    if (!slots) this.placed.set(tensor.node.id, (slots = []));
+    slots[tensor.index] = value;
+    return value;
+  }
+
+  private placeInstruction(node: OpNode, at: number): void {
+    const op = node.op as Op<unknown>;
+    const inputs = node.inputs.map((input) => this.valueOf(input));
+    for (const input of inputs) this.extend(input, at);
+    if (op.alias) {
+      const { buffer, offset } = this.values[inputs[0]];
+      this.record(node.outputs[0], buffer, offset);
+      return;
+    }
+    const outputs = node.outputs.map((output) => this.placeOutput(node, op, output, at));
+    this.instructions.push({ op, attributes: node.attributes, inputs, outputs });
+  }
+
+  private placeOutput(node: OpNode, op: Op<unknown>, output: Tensor, at: number): number {
+    const pair = op.inPlace?.find(([index]) => index === output.index);
+    const taken = pair ? node.inputs[pair[1]] : undefined;
+    const target = this.targets.get(output);
+    if (target && this.mayWrite(regionOf(target), node, taken, at)) {
+      return this.record(output, this.variableBuffer(target), target.offset * 4);
+    }
+    if (taken && this.mayTakeOver(taken, output, node, at)) {
+      const { buffer, offset } = this.values[this.valueOf(taken)];
+      const value = this.record(output, buffer, offset);
+      this.extend(value, this.endOf(output, at));
+      return value;
+    }
+    const bytes = bytesOf(output.spec);
+    const last = this.endOf(output, at);
+    return this.record(output, this.newBuffer({ kind: "temporary", bytes, first: at, last }), 0);
+  }
+
+  private endOf(output: Tensor, at: number): number {
+    // An assigned tensor that could not be produced in place is copied at the end.
+    const end = this.targets.has(output) ? this.end : -1;
+    return Math.max(at, this.lastUseOf(output), end);
+  }
+
+  /** May this instruction write a variable's region: does nobody read the old contents any more? */
+  private mayWrite(region: Region, node: OpNode, taken: Tensor | undefined, at: number): boolean {
+    const samePlace =
+      taken?.node.kind === "variable" &&
+      taken.node.variable.root === region.root &&
+      taken.node.variable.offset * 4 === region.begin;
+    const readNow = node.inputs.some((input, index) => {
+      const origin = originOf(input);
+      if (origin.node.kind !== "variable") return false;
+      if (!overlaps(regionOf(origin.node.variable), region)) return false;
+      return !(samePlace && node.inputs[index] === taken);
+    });
+    if (readNow) return false;
+    return !this.variableReads.some((read) => read.at > at && overlaps(read.region, region));
+  }
+
+  /** May `output` overwrite the temporary that `taken` lies in? */
+  private mayTakeOver(taken: Tensor, output: Tensor, node: OpNode, at: number): boolean {
+    const value = this.values[this.valueOf(taken)];
+    const buffer = this.buffers[value.buffer];
+    if (buffer.kind !== "temporary" || bytesOf(taken.spec) !== bytesOf(output.spec)) return false;
+    if (buffer.last > at || this.targets.has(taken)) return false;
+    const sharers = node.inputs.filter(
+      (input) => this.values[this.valueOf(input)].buffer === value.buffer,
+    );
+    return sharers.length === 1;
+  }
+
+  private extend(value: number, last: number): void {
+    const buffer = this.buffers[this.values[value].buffer];
+    if (buffer.kind === "temporary") buffer.last = Math.max(buffer.last, last);
+  }
+
+  private liesAt(tensor: Tensor, variable: Variable): boolean {
+    const { buffer, offset } = this.values[this.valueOf(tensor)];
+    return this.variableBuffers.get(variable.root) === buffer && offset === variable.offset * 4;
+  }
+
+  private appendCopy(tensor: Tensor, variable: Variable): void {
+    const source = this.valueOf(tensor);
+    this.extend(source, this.instructions.length);
+    const buffer = this.variableBuffer(variable);
+    if (this.values[source].buffer === buffer || this.copyTargets.has(this.values[source].buffer)) {
+      throw new Error(`assign: ${variable.name} takes the old value of a variable that is assigned too`);
+    }
+    this.copyTargets.add(buffer);
+    const target =
+      this.values.push({ spec: tensor.spec, buffer, offset: variable.offset * 4 }) - 1;
+    const op = copy as Op<unknown>;
+    this.instructions.push({ op, attributes: {}, inputs: [source], outputs: [target] });
+  }
+}
+
+/** What a chain of aliases shows. */
+function originOf(tensor: Tensor): Tensor {
+  let origin = tensor;
+  while (origin.node.kind === "op" && isAlias(origin.node)) origin = origin.node.inputs[0];
+  return origin;
+}
+
+const isAlias = (node: OpNode): boolean => (node.op as Op<unknown>).alias === true;

@@ -1,0 +1,67 @@
+// What a function under compilation does besides computing: it reads and assigns variables.
+import { newNodeId, Tensor } from "../tensor/tensor.ts";
+import { formatShape, sameShape } from "../tensor/shape.ts";
+import type { Variable } from "../tensor/variable.ts";
+
+export interface Assignment {
+  readonly variable: Variable;
+  readonly tensor: Tensor;
+}
+
+/** Effects of one traced call, in program order. */
+export class Trace {
+  private readonly current = new Map<Variable, Tensor>();
+
+  read(variable: Variable): Tensor {
+    let tensor = this.current.get(variable);
+    if (!tensor) {
+      tensor = new Tensor({ kind: "variable", id: newNodeId(), variable }, 0, variable.spec);
+      this.current.set(variable, tensor);
+    }
+    return tensor;
+  }
+
+  private readonly assigned = new Map<Variable, Tensor>();
+
+  assign(variable: Variable, tensor: Tensor): void {
+    if (!sameShape(variable.spec.shape, tensor.shape) || variable.spec.dtype !== tensor.dtype) {
+      throw new TypeError(
+        `assign: ${variable.name} is ${variable.spec.dtype}${formatShape(variable.spec.shape)}, ` +
+          `not ${tensor.dtype}${formatShape(tensor.shape)}`,
+      );
+    }
+    this.current.set(variable, tensor);
+    this.assigned.set(variable, tensor);
+  }
+
+  /** The last assignment of each variable. */
+  assignments(): Assignment[] {
+    return [...this.assigned].map(([variable, tensor]) => ({ variable, tensor }));
+  }
+}
+
+let active: Trace | undefined;
+
+/** Runs `body` with a fresh trace and returns its result beside the trace. */
+export function withTrace<T>(body: () => T): { result: T; trace: Trace } {
+  const outer = active;
+  const trace = new Trace();
+  active = trace;
+  try {
+    return { result: body(), trace };
+  } finally {
+    active = outer;
+  }
+}
+
+/** The value of a variable at this point of the program. */
+export function valueOf(variable: Variable): Tensor {
+  if (active) return active.read(variable);
+  return new Tensor({ kind: "variable", id: newNodeId(), variable }, 0, variable.spec);
+}
+
+/** From here on in the program, `variable` holds `tensor`. Only inside a compiled function. */
+export function assign(variable: Variable, tensor: Tensor): void {
+  if (!active) throw new Error(`assign: ${variable.name} assigned outside a compiled function`);
+  active.assign(variable, tensor);
+}
