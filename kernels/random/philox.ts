@@ -1,0 +1,58 @@
+// Philox 4x32-10 (Salmon et al. 2011) on the host: the same integers as the kernels.
+
+/** High 32 bits of the unsigned product of two words. */
+function multiplyHigh(a: number, b: number): number {
+  const aLow = a & 0xffff;
+  const aHigh = a >>> 16;
+  const bLow = b & 0xffff;
+  const bHigh = b >>> 16;
+  const middle = aHigh * bLow + Math.floor((aLow * bLow) / 65536);
+  const cross = aLow * bHigh + (middle % 65536);
+  return (aHigh * bHigh + Math.floor(middle / 65536) + Math.floor(cross / 65536)) >>> 0;
+}
+
+/** The four output words of one counter, as unsigned numbers. */
+export function philox(
+  counter: readonly [number, number, number, number],
+  key: readonly [number, number],
+): [number, number, number, number] {
+  let [c0, c1, c2, c3] = counter;
+  let [key0, key1] = key;
+  for (let round = 0; round < 10; round++) {
+    const high0 = multiplyHigh(c0 >>> 0, 0xd2511f53);
+    const low0 = Math.imul(c0, 0xd2511f53);
+    const high1 = multiplyHigh(c2 >>> 0, 0xcd9e8d57);
+    const low1 = Math.imul(c2, 0xcd9e8d57);
+    c0 = high1 ^ c1 ^ key0;
+    c1 = low1;
+    c2 = high0 ^ c3 ^ key1;
+    c3 = low0;
+    key0 = (key0 + 0x9e3779b9) | 0;
+    key1 = (key1 + 0xbb67ae85) | 0;
+  }
+  return [c0 >>> 0, c1 >>> 0, c2 >>> 0, c3 >>> 0];
+}
+
+/** Key of a random op: the i32 tensor [seed, update, microBatch, 0] and the op's static stream. */
+export interface RandomKey {
+  readonly seed: number;
+  readonly update: number;
+  readonly microBatch: number;
+  readonly stream: number;
+}
+
+/** The random word that belongs to an element of a random op. */
+export function philoxWord(
+  element: number,
+  { seed, update, microBatch, stream }: RandomKey,
+): number {
+  return philox([element >>> 2, update, microBatch, 0], [seed, stream])[element & 3];
+}
+
+/** Words below this are dropped: floor(p 2^32) as an unsigned number. */
+export const dropThreshold = (p: number): number => Math.floor(p * 2 ** 32);
+
+/** Multiplier of an element under dropout: 0 with probability p, else 1 / (1 - p). */
+export function dropoutMultiplier(element: number, p: number, key: RandomKey): number {
+  return philoxWord(element, key) >= dropThreshold(p) ? 1 / (1 - p) : 0;
+}
