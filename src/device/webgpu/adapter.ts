@@ -1,0 +1,177 @@
+// Finds the adapter that a user means, and what is true of it.
+import type { GpuFacts } from "../../../kernels/op.ts";
+import { UserError } from "../../config/user_error.ts";
+import {
+  type AdapterWish,
+  isUnavailable,
+  type OpenProvider,
+  type Provider,
+  providers,
+  type Unavailable,
+} from "./provider.ts";
+
+export interface AdapterFacts extends GpuFacts {
+  readonly provider: string;
+  readonly name: string;
+  readonly backend: string;
+  readonly type: "real" | "software";
+  readonly timestamps: boolean;
+  readonly subgroupMatrix: boolean;
+  readonly limits: Readonly<Record<string, number>>;
+}
+
+export interface FoundAdapter {
+  readonly facts: AdapterFacts;
+  readonly adapter: GPUAdapter;
+  readonly provider: OpenProvider;
+}
+
+/**
+ * What stands behind the colon of `--device webgpu:...`: nothing takes a real GPU, `software` a
+ * CPU driver (llvmpipe, SwiftShader), any other text the adapter whose name contains it.
+ */
+export type AdapterChoice = string | undefined;
+
+const wishes: readonly AdapterWish[] = ["high-performance", "low-power", "fallback"];
+
+const softwareNames = /llvmpipe|lavapipe|softpipe|swiftshader|basic render/i;
+
+const softwareRemedy =
+  "ask for a software adapter by name: --device webgpu:software (slow, for tests)";
+
+/** Features that kernels or the profiler use where an adapter has them. */
+export const wantedFeatures = [
+  "shader-f16",
+  "subgroups",
+  "timestamp-query",
+  "chromium-experimental-subgroup-matrix",
+] as const;
+
+/**
+ * The first adapter that answers `choice`, over all providers in order; or why there is none.
+ *
+ * @param listedOnly see Provider.open: for a caller who would be content with no GPU.
+ */
+export async function findAdapter(
+  choice?: AdapterChoice,
+  listedOnly = false,
+  offered: readonly Provider[] = providers,
+): Promise<FoundAdapter | Unavailable> {
+  const refusals: Unavailable[] = [];
+  for (const { name, open } of offered) {
+    const opened = await open(listedOnly);
+    const found = isUnavailable(opened) ? opened : await searchProvider(name, opened, choice);
+    if (!isUnavailable(found)) return found;
+    refusals.push(found);
+  }
+  const present = refusals.filter(({ absent }) => !absent);
+  const told = present.length > 0 ? present : refusals;
+  return { reason: told.map(({ reason }) => reason).join("; "), remedy: told[0].remedy };
+}
+
+/** The adapter, or a UserError that says why there is none. */
+export async function requireAdapter(choice?: AdapterChoice): Promise<FoundAdapter> {
+  const found = await findAdapter(choice);
+  if (!isUnavailable(found)) return found;
+  throw new UserError({
+    place: choice === undefined ? "--device webgpu" : `--device webgpu:${choice}`,
+    problem: found.reason,
+    remedy: `${found.remedy}, or use --device cpu`,
+  });
+}
+
+async function searchProvider(
+  name: string,
+  provider: OpenProvider,
+  choice: AdapterChoice,
+): Promise<FoundAdapter | Unavailable> {
+  const seen = new Map<string, AdapterFacts>();
+  for (const wish of wishes) {
+    const adapter = await provider.requestAdapter(wish);
+    if (!adapter) continue;
+    const facts = factsOf(name, provider, adapter);
+    if (isNullBackend(facts)) return nullBackend(name);
+    if (answers(facts, choice)) return { facts, adapter, provider };
+    seen.set(facts.name, facts);
+  }
+  if (seen.size === 0) {
+    return {
+      reason: `${name} finds no adapter`,
+      remedy: "install the GPU's driver (on Linux a Vulkan driver)",
+    };
+  }
+  const list = [...seen.values()].map((facts) => `${facts.name} (${facts.type})`).join(", ");
+  if (choice === undefined) {
+    return { reason: `${name} finds only a software adapter: ${list}`, remedy: softwareRemedy };
+  }
+  return {
+    reason: `${name} finds no adapter named ${JSON.stringify(choice)}, only ${list}`,
+    remedy: "name one of these, or point VK_DRIVER_FILES at the driver's manifest",
+  };
+}
+
+function answers(facts: AdapterFacts, choice: AdapterChoice): boolean {
+  if (choice === undefined) return facts.type === "real";
+  if (choice === "software") return facts.type === "software";
+  return facts.name.toLowerCase().includes(choice.toLowerCase());
+}
+
+/** Dawn without a driver answers with a backend that computes nothing: every result is zero. */
+const isNullBackend = ({ backend, name }: AdapterFacts): boolean =>
+  backend === "null" || name.includes("null-backend");
+
+const nullBackend = (provider: string): Unavailable => ({
+  reason: `${provider} finds no usable driver and offers Dawn's null backend, whose results are all zero`,
+  remedy: "install a Vulkan driver that Dawn accepts (Mesa 23 or newer, or NVIDIA's own)",
+});
+
+function factsOf(providerName: string, provider: OpenProvider, adapter: GPUAdapter): AdapterFacts {
+  const { info, features } = adapter;
+  const { backend, isCpu } = provider.nativeFacts(adapter);
+  const limits = limitsOf(adapter);
+  const name = info.description || info.device || `${info.vendor} ${info.architecture}`.trim();
+  // A provider that hides the driver's answer leaves the standard's flag and the driver's name.
+  const software = isCpu || info.isFallbackAdapter || softwareNames.test(`${name} ${info.device}`);
+  return {
+    provider: providerName,
+    name: name || "unnamed adapter",
+    backend: backend ?? "unknown backend",
+    type: software ? "software" : "real",
+    f16: features.has("shader-f16"),
+    subgroups: features.has("subgroups"),
+    timestamps: features.has("timestamp-query"),
+    subgroupMatrix: features.has("chromium-experimental-subgroup-matrix"),
+    maxWorkgroupSize: limits.maxComputeInvocationsPerWorkgroup,
+    maxWorkgroupMemory: limits.maxComputeWorkgroupStorageSize,
+    maxWorkgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
+    limits,
+  };
+}
+
+/** All of the adapter's limits, by name: Dawn's bindings refuse a request that names only some. */
+export function limitsOf(adapter: GPUAdapter): Record<string, number> {
+  const limits: Record<string, number> = {};
+  // Accessors of a prototype in browsers and Deno, own fields in bun-webgpu: `in` sees both.
+  for (const name in adapter.limits) {
+    const value: unknown = adapter.limits[name as keyof GPUSupportedLimits];
+    if (typeof value === "number") limits[name] = value;
+  }
+  return limits;
+}
+
+/** One line for the start of a run. */
+export function describeAdapter(facts: AdapterFacts): string {
+  const yes = [
+    facts.f16 && "f16",
+    facts.subgroups && "subgroups",
+    facts.subgroupMatrix && "subgroup matrix",
+    facts.timestamps && "timestamps",
+  ].filter(Boolean);
+  const mebibytes = Math.floor(facts.limits.maxStorageBufferBindingSize / 2 ** 20);
+  const kind = facts.type === "software" ? "software, " : "";
+  return (
+    `webgpu: ${facts.name} (${kind}${facts.backend}, ${facts.provider}); ` +
+    `${yes.join(", ") || "no optional features"}; bindings up to ${mebibytes} MiB, ` +
+    `workgroups of ${facts.maxWorkgroupSize} with ${facts.maxWorkgroupMemory / 1024} KiB`
+  );
+}

@@ -1,0 +1,92 @@
+// bun-webgpu: Dawn through bun:ffi. The default under Bun, also inside the compiled binary: the
+// bundler follows the package's own import of the shared library and embeds it.
+import type { Pointer } from "bun:ffi";
+import type { AdapterWish, NativeFacts, OpenProvider, Provider } from "./provider.ts";
+
+/** wgpu::BackendType and wgpu::AdapterType, by number. */
+const backends = [
+  "undefined",
+  "null",
+  "WebGPU",
+  "D3D11",
+  "D3D12",
+  "Metal",
+  "Vulkan",
+  "OpenGL",
+  "OpenGLES",
+];
+const cpuAdapter = 3;
+
+/** What bun-webgpu shows beyond the standard. */
+interface NativeInfo extends GPUAdapterInfo {
+  readonly backendType: number;
+  readonly adapterType: number;
+}
+
+interface NativePass extends GPUComputePassEncoder {
+  readonly lib: { wgpuComputePassEncoderRelease(pass: Pointer): void };
+}
+
+type NativeRequest = GPURequestAdapterOptions & { nextInChain: Pointer };
+
+/** Dawn's objects hold raw pointers into these; the collector must not take them. */
+const referenced = new Set<unknown>();
+
+const noDriver = {
+  reason: "the system lists no Vulkan driver",
+  remedy: "install the GPU's Vulkan driver (mesa-vulkan-drivers, or NVIDIA's own)",
+};
+
+export const bunWebGpu: Provider = {
+  name: "bun-webgpu",
+  async open(listedOnly) {
+    // Browsers have no `process`.
+    if (!globalThis.process?.versions.bun) {
+      return { reason: "bun-webgpu needs Bun", remedy: "run weft with Bun", absent: true };
+    }
+    if (listedOnly && process.platform === "linux") {
+      const { listedVulkanDrivers } = await import("./vulkan_drivers.ts");
+      if (listedVulkanDrivers().length === 0) return noDriver;
+    }
+    try {
+      const [{ createGPUInstance }, { dawnToggles }] = await Promise.all([
+        import("bun-webgpu"),
+        import("./dawn_toggles.ts"),
+      ]);
+      const gpu = createGPUInstance();
+      const toggles = dawnToggles({
+        enabled: ["allow_unsafe_apis"],
+        disabled: ["timestamp_quantization"],
+      });
+      referenced.add(gpu).add(toggles);
+      return openProvider(gpu, toggles.pointer);
+    } catch (error) {
+      return {
+        reason: `bun-webgpu does not load (${error instanceof Error ? error.message : error})`,
+        remedy: `install the package bun-webgpu-${process.platform}-${process.arch}, if there is one`,
+      };
+    }
+  },
+};
+
+function openProvider(gpu: GPU, toggles: Pointer): OpenProvider {
+  return {
+    async requestAdapter(wish: AdapterWish) {
+      const request: NativeRequest =
+        wish === "fallback"
+          ? { nextInChain: toggles, forceFallbackAdapter: true }
+          : { nextInChain: toggles, powerPreference: wish };
+      const adapter = await gpu.requestAdapter(request);
+      if (adapter) referenced.add(adapter);
+      return adapter;
+    },
+    nativeFacts(adapter): NativeFacts {
+      const { backendType, adapterType } = adapter.info as NativeInfo;
+      return { backend: backends[backendType], isCpu: adapterType === cpuAdapter };
+    },
+    discard(pass, commands) {
+      (pass as NativePass).lib.wgpuComputePassEncoderRelease(pass.ptr);
+      commands._destroy();
+    },
+  };
+}
