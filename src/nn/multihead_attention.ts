@@ -1,0 +1,105 @@
+import { attention, attentionWeights, cachedAttention } from "../../kernels/attention/index.ts";
+import { currentRandomness } from "../engine/randomness.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { xavierUniform, zeros } from "./initializer.ts";
+import { Linear } from "./linear.ts";
+import { Module } from "./module.ts";
+
+export interface MultiheadAttentionOptions {
+  readonly embedDim: number;
+  readonly heads: number;
+  /** Width of keys and values where it is not embedDim. */
+  readonly kvDim?: number;
+  readonly dropout?: number;
+}
+
+/** Keys and values after projection, (B, S, E) each. */
+export interface KeysAndValues {
+  readonly keys: Tensor;
+  readonly values: Tensor;
+}
+
+/** Vaswani et al. 2017, section 3.2.2. */
+export class MultiheadAttention extends Module {
+  readonly kProj: Linear;
+  readonly vProj: Linear;
+  readonly qProj: Linear;
+  readonly outProj: Linear;
+
+  constructor(private readonly options: MultiheadAttentionOptions) {
+    super();
+    const { embedDim, kvDim = embedDim } = options;
+    // fairseq scales the initial weights down where q, k and v have one width.
+    const initializeWeight = xavierUniform(kvDim === embedDim ? Math.SQRT1_2 : 1);
+    this.kProj = new Linear(kvDim, embedDim, { initializeWeight });
+    this.vProj = new Linear(kvDim, embedDim, { initializeWeight });
+    this.qProj = new Linear(embedDim, embedDim, { initializeWeight });
+    this.outProj = new Linear(embedDim, embedDim, {
+      initializeWeight: xavierUniform(),
+      initializeBias: zeros,
+    });
+  }
+
+  /** Source (B, S, kvDim) -> keys and values (B, S, E). */
+  project(source: Tensor): KeysAndValues {
+    return { keys: this.kProj.forward(source), values: this.vProj.forward(source) };
+  }
+
+  /**
+   * @param query (B, T, E).
+   * @param padding i32 (B, S), 1 where a key is padding.
+   * @param causal position t sees keys 0..t only.
+   * @returns (B, T, E).
+   */
+  forward(
+    query: Tensor,
+    { keys, values }: KeysAndValues,
+    padding: Tensor | undefined,
+    causal = false,
+  ): Tensor {
+    const { heads, dropout: p = 0 } = this.options;
+    const randomness = p > 0 ? currentRandomness() : undefined;
+    const context = attention(this.qProj.forward(query), keys, values, {
+      heads,
+      causal,
+      keyPadding: padding,
+      dropout: randomness && { p, key: randomness.key, stream: randomness.nextStream() },
+    }); // (B, T, E)
+    return this.outProj.forward(context);
+  }
+
+  /** Probabilities (B, T, S), averaged over the first `selectedHeads` heads. No dropout. */
+  weights(
+    query: Tensor,
+    keys: Tensor,
+    padding: Tensor | undefined,
+    selectedHeads = this.options.heads,
+  ): Tensor {
+    const { heads } = this.options;
+    return attentionWeights(this.qProj.forward(query), keys, {
+      heads,
+      keyPadding: padding,
+      selectedHeads,
+    });
+  }
+
+  /**
+   * One decoding step over a cache. Row r's key at position j < length lies at
+   * caches.keys[ancestors[r, j], j].
+   *
+   * @param query (R, E). @param ancestors i32 (R, L). @param length i32 scalar.
+   * @returns (R, E).
+   */
+  step(query: Tensor, caches: KeysAndValues, ancestors: Tensor, length: Tensor): Tensor {
+    const { heads } = this.options;
+    const context = cachedAttention(
+      this.qProj.forward(query),
+      caches.keys,
+      caches.values,
+      ancestors,
+      length,
+      { heads },
+    ); // (R, E)
+    return this.outProj.forward(context);
+  }
+}
