@@ -15,6 +15,7 @@ import { UserError } from "../../src/config/user_error.ts";
 import { writeSafetensors } from "../../src/interop/safetensors.ts";
 import { toFloat32 } from "../../src/interop/stored_tensor.ts";
 import { openCheckpoint, writeCheckpoint } from "../../src/train/checkpoint_file.ts";
+import { stringifyRecord } from "../../src/train/checkpoint_record.ts";
 import {
   duplicateFile,
   removeUnfinished,
