@@ -1,0 +1,71 @@
+// What follows a product while its rows are still in the cache: bias, then activation.
+import { erfv, loadTail, sigmoidv, storeTail, tanhv } from "../simd_math.as";
+
+// Numbers of the activations, as in kernels/matmul/activation.ts.
+const NONE: i32 = 0;
+const RELU: i32 = 1;
+const GELU: i32 = 2;
+const GELU_TANH: i32 = 3;
+const TANH: i32 = 4;
+const SIGMOID: i32 = 5;
+const SWISH: i32 = 6;
+
+/**
+ * C (M, N) = activation(C + bias), `step` bytes a row. `bias` (N) may be 0 for none; the sum before the
+ * activation goes to `pre`, laid out as C, unless that is 0.
+ */
+export function addBiasAndActivate(
+  c: usize,
+  step: usize,
+  bias: usize,
+  pre: usize,
+  activation: i32,
+  M: i32,
+  N: i32,
+): void {
+  if (!bias && !pre && activation == NONE) return;
+  const whole = (<usize>(N & ~3)) << 2;
+  const tail = N & 3;
+  for (let i = 0; i < M; i++) {
+    for (let at: usize = 0; at < whole; at += 16) {
+      let x = v128.load(c + at);
+      if (bias) x = f32x4.add(x, v128.load(bias + at));
+      if (pre) v128.store(pre + at, x);
+      v128.store(c + at, activate(x, activation));
+    }
+    if (tail) {
+      let x = loadTail(c + whole, tail, 0);
+      if (bias) x = f32x4.add(x, loadTail(bias + whole, tail, 0));
+      if (pre) storeTail(pre + whole, x, tail);
+      storeTail(c + whole, activate(x, activation), tail);
+    }
+    c += step;
+    if (pre) pre += step;
+  }
+}
+
+/** A call per vector: predictable branches cost nothing beside the transcendental functions. */
+function activate(x: v128, activation: i32): v128 {
+  switch (activation) {
+    case RELU:
+      return f32x4.max(x, f32x4.splat(0));
+    case GELU: {
+      const half = f32x4.mul(x, f32x4.splat(0.5));
+      return f32x4.add(half, f32x4.mul(half, erfv(f32x4.mul(x, f32x4.splat(0.7071067811865476)))));
+    }
+    case GELU_TANH: {
+      const half = f32x4.mul(x, f32x4.splat(0.5));
+      const cubic = f32x4.mul(f32x4.mul(x, x), f32x4.mul(x, f32x4.splat(0.044715)));
+      const inner = f32x4.mul(f32x4.add(x, cubic), f32x4.splat(0.7978845608028654));
+      return f32x4.add(half, f32x4.mul(half, tanhv(inner)));
+    }
+    case TANH:
+      return tanhv(x);
+    case SIGMOID:
+      return sigmoidv(x);
+    case SWISH:
+      return f32x4.mul(x, sigmoidv(x));
+    default:
+      return x;
+  }
+}
