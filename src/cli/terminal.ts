@@ -1,0 +1,130 @@
+import process from "node:process";
+import type { ProgressState } from "./progress_bar.ts";
+import { renderProgress } from "./progress_bar.ts";
+
+/** Work whose advance is shown while it lasts. */
+export interface Progress {
+  /** @param values shown behind the bar, e.g. `{ loss: "4.21" }`; they stay until replaced. */
+  advance(steps?: number, values?: Readonly<Record<string, string>>): void;
+  /** Removes the bar. */
+  done(): void;
+}
+
+/** Where a command's output goes: results to stdout, everything said on the way to stderr. */
+export interface Terminal {
+  /** One line of results. */
+  line(text: string): void;
+  /** One line for whoever watches. */
+  log(text: string): void;
+  /** A bar on a terminal; elsewhere nothing is drawn. */
+  progress(label: string, total?: number): Progress;
+  /** Whether stderr is a terminal, so that bars can be drawn. */
+  readonly isTerminal: boolean;
+  /** Width of the terminal, in characters. */
+  readonly columns: number;
+  /** Resolves when what was written has left the process. */
+  flush(): Promise<void>;
+}
+
+/** The two streams of a process, as far as a terminal needs them. */
+export interface OutputStream {
+  write(text: string, written?: () => void): boolean;
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+}
+
+const redrawSeconds = 0.1;
+
+/** A terminal over the process's own streams, or over others in tests. */
+export class StreamTerminal implements Terminal {
+  private bar: ProgressLine | undefined;
+
+  constructor(
+    private readonly stdout: OutputStream = process.stdout,
+    private readonly stderr: OutputStream = process.stderr,
+    private readonly now: () => number = () => performance.now() / 1000,
+  ) {}
+
+  get isTerminal(): boolean {
+    return this.stderr.isTTY === true;
+  }
+
+  get columns(): number {
+    return this.stderr.columns ?? this.stdout.columns ?? 80;
+  }
+
+  line(text: string): void {
+    if (this.stdout.isTTY === true) this.bar?.erase();
+    this.stdout.write(`${text}\n`);
+  }
+
+  log(text: string): void {
+    this.bar?.erase();
+    this.stderr.write(`${text}\n`);
+    this.bar?.draw();
+  }
+
+  progress(label: string, total?: number): Progress {
+    if (!this.isTerminal) return { advance() {}, done() {} };
+    this.bar?.done();
+    const write = (text: string): void => void this.stderr.write(text);
+    this.bar = new ProgressLine(label, total, write, this.now, () => this.columns);
+    return this.bar;
+  }
+
+  async flush(): Promise<void> {
+    for (const stream of [this.stdout, this.stderr]) {
+      await new Promise<void>((written) => stream.write("", () => written()));
+    }
+  }
+}
+
+/** A bar on the last line of the terminal, redrawn at most ten times a second. */
+class ProgressLine implements Progress {
+  private steps = 0;
+  private values: Readonly<Record<string, string>> = {};
+  private readonly startedAt: number;
+  private drawnAt = Number.NEGATIVE_INFINITY;
+  private finished = false;
+
+  constructor(
+    private readonly label: string,
+    private readonly total: number | undefined,
+    private readonly write: (text: string) => void,
+    private readonly now: () => number,
+    private readonly columns: () => number,
+  ) {
+    this.startedAt = now();
+  }
+
+  advance(steps = 1, values: Readonly<Record<string, string>> = {}): void {
+    this.steps += steps;
+    this.values = { ...this.values, ...values };
+    if (this.now() - this.drawnAt >= redrawSeconds) this.draw();
+  }
+
+  draw(): void {
+    if (this.finished) return;
+    this.drawnAt = this.now();
+    const { label, total, steps: done, values } = this;
+    const state: ProgressState = {
+      label,
+      total,
+      done,
+      values,
+      seconds: this.now() - this.startedAt,
+    };
+    this.erase();
+    this.write(renderProgress(state, this.columns() - 1));
+  }
+
+  /** Clears the line the bar stands on. */
+  erase(): void {
+    if (!this.finished) this.write("\r\x1b[K");
+  }
+
+  done(): void {
+    this.erase();
+    this.finished = true;
+  }
+}

@@ -1,0 +1,22 @@
+// Flags that stand in many of fairseq's recipes and have no counterpart here, each with what to do.
+const remedies: Readonly<Record<string, string>> = {
+  "--user-dir": "use --plugin FILE: an ES module whose default export receives the registries",
+  "--num-workers": "leave it out: batches are prepared beside the training without it",
+  "--data-buffer-size": "leave it out: batches are prepared beside the training without it",
+  "--ddp-backend": "leave it out: weft has one way to exchange gradients",
+  "--distributed-world-size": "leave it out: this command trains in one process",
+  "--no-early-stop": "leave it out: it does nothing in fairseq either",
+  "--no-beamable-mm": "leave it out: it does nothing in fairseq either",
+  "--use-old-adam": "leave it out: there is one adam here",
+  "--raw-text": "leave it out, or write --dataset-impl raw",
+  "--lazy-load": "leave it out: data is always read as needed",
+  "--fp16": "leave it out: training computes in float32",
+  "--memory-efficient-fp16": "leave it out: training computes in float32",
+  "--amp": "leave it out: training computes in float32",
+  "--bf16": "leave it out: training computes in float32",
+};
+
+/** What to do instead of a flag of fairseq's that weft has not, or undefined. */
+export function retiredFlag(flag: string): string | undefined {
+  return Object.hasOwn(remedies, flag) ? remedies[flag] : undefined;
+}

@@ -1,0 +1,27 @@
+import { z } from "zod";
+
+/** What every command that works for a while can be told. */
+export const common = z.strictObject({
+  seed: z.int().min(0).default(1).describe("seed of all randomness: same seed, same results"),
+  log_interval: z.int().min(1).default(100).describe("updates (or batches) between two log lines"),
+  log_format: z
+    .enum(["json", "none", "simple", "tqdm"])
+    .optional()
+    .describe("how progress is logged (unset: tqdm, a bar, on a terminal, else simple)"),
+  log_file: z
+    .string()
+    .optional()
+    .describe("also append the log to this file")
+    .meta({ placeholder: "FILE" }),
+  no_progress_bar: z
+    .boolean()
+    .default(false)
+    .describe("log lines instead of a bar, on a terminal too"),
+  profile: z
+    .string()
+    .optional()
+    .describe("write the time of each op here, for Perfetto or a browser's tracing page")
+    .meta({ placeholder: "FILE" }),
+});
+
+export type CommonConfig = z.output<typeof common>;

@@ -1,0 +1,70 @@
+// The one place where built-in components are listed. Nothing registers itself by being imported.
+import type {
+  CriterionComponent,
+  LrSchedulerComponent,
+  ModelComponent,
+  OptimizerComponent,
+  TaskComponent,
+} from "./components.ts";
+import { choice } from "./config/choice.ts";
+import { fixed } from "./lr_scheduler/fixed.ts";
+import { inverseSqrt } from "./lr_scheduler/inverse_sqrt.ts";
+import { ComponentRegistry, ModelRegistry } from "./registry.ts";
+
+/** The five kinds of plug-in, by the names that plug-ins and choices use. */
+export type Registries = {
+  readonly models: ModelRegistry<ModelComponent>;
+  readonly criterions: ComponentRegistry<CriterionComponent>;
+  readonly tasks: ComponentRegistry<TaskComponent>;
+  readonly optimizers: ComponentRegistry<OptimizerComponent>;
+  readonly lr_schedulers: ComponentRegistry<LrSchedulerComponent>;
+};
+
+/** New registries with all that weft brings along. Plug-ins add theirs to these. */
+export function createRegistries(): Registries {
+  return {
+    models: new ModelRegistry<ModelComponent>("model"),
+    criterions: new ComponentRegistry<CriterionComponent>("criterion"),
+    tasks: new ComponentRegistry<TaskComponent>("task"),
+    optimizers: new ComponentRegistry<OptimizerComponent>("optimizer"),
+    lr_schedulers: new ComponentRegistry<LrSchedulerComponent>("lr scheduler")
+      .add(inverseSqrt)
+      .add(fixed),
+  };
+}
+
+export const chooseModel = choice<ModelComponent>({
+  key: "arch",
+  registry: "models",
+  default: "transformer",
+  description: "architecture of the model",
+  aliases: ["-a"],
+});
+
+export const chooseCriterion = choice<CriterionComponent>({
+  key: "criterion",
+  registry: "criterions",
+  default: "cross_entropy",
+  description: "what training makes small",
+});
+
+export const chooseTask = choice<TaskComponent>({
+  key: "task",
+  registry: "tasks",
+  default: "translation",
+  description: "what the model learns to do, from which data",
+});
+
+export const chooseOptimizer = choice<OptimizerComponent>({
+  key: "optimizer",
+  registry: "optimizers",
+  default: "adam",
+  description: "how gradients change the parameters",
+});
+
+export const chooseLrScheduler = choice<LrSchedulerComponent>({
+  key: "lr_scheduler",
+  registry: "lr_schedulers",
+  default: "fixed",
+  description: "how the learning rate changes in the course of training",
+});
