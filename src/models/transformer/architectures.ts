@@ -15,7 +15,6 @@ const big: TransformerPreset = {
 };
 
 export const architectures: Readonly<Record<string, TransformerPreset>> = {
-  transformer: {},
   transformer_wmt_en_de: {},
   transformer_tiny: {
     encoder_embed_dim: 64,

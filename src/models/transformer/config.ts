@@ -45,7 +45,7 @@ export const transformerConfig = z.strictObject({
   activation_dropout: probability
     .default(0)
     .describe("dropout after the activation in the feed-forward blocks")
-    .meta({ aliases: ["relu_dropout"] }),
+    .meta({ aliases: ["--relu-dropout"] }),
   encoder_embed_dim: width.default(512).describe("encoder width"),
   encoder_ffn_embed_dim: width.default(2048).describe("encoder feed-forward width"),
   encoder_layers: z.int().min(0).default(6).describe("encoder layers"),
@@ -72,11 +72,6 @@ export const transformerConfig = z.strictObject({
   no_scale_embedding: z.boolean().default(false).describe("do not scale embeddings by sqrt(width)"),
   layernorm_embedding: z.boolean().default(false).describe("layer norm on embeddings"),
   no_decoder_final_norm: z.boolean().default(false).describe("pre-norm decoder without a last norm"),
-  no_cross_attention: z.boolean().default(false).describe("decoder does not attend to the encoder"),
-  cross_self_attention: z
-    .boolean()
-    .default(false)
-    .describe("decoder self-attention sees the encoder's output too"),
   max_source_positions: z.int().min(1).default(1024).describe("longest source, in tokens"),
   max_target_positions: z.int().min(1).default(1024).describe("longest target, in tokens"),
   init: z

@@ -1,13 +1,13 @@
 // One encoder layer and one decoder layer, post-norm or pre-norm. Vaswani et al. 2017, section 3.
-import { concat } from "../../../kernels/movement/index.ts";
 import type { Activation } from "../../../kernels/matmul/index.ts";
 import { Dropout } from "../../nn/dropout.ts";
 import { type Initializer, torchLinear, xavierUniform, zeros } from "../../nn/initializer.ts";
 import { LayerNorm } from "../../nn/layer_norm.ts";
 import { Linear } from "../../nn/linear.ts";
 import { Module } from "../../nn/module.ts";
-import { type KeysAndValues, MultiheadAttention } from "../../nn/multihead_attention.ts";
+import { MultiheadAttention } from "../../nn/multihead_attention.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
+import type { LayerCaches, StepContext } from "../incremental.ts";
 import { decoderSide, encoderSide, type SideConfig, type TransformerConfig } from "./config.ts";
 
 /** What both kinds of layer share: residual branches and the feed-forward block. */
@@ -87,52 +87,25 @@ export interface EncoderMemory {
   readonly padding: Tensor;
 }
 
-/** Caches of one decoder layer: self-attention (R0, L, C), cross-attention (B, S, C). */
-export interface LayerCaches {
-  readonly self: KeysAndValues;
-  readonly cross: KeysAndValues | undefined;
-}
-
-/** What all layers of one decoding step share. */
-export interface StepContext {
-  /** i32 (R, L). */
-  readonly ancestors: Tensor;
-  /** i32 scalars: slot that this step fills, and number of filled slots with it. */
-  readonly position: Tensor;
-  readonly length: Tensor;
-  /** i32 (B, S). */
-  readonly sourcePadding: Tensor;
-  /** Writes the new keys and values into the layer's self-attention caches and returns these. */
-  store(caches: KeysAndValues, added: KeysAndValues): KeysAndValues;
-  /** (R, C) -> (B, K, C): the beams of a sentence side by side. */
-  bySentence(rows: Tensor): Tensor;
-  /** And back. */
-  byRow(sentences: Tensor): Tensor;
-}
-
 export class TransformerDecoderLayer extends TransformerLayer {
   readonly selfAttn: MultiheadAttention;
   readonly selfAttnLayerNorm: LayerNorm;
-  readonly encoderAttn: MultiheadAttention | undefined;
-  readonly encoderAttnLayerNorm: LayerNorm | undefined;
+  readonly encoderAttn: MultiheadAttention;
+  readonly encoderAttnLayerNorm: LayerNorm;
   readonly fc1: Linear;
   readonly fc2: Linear;
   readonly finalLayerNorm: LayerNorm;
-  private readonly crossSelfAttention: boolean;
 
   constructor(config: TransformerConfig) {
     const side = decoderSide(config);
     super(config, side);
     const { embedDim, heads } = side;
     const dropout = config.attention_dropout;
-    this.crossSelfAttention = config.cross_self_attention;
     this.selfAttn = new MultiheadAttention({ embedDim, heads, dropout });
     this.selfAttnLayerNorm = new LayerNorm(embedDim);
-    if (!config.no_cross_attention) {
-      const kvDim = config.encoder_embed_dim;
-      this.encoderAttn = new MultiheadAttention({ embedDim, heads, kvDim, dropout });
-      this.encoderAttnLayerNorm = new LayerNorm(embedDim);
-    }
+    const kvDim = config.encoder_embed_dim;
+    this.encoderAttn = new MultiheadAttention({ embedDim, heads, kvDim, dropout });
+    this.encoderAttnLayerNorm = new LayerNorm(embedDim);
     [this.fc1, this.fc2] = feedForwardWeights(config, side);
     this.finalLayerNorm = new LayerNorm(embedDim);
   }
@@ -140,56 +113,47 @@ export class TransformerDecoderLayer extends TransformerLayer {
   /** x (B, T, C), padding of x i32 (B, T) -> (B, T, C). Position t sees positions 0..t. */
   forward(x: Tensor, memory: EncoderMemory, padding: Tensor): Tensor {
     const attended = this.residual(x, this.selfAttnLayerNorm, (query) =>
-      this.selfAttention(query, memory, padding),
+      this.selfAttn.forward(query, this.selfAttn.project(query), padding, true),
     );
-    const informed = this.crossAttention(attended, (query, attention) =>
-      attention.forward(query, attention.project(memory.output), memory.padding),
+    const informed = this.residual(attended, this.encoderAttnLayerNorm, (query) =>
+      this.encoderAttn.forward(query, this.encoderAttn.project(memory.output), memory.padding),
     );
     return this.residual(informed, this.finalLayerNorm, (h) =>
       this.feedForward(h, this.fc1, this.fc2),
     );
   }
 
-  private selfAttention(query: Tensor, memory: EncoderMemory, padding: Tensor): Tensor {
-    const own = this.selfAttn.project(query);
-    if (!this.crossSelfAttention) return this.selfAttn.forward(query, own, padding, true);
-    // Keys are the encoder's output followed by the decoder's own positions.
-    const seen = this.selfAttn.project(memory.output);
-    return this.selfAttn.forward(
-      query,
-      { keys: concat([seen.keys, own.keys], 1), values: concat([seen.values, own.values], 1) },
-      concat([memory.padding, padding], 1),
-      true,
-    );
-  }
-
-  private crossAttention(
+  /**
+   * One position of every row: x (R, C) -> (R, C).
+   *
+   * @param alignmentHeads heads whose attention to the source is averaged into `attention` (R, S).
+   */
+  step(
     x: Tensor,
-    attend: (query: Tensor, attention: MultiheadAttention) => Tensor,
-  ): Tensor {
-    const { encoderAttn, encoderAttnLayerNorm } = this;
-    if (!encoderAttn || !encoderAttnLayerNorm) return x;
-    return this.residual(x, encoderAttnLayerNorm, (query) => attend(query, encoderAttn));
-  }
-
-  /** One position of every row: x (R, C) -> (R, C). */
-  step(x: Tensor, caches: LayerCaches, context: StepContext): Tensor {
+    caches: LayerCaches,
+    context: StepContext,
+    alignmentHeads?: number,
+  ): { x: Tensor; attention: Tensor | undefined } {
     const attended = this.residual(x, this.selfAttnLayerNorm, (query) => {
       const stored = context.store(caches.self, this.selfAttn.project(query));
       return this.selfAttn.step(query, stored, context.ancestors, context.length);
     });
-    const informed = this.crossAttention(attended, (query, attention) => {
-      if (!caches.cross) throw new Error("decoder layer: no cross-attention cache");
+    let attention: Tensor | undefined;
+    const { keys } = caches.cross;
+    const informed = this.residual(attended, this.encoderAttnLayerNorm, (query) => {
       const sentences = context.bySentence(query); // (B, K, C)
-      return context.byRow(attention.forward(sentences, caches.cross, context.sourcePadding));
+      if (alignmentHeads !== undefined) {
+        const padding = context.sourcePadding;
+        const weights = this.encoderAttn.weights(sentences, keys, padding, alignmentHeads);
+        attention = context.byRow(weights);
+      }
+      return context.byRow(
+        this.encoderAttn.forward(sentences, caches.cross, context.sourcePadding),
+      );
     });
-    return this.residual(informed, this.finalLayerNorm, (h) =>
+    const output = this.residual(informed, this.finalLayerNorm, (h) =>
       this.feedForward(h, this.fc1, this.fc2),
     );
-  }
-
-  /** Attention of each position to the source, (B, T, S): x is this layer's input. */
-  get sourceAttention(): MultiheadAttention | undefined {
-    return this.encoderAttn;
+    return { x: output, attention };
   }
 }

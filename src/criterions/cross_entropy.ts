@@ -1,0 +1,36 @@
+import { z } from "zod";
+import { labelSmoothedNll } from "../../kernels/loss/index.ts";
+import { reshape } from "../../kernels/movement/index.ts";
+import { criterion } from "../components.ts";
+import { sizeOf } from "../tensor/shape.ts";
+import type { Criterion, CriterionContext } from "./criterion.ts";
+
+/** 2^bits, as fairseq prints perplexity: two decimals. */
+export const perplexity = (bits: number): number => Math.round(2 ** bits * 100) / 100;
+
+/** Sum over target tokens that are not padding of -log p(token). */
+export const crossEntropy = criterion({
+  name: "cross_entropy",
+  config: z.strictObject({}),
+  build: (_, { padding, sentenceAvg }: CriterionContext): Criterion => ({
+    forward(model, { srcTokens, prevOutputTokens, target }) {
+      const logits = model.forward(srcTokens, prevOutputTokens); // (B, T, V)
+      const [B, T, V] = logits.shape;
+      const rows = reshape(logits, [B * T, V]);
+      const [loss] = labelSmoothedNll(rows, reshape(target, [sizeOf(target.shape)]), {
+        epsilon: 0,
+        padding,
+      });
+      return { loss };
+    },
+    sampleSize: ({ ntokens, nsentences }) => (sentenceAvg ? nsentences : ntokens),
+    metrics({ losses, sampleSize, ntokens }) {
+      const loss = losses.loss / sampleSize / Math.LN2;
+      // fairseq logs nll_loss only where it differs from loss.
+      const nll = losses.loss / ntokens / Math.LN2;
+      return sampleSize === ntokens
+        ? { loss, ppl: perplexity(loss) }
+        : { loss, nll_loss: nll, ppl: perplexity(nll) };
+    },
+  }),
+});

@@ -1,0 +1,60 @@
+import { z } from "zod";
+import { accuracy, labelSmoothedNll } from "../../kernels/loss/index.ts";
+import { reshape, slice } from "../../kernels/movement/index.ts";
+import { criterion } from "../components.ts";
+import type { Criterion, CriterionContext } from "./criterion.ts";
+import { perplexity } from "./cross_entropy.ts";
+
+/**
+ * Sum over target tokens that are not padding of
+ * (1 - e - e/(V-1)) (-log p(y)) + e/(V-1) sum_v -log p(v).
+ * Szegedy et al. 2016, section 7; mass e/(V-1) as fairseq 0.12.
+ */
+export const labelSmoothedCrossEntropy = criterion({
+  name: "label_smoothed_cross_entropy",
+  config: z.strictObject({
+    label_smoothing: z
+      .number()
+      .min(0)
+      .lt(1)
+      .default(0)
+      .describe("probability taken from the right token and spread over the others"),
+    report_accuracy: z.boolean().default(false).describe("log how often the right token ranks first"),
+    ignore_prefix_size: z
+      .int()
+      .min(0)
+      .default(0)
+      .describe("leave out the first N target positions of every sentence"),
+  }),
+  build: (config, { padding, sentenceAvg }: CriterionContext): Criterion => ({
+    forward(model, { srcTokens, prevOutputTokens, target }) {
+      const all = model.forward(srcTokens, prevOutputTokens); // (B, T, V)
+      const [B, T, V] = all.shape;
+      const skipped = Math.min(config.ignore_prefix_size, T);
+      const logits = skipped > 0 ? slice(all, 1, skipped, T) : all;
+      const counted = skipped > 0 ? slice(target, 1, skipped, T) : target;
+      const N = B * (T - skipped);
+      const rows = reshape(logits, [N, V]);
+      const labels = reshape(counted, [N]);
+      const [loss, nll_loss] = labelSmoothedNll(rows, labels, {
+        epsilon: config.label_smoothing,
+        padding,
+      });
+      if (!config.report_accuracy) return { loss, nll_loss };
+      const [n_correct, total] = accuracy(rows, labels, { padding });
+      return { loss, nll_loss, n_correct, total };
+    },
+    sampleSize: ({ ntokens, nsentences }) => (sentenceAvg ? nsentences : ntokens),
+    metrics({ losses, sampleSize, ntokens }) {
+      const nll = losses.nll_loss / ntokens / Math.LN2;
+      const metrics = {
+        loss: losses.loss / sampleSize / Math.LN2,
+        nll_loss: nll,
+        ppl: perplexity(nll),
+      };
+      if (!config.report_accuracy) return metrics;
+      const { n_correct, total } = losses;
+      return { ...metrics, accuracy: total > 0 ? (100 * n_correct) / total : 0 };
+    },
+  }),
+});

@@ -1,0 +1,91 @@
+// All parameters of a model in a few flat buffers, so that the optimizer is one dispatch per buffer,
+// the gradient norm one reduction, and a slice for other machines is a range of bytes.
+import { f32, type Shape, sizeOf } from "../tensor/shape.ts";
+import { Variable } from "../tensor/variable.ts";
+
+/** Parameters start at multiples of this: 256 bytes, where every adapter lets a binding begin. */
+const ALIGNMENT = 64;
+
+/** Largest buffer: 128 MiB, what every adapter binds. */
+const SEGMENT_ELEMENTS = 2 ** 25;
+
+export interface ParameterEntry {
+  readonly name: string;
+  readonly shape: Shape;
+}
+
+/** One parameter inside its segment. */
+export interface ParameterSlot {
+  readonly name: string;
+  readonly segment: number;
+  /** Elements from the start of the segment. */
+  readonly offset: number;
+  readonly value: Variable;
+  readonly gradient: Variable;
+}
+
+export interface Segment {
+  readonly size: number;
+  readonly values: Variable;
+  readonly gradients: Variable;
+}
+
+export class FlatParameters {
+  readonly segments: readonly Segment[];
+  readonly slots: ReadonlyMap<string, ParameterSlot>;
+
+  /** @param entries in order of the forward pass; they are laid out in the order gradients appear. */
+  constructor(entries: readonly ParameterEntry[]) {
+    const places: { entry: ParameterEntry; segment: number; offset: number }[] = [];
+    const sizes: number[] = [0];
+    for (const entry of [...entries].reverse()) {
+      const size = Math.ceil(sizeOf(entry.shape) / ALIGNMENT) * ALIGNMENT;
+      const full = sizes[sizes.length - 1];
+      if (full > 0 && full + size > SEGMENT_ELEMENTS) sizes.push(0);
+      const segment = sizes.length - 1;
+      places.push({ entry, segment, offset: sizes[segment] });
+      sizes[segment] += size;
+    }
+    this.segments = sizes.map((size, number) => ({
+      size,
+      values: new Variable(`parameters.${number}`, f32(size)),
+      gradients: new Variable(`gradients.${number}`, f32(size)),
+    }));
+    this.slots = new Map(
+      places.map(({ entry: { name, shape }, segment, offset }) => {
+        const { values, gradients } = this.segments[segment];
+        const value = values.view(name, shape, offset);
+        const gradient = gradients.view(`gradient of ${name}`, shape, offset);
+        return [name, { name, segment, offset, value, gradient }];
+      }),
+    );
+  }
+
+  /** Elements of all parameters, without what lies between them. */
+  get size(): number {
+    let size = 0;
+    for (const { value } of this.slots.values()) size += sizeOf(value.spec.shape);
+    return size;
+  }
+
+  slot(name: string): ParameterSlot {
+    const slot = this.slots.get(name);
+    if (!slot) throw new Error(`FlatParameters: there is no ${name}`);
+    return slot;
+  }
+
+  /** Variables laid out like the parameters: a moment, an average. */
+  like(name: string): { segments: readonly Variable[]; slots: ReadonlyMap<string, Variable> } {
+    const segments = this.segments.map(
+      ({ size }, number) => new Variable(`${name}.${number}`, f32(size)),
+    );
+    const slots = [...this.slots.values()].map(
+      (slot) =>
+        [
+          slot.name,
+          segments[slot.segment].view(`${name}.${slot.name}`, slot.value.spec.shape, slot.offset),
+        ] as const,
+    );
+    return { segments, slots: new Map(slots) };
+  }
+}

@@ -1,0 +1,76 @@
+// What training and decoding need of a model.
+import type { Device } from "../device/device.ts";
+import { FlatParameters } from "../engine/flat_parameters.ts";
+import { HostRandom } from "../nn/host_random.ts";
+import { Module, uniqueParameters } from "../nn/module.ts";
+import type { KeysAndValues } from "../nn/multihead_attention.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import type { LayerCaches, StepContext } from "./incremental.ts";
+
+/** What a model is built for. */
+export interface ModelContext {
+  /** Symbols of each dictionary. */
+  readonly sourceSymbols: number;
+  readonly targetSymbols: number;
+  readonly padding: number;
+  /** Whether source and target use one dictionary, as shared embeddings demand. */
+  readonly sharedDictionary: boolean;
+}
+
+/** What a decoder keeps of a source batch. */
+export interface EncodedSource {
+  /** Per decoder layer, (B, S, C). */
+  readonly cross: readonly KeysAndValues[];
+  /** i32 (B, S), 1 where padding. */
+  readonly padding: Tensor;
+}
+
+/** An encoder-decoder over token sequences. */
+export abstract class EncoderDecoderModel extends Module {
+  /** Longest source and target, in tokens. */
+  abstract readonly maxPositions: { readonly source: number; readonly target: number };
+
+  /** For each layer that training may leave out, in order of the forward pass, its probability. */
+  abstract readonly layerdrop: readonly number[];
+
+  /** Width and number of the decoder's caches. */
+  abstract readonly cache: { readonly layers: number; readonly width: number };
+
+  /** Teacher-forced pass: i32 (B, S) and (B, T) -> logits (B, T, V). */
+  abstract forward(srcTokens: Tensor, prevOutputTokens: Tensor): Tensor;
+
+  /** i32 (B, S) -> what decoding steps need of it. */
+  abstract encode(srcTokens: Tensor): EncodedSource;
+
+  /**
+   * One decoding step.
+   *
+   * @param tokens i32 (R). @param positionNumber i32 (1), counted as positional embeddings count.
+   * @returns logits (R, V) and, if asked for, attention to the source (R, S).
+   */
+  abstract step(
+    tokens: Tensor,
+    positionNumber: Tensor,
+    caches: readonly LayerCaches[],
+    context: StepContext,
+    needAttention: boolean,
+  ): { logits: Tensor; attention: Tensor | undefined };
+}
+
+/** Gives every parameter its place on the device. The values are zero until they are written. */
+export function bindParameters(model: Module): FlatParameters {
+  const parameters = uniqueParameters(model);
+  const flat = new FlatParameters(
+    [...parameters].map(([name, { shape }]) => ({ name, shape })),
+  );
+  for (const [name, parameter] of parameters) parameter.bind(flat.slot(name).value);
+  return flat;
+}
+
+/** Writes initial values that depend on the seed and each parameter's name alone. */
+export function initializeParameters(model: Module, device: Device, seed: number): void {
+  for (const [name, parameter] of uniqueParameters(model)) {
+    const values = parameter.initialize(parameter.shape, HostRandom.named(seed, name));
+    device.write(parameter.variable, values);
+  }
+}
