@@ -22,6 +22,8 @@ export class DeviceLostError extends Error {
 /** Keeps the first failure of a device and throws it at every later use. */
 export class ErrorWatch {
   private failure: Error | undefined;
+  /** What follows from a failure in a scope often arrives before it, and names nothing. */
+  private consequence: Error | undefined;
   private readonly open = new Set<Promise<void>>();
 
   constructor(
@@ -33,7 +35,7 @@ export class ErrorWatch {
       if (reason !== "destroyed") this.failure ??= new DeviceLostError(adapter, message);
     });
     device.onuncapturederror = ({ error }) => {
-      this.failure ??= new GpuError("a command failed", error.message);
+      this.consequence ??= new GpuError("a command failed", error.message);
     };
   }
 
@@ -52,7 +54,16 @@ export class ErrorWatch {
 
   /** Throws the failure that is known by now. */
   check(): void {
-    if (this.failure) throw this.failure;
+    const failure = this.failure ?? this.consequence;
+    if (failure) throw failure;
+  }
+
+  /** Throws the cause of a refusal that the device answered with; `refusal` if none turns up. */
+  async explain(refusal: unknown): Promise<never> {
+    // The loss of a device is told by another event than the refusals that follow from it.
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    await this.settled();
+    throw refusal;
   }
 
   /** Waits for the answers that are under way, then throws the failure if there is one. */

@@ -19,8 +19,8 @@ export interface NativeFacts {
 export interface OpenProvider {
   requestAdapter(wish: AdapterWish): Promise<GPUAdapter | null>;
   nativeFacts(adapter: GPUAdapter): NativeFacts;
-  /** Frees what a submitted pass leaves behind, where the binding has no finalisers. */
-  discard(pass: GPUComputePassEncoder, commands: GPUCommandBuffer): void;
+  /** Frees what a submit leaves behind, where the binding has no finalisers. */
+  discard(passes: readonly GPUComputePassEncoder[], commands: GPUCommandBuffer): void;
 }
 
 export interface Unavailable {

@@ -84,8 +84,10 @@ function openProvider(gpu: GPU, toggles: Pointer): OpenProvider {
       const { backendType, adapterType } = adapter.info as NativeInfo;
       return { backend: backends[backendType], isCpu: adapterType === cpuAdapter };
     },
-    discard(pass, commands) {
-      (pass as NativePass).lib.wgpuComputePassEncoderRelease(pass.ptr);
+    discard(passes, commands) {
+      for (const pass of passes as readonly NativePass[]) {
+        pass.lib.wgpuComputePassEncoderRelease(pass.ptr);
+      }
       commands._destroy();
     },
   };

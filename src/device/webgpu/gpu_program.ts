@@ -1,0 +1,232 @@
+// A prepared program on the GPU: pipelines and bind groups made once, encoded again for every run.
+import { bytesOf } from "../../tensor/shape.ts";
+import type { Pending, PreparedProgram, Span } from "../device.ts";
+import type { HostArray, Program } from "../program.ts";
+import type { Range } from "./bind_ranges.ts";
+import { usage } from "./buffer_pool.ts";
+import { PassTimer } from "./pass_timer.ts";
+import {
+  ARENA,
+  CONSTANTS,
+  type DispatchStep,
+  INPUTS,
+  type Plan,
+  planProgram,
+  STAND_INS,
+} from "./plan.ts";
+import { ReadBack } from "./read_back.ts";
+import type { WebGpuDevice } from "./webgpu_device.ts";
+
+interface BoundDispatch {
+  readonly pipeline: GPUComputePipeline;
+  readonly group: GPUBindGroup;
+}
+
+export class GpuProgram implements PreparedProgram {
+  readonly bytes: number;
+  private readonly plan: Plan;
+  /** Buffers of this program alone, by place. */
+  private readonly own = new Map<number, GPUBuffer>();
+  private readonly params: GPUBuffer | undefined;
+  /** Inputs of a run are gathered here, so that one write brings them all. */
+  private readonly hostInputs: Uint8Array<ArrayBuffer>;
+  private readonly outputBytes: number;
+  /** By number of the step; undefined for copies. */
+  private bound: readonly (BoundDispatch | undefined)[] = [];
+  private version = -1;
+
+  constructor(
+    private readonly device: WebGpuDevice,
+    private readonly program: Program,
+  ) {
+    const { facts } = device;
+    this.plan = planProgram(program, facts, facts.limits.minStorageBufferOffsetAlignment);
+    this.bytes = this.plan.arenaBytes;
+    for (const [place, bytes] of [
+      [INPUTS, this.plan.inputBytes],
+      [CONSTANTS, this.plan.constantBytes],
+      [STAND_INS, this.plan.standInBytes],
+    ]) {
+      if (bytes > 0) this.own.set(place, device.createStorage(program.name, bytes));
+    }
+    this.hostInputs = new Uint8Array(this.plan.inputBytes);
+    this.outputBytes = program.outputs.reduce(
+      (sum, { value }) => sum + bytesOf(program.values[value].spec),
+      0,
+    );
+    this.writeConstants();
+    this.params = this.createParams();
+    this.bind();
+  }
+
+  run(inputs: readonly HostArray[], spans?: Span[]): readonly Pending[] {
+    const { device } = this;
+    device.errors.check();
+    if (device.version !== this.version) this.bind();
+    this.writeInputs(inputs);
+    const timed = spans !== undefined && device.facts.timestamps;
+    const timer = timed ? new PassTimer(device.gpu, this.plan.steps.length) : undefined;
+    const encoder = device.gpu.createCommandEncoder({ label: this.program.name });
+    const passes = this.encode(encoder, timer);
+    const size = this.outputBytes + (timer?.bytes ?? 0);
+    if (size === 0) {
+      device.submit(encoder, passes);
+      return this.program.outputs.map(({ value }) => ({
+        read: async () => this.hostArray(value, new ArrayBuffer(0), 0),
+      }));
+    }
+    const readBack = new ReadBack(device.readBacks, device.errors, size);
+    const offsets = this.copyOutputs(encoder, readBack.buffer);
+    timer?.resolve(encoder, readBack.buffer, this.outputBytes);
+    device.submit(encoder, passes);
+    if (timer && spans) this.report(timer, readBack, spans);
+    return this.program.outputs.map(({ value }, i) => ({
+      read: async () => this.hostArray(value, await readBack.read(), offsets[i]),
+    }));
+  }
+
+  /** Spans are there when the first result is: both wait for the same bytes, and this began first. */
+  private report(timer: PassTimer, readBack: ReadBack, spans: Span[]): void {
+    const told = readBack.read().then((bytes) => timer.report(bytes, this.outputBytes, spans));
+    // Whoever reads a result gets the same error.
+    told.catch(() => undefined).finally(() => timer.destroy());
+  }
+
+  release(): void {
+    for (const buffer of this.own.values()) buffer.destroy();
+    this.params?.destroy();
+    this.bound = [];
+  }
+
+  private encode(encoder: GPUCommandEncoder, timer?: PassTimer): GPUComputePassEncoder[] {
+    const passes: GPUComputePassEncoder[] = [];
+    let pass: GPUComputePassEncoder | undefined;
+    const endPass = (): void => {
+      pass?.end();
+      pass = undefined;
+    };
+    for (const [i, step] of this.plan.steps.entries()) {
+      if (step.kind === "copy") {
+        endPass();
+        const { source, target } = step;
+        encoder.copyBufferToBuffer(
+          this.bufferAt(source),
+          source.offset,
+          this.bufferAt(target),
+          target.offset,
+          source.size,
+        );
+        continue;
+      }
+      if (timer) endPass();
+      if (!pass) {
+        pass = encoder.beginComputePass(timer?.next(step.name, step.detail));
+        passes.push(pass);
+      }
+      const bound = this.bound[i];
+      if (!bound) throw new Error(`webgpu: ${this.program.name} runs after its release`);
+      pass.setPipeline(bound.pipeline);
+      pass.setBindGroup(0, bound.group);
+      pass.dispatchWorkgroups(...step.workgroups);
+    }
+    endPass();
+    return passes;
+  }
+
+  private bind(): void {
+    this.device.reserveArena(this.plan.arenaBytes);
+    // Variables are created as they are met: do that before the version is read.
+    for (const buffer of this.program.buffers) {
+      if (buffer.kind === "variable") this.device.bufferOf(buffer.variable);
+    }
+    this.version = this.device.version;
+    this.bound = this.plan.steps.map((step) =>
+      step.kind === "dispatch" ? this.bindDispatch(step) : undefined,
+    );
+  }
+
+  private bindDispatch(step: DispatchStep): BoundDispatch {
+    const { name, code, bound, params } = step;
+    const storage = bound.flatMap((range, binding) => (range ? [{ binding, range }] : []));
+    const { pipeline, layout } = this.device.pipelines.get(`${name} ${step.detail}`, code, {
+      storage: storage.map(({ binding }) => binding),
+      uniform: params && bound.length,
+    });
+    const entries: GPUBindGroupEntry[] = storage.map(({ binding, range }) => ({
+      binding,
+      resource: { buffer: this.bufferAt(range), offset: range.offset, size: range.size },
+    }));
+    if (params && this.params) {
+      entries.push({ binding: bound.length, resource: { buffer: this.params, ...params } });
+    }
+    const group = this.device.errors.guard(`${name} ${step.detail}`, () =>
+      this.device.gpu.createBindGroup({ label: name, layout, entries }),
+    );
+    return { pipeline, group };
+  }
+
+  private bufferAt({ place }: Range): GPUBuffer {
+    if (place === ARENA) return this.device.arena;
+    const own = this.own.get(place);
+    if (own) return own;
+    const buffer = this.program.buffers[place];
+    if (buffer?.kind !== "variable") throw new Error(`webgpu: no buffer at place ${place}`);
+    return this.device.bufferOf(buffer.variable);
+  }
+
+  private createParams(): GPUBuffer | undefined {
+    const { params } = this.plan;
+    if (params.byteLength === 0) return undefined;
+    const buffer = this.device.gpu.createBuffer({
+      label: `${this.program.name} params`,
+      size: params.byteLength,
+      usage: usage.uniform | usage.copyTarget,
+    });
+    this.device.upload(buffer, 0, params);
+    return buffer;
+  }
+
+  private writeConstants(): void {
+    const target = this.own.get(CONSTANTS);
+    if (!target) return;
+    for (const [value, { buffer, offset }] of this.program.values.entries()) {
+      const source = this.program.buffers[buffer];
+      if (source.kind !== "constant" || offset !== 0) continue;
+      this.device.upload(target, this.plan.ranges[value].offset, source.data);
+    }
+  }
+
+  private writeInputs(inputs: readonly HostArray[]): void {
+    const target = this.own.get(INPUTS);
+    if (!target) return;
+    for (const [i, { value }] of this.program.inputs.entries()) {
+      const { buffer, byteOffset, byteLength } = inputs[i];
+      this.hostInputs.set(
+        new Uint8Array(buffer, byteOffset, byteLength),
+        this.plan.ranges[value].offset,
+      );
+    }
+    this.device.upload(target, 0, this.hostInputs);
+  }
+
+  /** @returns the offset of each output in `target`. */
+  private copyOutputs(encoder: GPUCommandEncoder, target: GPUBuffer): number[] {
+    let end = 0;
+    return this.program.outputs.map(({ value }) => {
+      const bytes = bytesOf(this.program.values[value].spec);
+      const range = this.plan.ranges[value];
+      const offset = end;
+      if (bytes > 0) {
+        encoder.copyBufferToBuffer(this.bufferAt(range), range.offset, target, offset, bytes);
+      }
+      end += bytes;
+      return offset;
+    });
+  }
+
+  private hostArray(value: number, bytes: ArrayBuffer, offset: number): HostArray {
+    const { spec } = this.program.values[value];
+    const own = bytes.slice(offset, offset + bytesOf(spec));
+    return spec.dtype === "i32" ? new Int32Array(own) : new Float32Array(own);
+  }
+}

@@ -1,0 +1,186 @@
+// The device that weft is for: WGSL kernels through any of the providers. One submit per run; no
+// command waits for the host inside a run.
+import { UserError } from "../../config/user_error.ts";
+import { bytesOf, sizeOf } from "../../tensor/shape.ts";
+import type { Variable } from "../../tensor/variable.ts";
+import type { Device, DeviceMemory, PreparedProgram } from "../device.ts";
+import type { HostArray, Program } from "../program.ts";
+import {
+  type AdapterChoice,
+  type AdapterFacts,
+  describeAdapter,
+  type FoundAdapter,
+  limitsOf,
+  requireAdapter,
+  wantedFeatures,
+} from "./adapter.ts";
+import { BufferPool, usage } from "./buffer_pool.ts";
+import { ErrorWatch } from "./errors.ts";
+import { GpuProgram } from "./gpu_program.ts";
+import { PipelineCache } from "./pipeline_cache.ts";
+import type { OpenProvider } from "./provider.ts";
+import { ReadBack } from "./read_back.ts";
+
+/** Room behind the last value, so that an empty one can still be bound. */
+const PADDING = 256;
+
+const storage = usage.storage | usage.copySource | usage.copyTarget;
+
+/** @throws UserError when no adapter answers the choice. */
+export async function openWebGpuDevice(choice?: AdapterChoice): Promise<WebGpuDevice> {
+  return startWebGpuDevice(await requireAdapter(choice));
+}
+
+/** For a caller who has searched already. */
+export async function startWebGpuDevice(found: FoundAdapter): Promise<WebGpuDevice> {
+  const { adapter, facts, provider } = found;
+  const features: readonly string[] = wantedFeatures.filter((name) => adapter.features.has(name));
+  const device = await adapter.requestDevice({
+    requiredFeatures: features as GPUFeatureName[],
+    requiredLimits: limitsOf(adapter),
+  });
+  // Some providers crash when the adapter is collected before its device.
+  referenced.add(adapter).add(device).add(provider);
+  return new WebGpuDevice(device, facts, provider);
+}
+
+const referenced = new Set<unknown>();
+
+export class WebGpuDevice implements Device {
+  readonly kind = "webgpu";
+  readonly description: string;
+  readonly errors: ErrorWatch;
+  readonly pipelines: PipelineCache;
+  readonly readBacks: BufferPool;
+  private readonly storage = new Map<Variable, GPUBuffer>();
+  private arenaBuffer: GPUBuffer | undefined;
+  private variableBytes = 0;
+  private memoryVersion = 0;
+
+  constructor(
+    readonly gpu: GPUDevice,
+    readonly facts: AdapterFacts,
+    readonly provider: OpenProvider,
+  ) {
+    this.description = describeAdapter(facts);
+    this.errors = new ErrorWatch(gpu, facts.name);
+    this.pipelines = new PipelineCache(gpu, this.errors);
+    this.readBacks = new BufferPool(gpu, "read back", usage.mapRead | usage.copyTarget);
+  }
+
+  prepare(program: Program): PreparedProgram {
+    this.errors.check();
+    return new GpuProgram(this, program);
+  }
+
+  write(variable: Variable, data: HostArray): void {
+    this.errors.check();
+    const { shape, dtype } = variable.spec;
+    if (data.length !== sizeOf(shape) || data instanceof Int32Array !== (dtype === "i32")) {
+      throw new TypeError(
+        `write: ${variable.name} holds ${sizeOf(shape)} ${dtype}, got ${data.length}`,
+      );
+    }
+    this.upload(this.bufferOf(variable), variable.offset * 4, data);
+  }
+
+  async read(variable: Variable): Promise<HostArray> {
+    const bytes = bytesOf(variable.spec);
+    const view = (data: ArrayBuffer): HostArray =>
+      variable.spec.dtype === "i32" ? new Int32Array(data) : new Float32Array(data);
+    if (bytes === 0) return view(new ArrayBuffer(0));
+    const encoder = this.gpu.createCommandEncoder({ label: "read" });
+    const readBack = new ReadBack(this.readBacks, this.errors, bytes);
+    const source = this.bufferOf(variable);
+    encoder.copyBufferToBuffer(source, variable.offset * 4, readBack.buffer, 0, bytes);
+    this.submit(encoder, []);
+    return view(await readBack.read());
+  }
+
+  free(variable: Variable): void {
+    const buffer = this.storage.get(variable.root);
+    if (!buffer) return;
+    buffer.destroy();
+    this.storage.delete(variable.root);
+    this.variableBytes -= bytesOf(variable.root.spec);
+    this.memoryVersion++;
+  }
+
+  /** WebGPU does not tell how much memory there is; `limit` is what one buffer may hold. */
+  memory(): DeviceMemory {
+    return {
+      variables: this.variableBytes,
+      temporaries: this.arenaBuffer?.size ?? 0,
+      limit: this.facts.limits.maxBufferSize,
+    };
+  }
+
+  async close(): Promise<void> {
+    for (const buffer of this.storage.values()) buffer.destroy();
+    this.arenaBuffer?.destroy();
+    this.readBacks.clear();
+    this.gpu.destroy();
+    referenced.delete(this.gpu);
+  }
+
+  // ---- for GpuProgram ----
+
+  /** Grows when a buffer that programs have bound was replaced: they must bind anew. */
+  get version(): number {
+    return this.memoryVersion;
+  }
+
+  /** Storage of a variable's root, zero when first met. */
+  bufferOf({ root }: Variable): GPUBuffer {
+    const known = this.storage.get(root);
+    if (known) return known;
+    const bytes = bytesOf(root.spec);
+    const buffer = this.createStorage(root.name, bytes);
+    this.storage.set(root, buffer);
+    this.variableBytes += bytes;
+    return buffer;
+  }
+
+  /** The block that all programs use for their temporaries, since only one runs at a time. */
+  reserveArena(bytes: number): void {
+    if (this.arenaBuffer && bytes <= this.arenaBuffer.size) return;
+    this.arenaBuffer?.destroy();
+    this.arenaBuffer = this.createStorage("temporaries", bytes);
+    this.memoryVersion++;
+  }
+
+  get arena(): GPUBuffer {
+    this.arenaBuffer ??= this.createStorage("temporaries", 0);
+    return this.arenaBuffer;
+  }
+
+  createStorage(what: string, bytes: number): GPUBuffer {
+    const size = Math.ceil(bytes / PADDING) * PADDING + PADDING;
+    const { maxBufferSize } = this.facts.limits;
+    if (size > maxBufferSize) {
+      const mebibytes = (value: number) => `${Math.ceil(value / 2 ** 20)} MiB`;
+      throw new UserError({
+        place: "--device webgpu",
+        problem: `${what}: ${mebibytes(size)}, and a buffer of ${this.facts.name} holds ${mebibytes(maxBufferSize)}`,
+        remedy: "lower --max-tokens or --batch-size, or take a smaller model",
+      });
+    }
+    return this.errors.guard(what, () =>
+      this.gpu.createBuffer({ label: what, size, usage: storage }),
+    );
+  }
+
+  upload(buffer: GPUBuffer, offset: number, data: HostArray | Uint8Array): void {
+    if (data.byteLength === 0) return;
+    // The standard takes no shared memory.
+    const own = data.buffer instanceof ArrayBuffer ? data : data.slice();
+    this.gpu.queue.writeBuffer(buffer, offset, own as typeof own & ArrayBufferView<ArrayBuffer>);
+  }
+
+  /** Sends what was encoded. */
+  submit(encoder: GPUCommandEncoder, passes: readonly GPUComputePassEncoder[]): void {
+    const commands = encoder.finish();
+    this.gpu.queue.submit([commands]);
+    this.provider.discard(passes, commands);
+  }
+}
