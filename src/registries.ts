@@ -7,8 +7,15 @@ import type {
   TaskComponent,
 } from "./components.ts";
 import { choice } from "./config/choice.ts";
+import { cosine } from "./lr_scheduler/cosine.ts";
 import { fixed } from "./lr_scheduler/fixed.ts";
 import { inverseSqrt } from "./lr_scheduler/inverse_sqrt.ts";
+import { manual } from "./lr_scheduler/manual.ts";
+import { polynomialDecay } from "./lr_scheduler/polynomial_decay.ts";
+import { reduceLrOnPlateau } from "./lr_scheduler/reduce_lr_on_plateau.ts";
+import { step } from "./lr_scheduler/step.ts";
+import { triStage } from "./lr_scheduler/tri_stage.ts";
+import { triangular } from "./lr_scheduler/triangular.ts";
 import { ComponentRegistry, ModelRegistry } from "./registry.ts";
 
 /** The five kinds of plug-in, by the names that plug-ins and choices use. */
@@ -28,8 +35,15 @@ export function createRegistries(): Registries {
     tasks: new ComponentRegistry<TaskComponent>("task"),
     optimizers: new ComponentRegistry<OptimizerComponent>("optimizer"),
     lr_schedulers: new ComponentRegistry<LrSchedulerComponent>("lr scheduler")
+      .add(cosine)
+      .add(fixed)
       .add(inverseSqrt)
-      .add(fixed),
+      .add(manual)
+      .add(polynomialDecay)
+      .add(reduceLrOnPlateau)
+      .add(step)
+      .add(triStage)
+      .add(triangular),
   };
 }
 
