@@ -1,0 +1,219 @@
+// Matrix products for WebGPU, C = act(op(A) op(B) + bias).
+//
+// Memory: reads A, B, bias; overwrites C (adds to it when accumulating) and `pre`; never in place.
+// Work: one workgroup per tile of C, one batch entry per z. It walks over K in slabs: all lanes load
+//   a slab of A and B into workgroup memory, turned so that K is outermost, then each lane
+//   multiplies its own block of 4s in registers.
+// Sums: over K in ascending order for every element, whatever the tile.
+import type { GpuBinding, GpuDispatch, GpuFacts } from "../op.ts";
+import { ERF_WGSL, packParams, TANH_WGSL } from "../wgsl.ts";
+import type { Activation } from "./activation.ts";
+import type { ProductShape } from "./split.ts";
+
+export interface GpuProductOperands {
+  readonly a: GpuBinding;
+  readonly b: GpuBinding;
+  readonly c: GpuBinding;
+  /** (N), added to every row. */
+  readonly bias?: GpuBinding;
+  /** Laid out as C: receives the values before the activation. */
+  readonly pre?: GpuBinding;
+}
+
+/** A workgroup's tile of C, a lane's block in it, and how much of K is in workgroup memory. */
+interface Tile {
+  readonly rows: number;
+  readonly columns: number;
+  readonly laneRows: number;
+  readonly laneColumns: number;
+  readonly depth: number;
+}
+
+const square: Tile = { rows: 64, columns: 64, laneRows: 4, laneColumns: 4, depth: 16 };
+const flat: Tile = { rows: 16, columns: 64, laneRows: 4, laneColumns: 4, depth: 16 };
+const tall: Tile = { rows: 64, columns: 16, laneRows: 4, laneColumns: 4, depth: 16 };
+
+function chooseTile({ M, N }: ProductShape): Tile {
+  if (M <= flat.rows) return flat;
+  if (N <= tall.columns) return tall;
+  return square;
+}
+
+const ACTIVATION: Readonly<Record<Activation, string>> = {
+  none: "x",
+  relu: "max(x, 0.0)",
+  gelu: "0.5 * x * (1.0 + erf(x * 0.7071067811865476))",
+  gelu_tanh: "x * logistic(1.5957691216057308 * x + 0.07135481282852146 * x * x * x)",
+  tanh: "safeTanh(x)",
+  sigmoid: "logistic(x)",
+  swish: "x * logistic(x)",
+};
+
+const LOGISTIC_WGSL = `
+fn logistic(x: f32) -> f32 { return 1.0 / (1.0 + exp(-clamp(x, -87.0, 87.0))); }
+`;
+
+const activationWgsl = (activation: Activation): string => `
+${activation === "gelu" ? ERF_WGSL : ""}
+${activation === "tanh" ? TANH_WGSL : ""}
+${LOGISTIC_WGSL}
+fn activate(x: f32) -> f32 { return ${ACTIVATION[activation]}; }
+`;
+
+/** The dispatch of a batched product. Empty products of K = 0 still write bias and activation. */
+export function productWgsl(
+  shape: ProductShape,
+  operands: GpuProductOperands,
+  facts: GpuFacts,
+): GpuDispatch {
+  const tile = chooseTile(shape);
+  const { M, N, K, lda, ldb, ldc, batch, strides } = shape;
+  const optional = [operands.bias, operands.pre].filter((binding) => binding !== undefined);
+  return {
+    code: productCode(shape, tile, Boolean(operands.bias), Boolean(operands.pre)),
+    bindings: [operands.a, operands.b, operands.c, ...optional],
+    params: packParams(M, N, K, lda, ldb, ldc, ...strides, batch),
+    workgroups: [
+      Math.ceil(N / tile.columns),
+      Math.ceil(M / tile.rows),
+      Math.min(batch, facts.maxWorkgroupsPerDimension),
+    ],
+  };
+}
+
+const names = (prefix: string, count: number): string[] =>
+  Array.from({ length: count }, (_, i) => `${prefix}${i}`);
+
+function productCode(
+  { transA, transB, accumulate, activation }: ProductShape,
+  tile: Tile,
+  bias: boolean,
+  pre: boolean,
+): string {
+  const arrays = ["a", "b", "c", ...(bias ? ["bias"] : []), ...(pre ? ["pre"] : [])];
+  const lanesAcross = tile.columns / tile.laneColumns;
+  const lanes = lanesAcross * (tile.rows / tile.laneRows);
+  const quadRows = tile.laneRows / 4;
+  const quadColumns = tile.laneColumns / 4;
+  const rows = Array.from({ length: tile.laneRows }, (_, i) => i);
+  const sums = rows.map((i) => names(`sum${i}_`, quadColumns));
+  const component = (i: number) => `left${Math.floor(i / 4)}.${"xyzw"[i % 4]}`;
+  return `
+${arrays
+  .map((name, i) => `@group(0) @binding(${i}) var<storage, read_write> ${name}: array<f32>;`)
+  .join("\n")}
+@group(0) @binding(${arrays.length}) var<uniform> params: array<vec4<u32>, 3>;
+var<workgroup> slabA: array<vec4<f32>, ${(tile.rows / 4) * tile.depth}>;
+var<workgroup> slabB: array<vec4<f32>, ${(tile.columns / 4) * tile.depth}>;
+${activationWgsl(activation)}
+${loadElement("A", "a", transA, "M", "lda")}
+${loadElement("B", "b", !transB, "N", "ldb")}
+${storeElement(accumulate, bias, pre)}
+
+@compute @workgroup_size(${lanes})
+fn main(
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) workgroups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let M = params[0].x; let N = params[0].y; let K = params[0].z;
+  let firstRow = workgroup.y * ${tile.rows}u;
+  let firstColumn = workgroup.x * ${tile.columns}u;
+  let laneRow = (lane / ${lanesAcross}u) * ${quadRows}u;
+  let laneColumn = (lane % ${lanesAcross}u) * ${quadColumns}u;
+  for (var batch = workgroup.z; batch < params[2].y; batch += workgroups.z) {
+    let baseA = batch * params[1].z;
+    let baseB = batch * params[1].w;
+    let baseC = batch * params[2].x;
+${sums
+  .flat()
+  .map((sum) => `    var ${sum} = vec4<f32>();`)
+  .join("\n")}
+    for (var k0 = 0u; k0 < K; k0 += ${tile.depth}u) {
+${loadSlab("A", "slabA", tile.rows, tile.depth, lanes, !transA, "firstRow")}
+${loadSlab("B", "slabB", tile.columns, tile.depth, lanes, transB, "firstColumn")}
+      workgroupBarrier();
+      for (var k = 0u; k < ${tile.depth}u; k++) {
+${names("left", quadRows)
+  .map((name, i) => `        let ${name} = slabA[k * ${tile.rows / 4}u + laneRow + ${i}u];`)
+  .join("\n")}
+${names("right", quadColumns)
+  .map((name, i) => `        let ${name} = slabB[k * ${tile.columns / 4}u + laneColumn + ${i}u];`)
+  .join("\n")}
+${rows
+  .flatMap((i) =>
+    sums[i].map((sum, j) => `        ${sum} = fma(vec4<f32>(${component(i)}), right${j}, ${sum});`),
+  )
+  .join("\n")}
+      }
+      workgroupBarrier();
+    }
+    let row = firstRow + laneRow * 4u;
+    let column = firstColumn + laneColumn * 4u;
+${rows
+  .flatMap((i) =>
+    sums[i].map((sum, j) => `    storeQuad(baseC, row + ${i}u, column + ${4 * j}u, ${sum});`),
+  )
+  .join("\n")}
+  }
+}`;
+}
+
+/** `loadX(base, i, k)`: element of op(X) in row (A) or column (B) i; 0 outside. */
+function loadElement(
+  name: string,
+  array: string,
+  turned: boolean,
+  extent: "M" | "N",
+  stride: "lda" | "ldb",
+): string {
+  const count = extent === "M" ? "params[0].x" : "params[0].y";
+  const step = stride === "lda" ? "params[0].w" : "params[1].x";
+  const index = turned ? `k * ${step} + i` : `i * ${step} + k`;
+  return `
+fn load${name}(base: u32, i: u32, k: u32) -> f32 {
+  if (i < ${count} && k < params[0].z) { return ${array}[base + ${index}]; }
+  return 0.0;
+}`;
+}
+
+/**
+ * Lanes fill a slab of quads: K outermost, quads of rows or columns inside. Neighbouring lanes take
+ * neighbours in memory: along K where K is contiguous, else along the quads.
+ */
+function loadSlab(
+  name: string,
+  slab: string,
+  extent: number,
+  depth: number,
+  lanes: number,
+  contiguousK: boolean,
+  first: string,
+): string {
+  const quads = extent / 4;
+  const k = contiguousK ? `at % ${depth}u` : `at / ${quads}u`;
+  const quad = contiguousK ? `at / ${depth}u` : `at % ${quads}u`;
+  const elements = [0, 1, 2, 3].map((i) => `load${name}(base${name}, i + ${i}u, k0 + k)`);
+  return `      for (var at = lane; at < ${quads * depth}u; at += ${lanes}u) {
+        let k = ${k};
+        let quad = ${quad};
+        let i = ${first} + quad * 4u;
+        ${slab}[k * ${quads}u + quad] = vec4<f32>(${elements.join(", ")});
+      }`;
+}
+
+const storeElement = (accumulate: boolean, bias: boolean, pre: boolean): string => `
+fn storeOne(base: u32, row: u32, column: u32, sum: f32) {
+  if (column >= params[0].y) { return; }
+  let at = base + row * params[1].y + column;
+  let x = sum${bias ? " + bias[column]" : ""};
+  ${pre ? "pre[at] = x;" : ""}
+  c[at] ${accumulate ? "+=" : "="} activate(x);
+}
+fn storeQuad(base: u32, row: u32, column: u32, sums: vec4<f32>) {
+  if (row >= params[0].x) { return; }
+  storeOne(base, row, column, sums.x);
+  storeOne(base, row, column + 1u, sums.y);
+  storeOne(base, row, column + 2u, sums.z);
+  storeOne(base, row, column + 3u, sums.w);
+}`;
