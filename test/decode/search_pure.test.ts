@@ -119,7 +119,11 @@ for (const name of names.filter((name) => name.startsWith("constraints_"))) {
   );
 }
 
-goldenTest("SequenceGenerator.beam is V - 1 where a wider one is asked for", "decode/pure", async () => {
-  const { generator } = await runCase(readCase("beam50_clamped_to_vocab_minus_1"));
-  expect(generator.beam).toBe(5);
-});
+goldenTest(
+  "SequenceGenerator.beam is V - 1 where a wider one is asked for",
+  "decode/pure",
+  async () => {
+    const { generator } = await runCase(readCase("beam50_clamped_to_vocab_minus_1"));
+    expect(generator.beam).toBe(5);
+  },
+);
