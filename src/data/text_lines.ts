@@ -1,0 +1,30 @@
+import { readFileSync } from "node:fs";
+import { UserError } from "../config/user_error.ts";
+import { decodeUtf8 } from "./utf8.ts";
+
+/**
+ * The lines of a UTF-8 text file without their ends. LF, CR and CRLF end a line and nothing else
+ * does (Python's universal newlines).
+ *
+ * @throws UserError if the file cannot be read, or naming the line that is not UTF-8.
+ */
+export function readTextLines(path: string): string[] {
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(path);
+  } catch (cause) {
+    throw new UserError({
+      place: path,
+      problem: `the text cannot be read (${(cause as Error).message})`,
+      remedy: "check the path: text files are PREFIX.LANGUAGE, e.g. corpus/train.en",
+    });
+  }
+  return splitLines(decodeUtf8(bytes, path));
+}
+
+/** Text cut at LF, CR and CRLF; the last line need not end. */
+export function splitLines(text: string): string[] {
+  const lines = text.split(/\r\n|\r|\n/);
+  if (lines.at(-1) === "") lines.pop();
+  return lines;
+}
