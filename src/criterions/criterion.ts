@@ -25,12 +25,12 @@ export interface CriterionContext {
   readonly sentenceAvg: boolean;
 }
 
+/** Sums over a batch, as scalars; `loss` is what is minimised. */
+export type CriterionOutput = { loss: Tensor } & Record<string, Tensor>;
+
 export interface Criterion {
-  /**
-   * Sums over the batch, as scalars: `loss` is what is minimised (natural logarithm); every entry
-   * is summed over batches and given to `metrics`.
-   */
-  forward(model: EncoderDecoderModel, sample: Sample): { loss: Tensor } & Record<string, Tensor>;
+  /** Sums over the batch, in natural logarithms; they add up over batches and go to `metrics`. */
+  forward(model: EncoderDecoderModel, sample: Sample): CriterionOutput;
 
   /** What the gradient of the summed loss is divided by. */
   sampleSize(counts: SampleCounts): number;

@@ -28,9 +28,9 @@ export const crossEntropy = criterion({
       const loss = losses.loss / sampleSize / Math.LN2;
       // fairseq logs nll_loss only where it differs from loss.
       const nll = losses.loss / ntokens / Math.LN2;
-      return sampleSize === ntokens
-        ? { loss, ppl: perplexity(loss) }
-        : { loss, nll_loss: nll, ppl: perplexity(nll) };
+      const metrics: Record<string, number> = { loss, ppl: perplexity(nll) };
+      if (sampleSize !== ntokens) metrics.nll_loss = nll;
+      return metrics;
     },
   }),
 });

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { accuracy, labelSmoothedNll } from "../../kernels/loss/index.ts";
 import { reshape, slice } from "../../kernels/movement/index.ts";
 import { criterion } from "../components.ts";
-import type { Criterion, CriterionContext } from "./criterion.ts";
+import type { Criterion, CriterionContext, CriterionOutput } from "./criterion.ts";
 import { perplexity } from "./cross_entropy.ts";
 
 /**
@@ -40,21 +40,25 @@ export const labelSmoothedCrossEntropy = criterion({
         epsilon: config.label_smoothing,
         padding,
       });
-      if (!config.report_accuracy) return { loss, nll_loss };
-      const [n_correct, total] = accuracy(rows, labels, { padding });
-      return { loss, nll_loss, n_correct, total };
+      const sums: CriterionOutput = { loss, nll_loss };
+      if (config.report_accuracy) {
+        [sums.n_correct, sums.total] = accuracy(rows, labels, { padding });
+      }
+      return sums;
     },
     sampleSize: ({ ntokens, nsentences }) => (sentenceAvg ? nsentences : ntokens),
     metrics({ losses, sampleSize, ntokens }) {
       const nll = losses.nll_loss / ntokens / Math.LN2;
-      const metrics = {
+      const metrics: Record<string, number> = {
         loss: losses.loss / sampleSize / Math.LN2,
         nll_loss: nll,
         ppl: perplexity(nll),
       };
-      if (!config.report_accuracy) return metrics;
-      const { n_correct, total } = losses;
-      return { ...metrics, accuracy: total > 0 ? (100 * n_correct) / total : 0 };
+      if (config.report_accuracy) {
+        const { n_correct, total } = losses;
+        metrics.accuracy = total > 0 ? (100 * n_correct) / total : 0;
+      }
+      return metrics;
     },
   }),
 });

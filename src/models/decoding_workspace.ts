@@ -183,8 +183,9 @@ export class DecodingWorkspace {
   private compileSteps(): StepFunctions {
     const rows = compile<StepInputs, string>(this.device, "decode step", (inputs) => {
       const { logits, attention } = this.traceStep(inputs);
-      const logProbs = logSoftmax(logits); // (R, V)
-      return attention ? { logProbs, attention } : { logProbs };
+      const outputs: Record<string, Tensor> = { logProbs: logSoftmax(logits) }; // (R, V)
+      if (attention) outputs.attention = attention;
+      return outputs;
     });
     const best = compile<StepInputs | "bias", string>(
       this.device,
@@ -192,7 +193,9 @@ export class DecodingWorkspace {
       ({ bias, ...inputs }, k) => {
         const { logits, attention } = this.traceStep(inputs);
         const [logProbs, tokens] = logSoftmaxTopK(logits, Number(k), { bias }); // (R, k)
-        return attention ? { logProbs, tokens, attention } : { logProbs, tokens };
+        const outputs: Record<string, Tensor> = { logProbs, tokens };
+        if (attention) outputs.attention = attention;
+        return outputs;
       },
     );
     rows.spans = this.spans;

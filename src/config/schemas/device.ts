@@ -3,9 +3,12 @@ import { z } from "zod";
 /** Where the numbers are computed. */
 export const device = z.strictObject({
   device: z
-    .enum(["auto", "cpu", "webgpu"])
+    .string()
+    .regex(/^(auto|cpu|webgpu(:.+)?)$/, "must be auto, cpu, webgpu or webgpu:ADAPTER")
     .default("auto")
-    .describe("auto takes a real GPU if there is one, else the cpu, and says which")
+    .describe(
+      "auto takes a real GPU if there is one, else the cpu, and says which; webgpu:NAME takes the adapter whose name contains NAME, webgpu:software a software one",
+    )
     .meta({ shorthands: { "--cpu": "cpu" } }),
   threads: z
     .int()
@@ -23,11 +26,6 @@ export const device = z.strictObject({
     .enum(["auto", "bun-webgpu", "webgpu", "navigator"])
     .default("auto")
     .describe("which implementation of WebGPU serves"),
-  adapter: z
-    .string()
-    .optional()
-    .describe("part of the name of the WebGPU adapter to use; a software adapter must be named")
-    .meta({ placeholder: "NAME" }),
 });
 
 export type DeviceConfig = z.output<typeof device>;

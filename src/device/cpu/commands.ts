@@ -7,6 +7,7 @@
 // flags bit 0: follows the command before without a barrier.
 
 import type { CpuArgument, CpuDispatch } from "../../../kernels/op.ts";
+import type { Sgemm } from "./blas.ts";
 
 const KERNEL = 0;
 const SGEMM = 1;
@@ -55,22 +56,6 @@ export function encode(
 
 export type Kernel = (...values: number[]) => void;
 
-/** C = op(A) op(B) + beta C on addresses of the shared memory. */
-export type Sgemm = (
-  transA: boolean,
-  transB: boolean,
-  M: number,
-  N: number,
-  K: number,
-  a: number,
-  lda: number,
-  b: number,
-  ldb: number,
-  beta: number,
-  c: number,
-  ldc: number,
-) => void;
-
 /** What one thread brings along. */
 export interface ThreadContext {
   readonly thread: number;
@@ -111,7 +96,10 @@ export function decode(words: Int32Array, context: ThreadContext): Command[] {
       at += 20;
     } else {
       const count = words[at + 5];
-      commands.push({ follows, run: decodeKernel(words.subarray(at + 2, at + 6 + 2 * count), context) });
+      commands.push({
+        follows,
+        run: decodeKernel(words.subarray(at + 2, at + 6 + 2 * count), context),
+      });
       at += 6 + 2 * count;
     }
   }
@@ -130,7 +118,9 @@ function decodeKernel(words: Int32Array, context: ThreadContext): () => void {
     const value = words[5 + 2 * argument];
     if (tag === TAG.scratch) {
       if (value > context.scratchBytes) {
-        throw new Error(`cpu: a kernel wants ${value} bytes of scratch, of ${context.scratchBytes}`);
+        throw new Error(
+          `cpu: a kernel wants ${value} bytes of scratch, of ${context.scratchBytes}`,
+        );
       }
       values.push(context.scratch);
     } else if (tag === TAG.float) {
@@ -178,4 +168,3 @@ function decodeSgemm(words: Int32Array, context: ThreadContext): () => void {
     }
   };
 }
-

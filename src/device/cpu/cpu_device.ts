@@ -1,17 +1,18 @@
 // The device that is always there: WASM SIMD kernels on shared memory, one thread per core, matrix
 // products by the system's BLAS when there is one. Equal inputs and threads give equal bits.
 import { availableParallelism } from "node:os";
+import process from "node:process";
+import { UserError } from "../../config/user_error.ts";
 import { BYTES_PER_ELEMENT, bytesOf, formatShape, sizeOf } from "../../tensor/shape.ts";
 import type { Variable } from "../../tensor/variable.ts";
 import type { Device, DeviceMemory, Pending, PreparedProgram, Span } from "../device.ts";
 import type { Buffer, HostArray, Program } from "../program.ts";
-import { UserError } from "../../config/user_error.ts";
 import { pack } from "./arena.ts";
 import { advance, CONTROL, CONTROL_BYTES } from "./barrier.ts";
-import { type Blas, type BlasOptions, openBlas } from "./blas.ts";
+import { type Blas, type NoBlas, openBlas } from "./blas.ts";
+import { encodeProgram } from "./encode_program.ts";
 import { Heap } from "./heap.ts";
 import { readKernels } from "./kernels_file.ts";
-import { encodeProgram } from "./encode_program.ts";
 import { kernelNames, openThread, runProgram, type Thread, type ThreadSetup } from "./team.ts";
 
 const PAGE = 65536;
@@ -21,7 +22,8 @@ const SCRATCH_BYTES = 16 * 2 ** 20;
 export interface CpuOptions {
   /** Default: the cores this process may use. */
   readonly threads?: number;
-  readonly blas?: BlasOptions;
+  /** Path of a BLAS library, or "none"; default: WEFT_BLAS, else the usual places. */
+  readonly blas?: string;
 }
 
 /** Starts the threads and finds a BLAS. */
@@ -47,7 +49,7 @@ export async function openCpuDevice(options: CpuOptions = {}): Promise<CpuDevice
   // The first page stays empty: address 0 means "no such operand" to kernels.
   const heap = new Heap(PAGE, MAXIMUM_PAGES * PAGE - PAGE, grow);
   const control = heap.allocate(CONTROL_BYTES);
-  const blas = openBlas(options.blas ?? {}, memory);
+  const blas = await findBlas(options.blas, memory);
   const setups = Array.from({ length: threads }, (_, thread): ThreadSetup => {
     const scratch = heap.allocate(SCRATCH_BYTES);
     const description = "reason" in blas ? undefined : blas.description;
@@ -64,6 +66,20 @@ export async function openCpuDevice(options: CpuOptions = {}): Promise<CpuDevice
   });
   const workers = await Promise.all(setups.slice(1).map(startWorker));
   return new CpuDevice(await openThread(setups[0]), workers, memory, heap, blas, wasm);
+}
+
+/** A library that was asked for must serve; one that was looked for may be absent. */
+async function findBlas(named: string | undefined, memory: WebAssembly.Memory) {
+  const library = named ?? process.env.WEFT_BLAS;
+  const blas = await openBlas({ library }, memory);
+  if ("reason" in blas && library && library !== "none") {
+    throw new UserError({
+      place: named === undefined ? "WEFT_BLAS" : "--blas",
+      problem: blas.reason,
+      remedy: "name another library, or none for the built-in products",
+    });
+  }
+  return blas;
 }
 
 function startWorker(setup: ThreadSetup): Promise<Worker> {
@@ -97,7 +113,7 @@ export class CpuDevice implements Device {
     private readonly workers: readonly Worker[],
     private readonly wasmMemory: WebAssembly.Memory,
     private readonly heap: Heap,
-    readonly blas: Blas | { reason: string },
+    readonly blas: Blas | NoBlas,
     wasm: Uint8Array,
   ) {
     const names = kernelNames(new WebAssembly.Module(wasm.slice().buffer));
@@ -294,7 +310,8 @@ class CpuProgram implements PreparedProgram {
   run(inputs: readonly HostArray[], spans?: Span[]): readonly Pending[] {
     if (this.device.arenaVersion !== this.arenaVersion) this.encode();
     const { program, device } = this;
-    for (const [index, { value }] of program.inputs.entries()) this.arrayOf(value).set(inputs[index]);
+    for (const [index, { value }] of program.inputs.entries())
+      this.arrayOf(value).set(inputs[index]);
     if (this.encoded) {
       if (spans) this.runTimed(this.encoded, spans);
       else device.execute(this.encoded);

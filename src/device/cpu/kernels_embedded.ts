@@ -1,4 +1,4 @@
 // Bun only: names kernels.wasm so that `bun build --compile` carries it inside the binary.
 import path from "../../../build/kernels.wasm" with { type: "file" };
 
-export default path as unknown as string;
+export default path;

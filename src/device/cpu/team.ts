@@ -1,9 +1,10 @@
 // The threads of the cpu device. The caller is thread 0; the others sleep in workers until a
 // program starts. All run the same commands on their own shares, with a barrier between commands.
+
+import { advance, barrier, CONTROL } from "./barrier.ts";
 import type { BlasDescription } from "./blas.ts";
 import { openBlasFor } from "./blas.ts";
-import { barrier, CONTROL, advance } from "./barrier.ts";
-import { type Command, decode, type Kernel, type Sgemm, type ThreadContext } from "./commands.ts";
+import { type Command, decode, type Kernel, type ThreadContext } from "./commands.ts";
 
 /** What a worker needs to become a thread of the team; plain data. */
 export interface ThreadSetup {
@@ -37,9 +38,7 @@ export async function openThread(setup: ThreadSetup): Promise<Thread> {
   const module = await WebAssembly.compile(setup.wasm.slice().buffer);
   const { exports } = await WebAssembly.instantiate(module, { env: { memory: setup.memory } });
   const kernels = kernelNames(module).map((name) => exports[name] as Kernel);
-  const sgemm: Sgemm | undefined = setup.blas
-    ? (await openBlasFor(setup.blas, setup.memory)).sgemm
-    : undefined;
+  const sgemm = setup.blas && (await openBlasFor(setup.blas, setup.memory)).sgemm;
   const { thread, threads, scratch, scratchBytes } = setup;
   return {
     context: { thread, threads, kernels, sgemm, scratch, scratchBytes },
@@ -72,6 +71,3 @@ function commandsAt({ control, memory, programs, context }: Thread): Command[] {
   programs.set(address, { version, commands });
   return commands;
 }
-
-/** Starts the program in the control block on all other threads. */
-export const start = (control: Int32Array): void => advance(control, CONTROL.generation);

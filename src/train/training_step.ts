@@ -1,0 +1,162 @@
+// The compiled parts of training: gradients of a micro-batch, the update, and validation.
+import { add, mul, sqrt } from "../../kernels/elementwise/index.ts";
+import { clipCoefficient, ema } from "../../kernels/optimizer/index.ts";
+import { squareSum } from "../../kernels/reduce/index.ts";
+import type { Criterion, Sample } from "../criterions/criterion.ts";
+import type { Device, Pending, Span } from "../device/device.ts";
+import { type CompiledFunction, compile, type HostTensor } from "../engine/compile.ts";
+import type { FlatParameters } from "../engine/flat_parameters.ts";
+import { gradient } from "../engine/gradient.ts";
+import { Randomness, withRandomness } from "../engine/randomness.ts";
+import { assign, valueOf } from "../engine/trace.ts";
+import type { EncoderDecoderModel } from "../models/model.ts";
+import type { Optimizer, OptimizerState } from "../optim/optimizer.ts";
+import { f32, i32, type TensorSpec } from "../tensor/shape.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+
+/** A collated batch on the host. */
+export interface HostSample {
+  readonly srcTokens: HostTensor;
+  readonly prevOutputTokens: HostTensor;
+  readonly target: HostTensor;
+}
+
+type SampleInputs = keyof HostSample;
+
+/** What randomness is keyed by, besides the op. Never a rank: any number of peers draws the same. */
+export interface RandomKey {
+  readonly seed: number;
+  readonly update: number;
+  /** Number of the micro-batch within the update's global batch. */
+  readonly microBatch: number;
+}
+
+export interface TrainingStepOptions {
+  readonly device: Device;
+  readonly model: EncoderDecoderModel;
+  readonly parameters: FlatParameters;
+  readonly criterion: Criterion;
+  readonly optimizer: Optimizer;
+  /** Largest norm of the gradient; 0 for no limit. */
+  readonly clipNorm: number;
+  readonly average: OptimizerState | undefined;
+  readonly spans: Span[] | undefined;
+}
+
+export class TrainingStep {
+  private readonly accumulate: CompiledFunction<SampleInputs | "key", string>;
+  private readonly update: CompiledFunction<"scalars" | "normalization", "norm">;
+  private readonly validation: CompiledFunction<SampleInputs, string>;
+  private readonly averaging: CompiledFunction<"decay", never>;
+
+  constructor(private readonly options: TrainingStepOptions) {
+    const { device, criterion, model, spans } = options;
+    this.accumulate = compile(device, "gradients", (inputs, variant) =>
+      this.traceGradients(inputs, variant),
+    );
+    this.update = compile(device, "update", (inputs) => this.traceUpdate(inputs));
+    this.validation = compile(device, "validation", (sample) => criterion.forward(model, sample));
+    this.averaging = compile(device, "average", ({ decay }) => this.traceAverage(decay));
+    for (const compiled of [this.accumulate, this.update, this.validation]) compiled.spans = spans;
+  }
+
+  /**
+   * Adds the gradients of one micro-batch; the first one of an update replaces what was there.
+   *
+   * @param kept one letter per droppable layer, "0" where it is left out.
+   * @returns the criterion's sums.
+   */
+  gradients(sample: HostSample, key: RandomKey, kept: string): Record<string, Pending> {
+    const words = Int32Array.of(key.seed, key.update, key.microBatch, 0);
+    return this.accumulate(
+      { ...sample, key: { data: words, shape: [4] } },
+      `${key.microBatch === 0 ? "first" : "more"} ${kept}`,
+    );
+  }
+
+  /**
+   * Normalises, clips and applies the gradients.
+   *
+   * @param normalization what gradients are multiplied by: 1 / sample size.
+   * @returns norm of the normalised gradient before clipping.
+   */
+  apply(lr: number, update: number, normalization: number): Pending {
+    const scalars = this.options.optimizer.scalars(lr, update);
+    return this.update({
+      scalars: { data: scalars, shape: [scalars.length] },
+      normalization: { data: Float32Array.of(normalization), shape: [] },
+    }).norm;
+  }
+
+  /** Moves the average of the weights: decay * average + (1 - decay) * weights. */
+  moveAverage(decay: number): void {
+    this.averaging({ decay: { data: Float32Array.of(decay), shape: [] } });
+  }
+
+  /** The criterion's sums in evaluation mode. */
+  validate(sample: HostSample): Record<string, Pending> {
+    return this.validation(sample);
+  }
+
+  /** Bytes of temporaries that a batch of this shape needs. Plans it, runs nothing. */
+  plan(sentences: number, sourceWidth: number, targetWidth: number): number {
+    const target: TensorSpec = i32(sentences, targetWidth);
+    const kept = "1".repeat(this.options.model.layerdrop.length);
+    const gradients = this.accumulate.prepare(
+      { srcTokens: i32(sentences, sourceWidth), prevOutputTokens: target, target, key: i32(4) },
+      `first ${kept}`,
+    );
+    const { length } = this.options.optimizer.scalars(0, 1);
+    return Math.max(gradients, this.update.prepare({ scalars: f32(length), normalization: f32() }));
+  }
+
+  release(): void {
+    for (const compiled of [this.accumulate, this.update, this.validation, this.averaging]) {
+      compiled.release();
+    }
+  }
+
+  private traceGradients(
+    { key, ...sample }: Readonly<Record<SampleInputs | "key", Tensor>>,
+    variant: string,
+  ): Record<string, Tensor> {
+    const { model, parameters, criterion } = this.options;
+    const [order, kept] = variant.split(" ");
+    const sums = withRandomness(new Randomness(key, kept), () =>
+      criterion.forward(model, sample satisfies Sample),
+    );
+    const slots = [...parameters.slots.values()];
+    const gradients = gradient(
+      sums.loss,
+      slots.map(({ value }) => valueOf(value)),
+    );
+    for (const [index, slot] of slots.entries()) {
+      const added = gradients[index];
+      assign(slot.gradient, order === "first" ? added : add(valueOf(slot.gradient), added));
+    }
+    return sums;
+  }
+
+  private traceUpdate({
+    scalars,
+    normalization,
+  }: Readonly<Record<"scalars" | "normalization", Tensor>>): { norm: Tensor } {
+    const { parameters, optimizer, clipNorm } = this.options;
+    const total = parameters.segments
+      .map(({ gradients }) => squareSum(valueOf(gradients)))
+      .reduce((a, b) => add(a, b));
+    const multiplier = clipCoefficient(total, normalization, clipNorm);
+    optimizer.step(scalars, multiplier);
+    return { norm: mul(sqrt(total), normalization) };
+  }
+
+  private traceAverage(decay: Tensor): Record<never, Tensor> {
+    const { average, parameters } = this.options;
+    if (!average) throw new Error("TrainingStep: no average was asked for");
+    for (const [number, { values }] of parameters.segments.entries()) {
+      const variable = average.segments[number];
+      assign(variable, ema(valueOf(variable), valueOf(values), decay));
+    }
+    return {};
+  }
+}
