@@ -5,18 +5,18 @@
 # Debian 12's own Mesa is too old for Dawn, so there the bookworm-backports suite is added, from
 # the mirror that this machine's apt sources already name.
 #
-# Exit codes: 0 the driver is there; 1 something broke while installing;
-#             3 it cannot be had on this machine (the last line says why): skip the tests that need it.
+# Exit codes: 0 the driver is there; 3 it cannot be had on this machine (the last line says why), so
+# the tests that need it are to be skipped.
 set -eu
 
-readonly_unavailable=3
+exit_unavailable=3
 package=mesa-vulkan-drivers
 oldest=23 # the oldest major version of Mesa whose llvmpipe Dawn accepts
 our_sources=/etc/apt/sources.list.d/software-vulkan-backports.sources
 
 unavailable() {
   echo "software Vulkan is not available: $1"
-  exit "$readonly_unavailable"
+  exit "$exit_unavailable"
 }
 
 # Major version of a Debian package version: "25.0.7-2~bpo12+1" -> 25, "1:23.2" -> 23.
@@ -99,10 +99,7 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
 # shellcheck disable=SC2086 # as_root is empty or one word
-$as_root apt-get update -q >"$log" 2>&1 || {
-  tail -n 5 "$log"
-  unavailable "apt-get update failed (above)"
-}
+$as_root apt-get update -q >"$log" 2>&1 || tail -n 5 "$log" # a source that we do not need may be broken
 
 suite=""
 version=$(candidate_version)
@@ -138,7 +135,6 @@ fi
 
 if ! $as_root apt-get install -q -y --no-install-recommends ${suite:+-t "$suite"} "$package" libvulkan1 >"$log" 2>&1; then
   tail -n 20 "$log"
-  echo "apt-get could not install $package $version (above)"
-  exit 1
+  unavailable "apt-get could not install $package $version (above)"
 fi
 echo "$package $(installed_version) is installed"
