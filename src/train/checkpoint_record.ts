@@ -39,8 +39,6 @@ export const checkpointRecord = z.strictObject({
     value: number().nullable(),
     validations_without_improvement: z.int().min(0),
     early_stopping_best: number().nullable(),
-    /** Kept by --keep-best-checkpoints, best first. */
-    kept: z.array(z.strictObject({ file: z.string(), value: number() })),
   }),
   /** Last value of the metric, if it was validated at this point. */
   valid_value: number().nullable(),
