@@ -65,14 +65,20 @@ function signature(field: Field): string {
     const flag = field.default === true ? field.flag.replace("--", "--[no-]") : field.flag;
     return [...short, flag, ...long].join(", ");
   }
-  const value = field.placeholder ?? placeholder(field.value);
+  const value = field.placeholder ?? (isLong(field) ? "NAME" : placeholder(field.value));
   const flags = [...short, field.flag, ...long].join(", ");
   return `${flags} ${field.bare === undefined ? value : `[${value}]`}`;
+}
+
+/** Whether its choices are better told in the description than in the signature. */
+function isLong(field: Field): boolean {
+  return field.value.enum !== undefined && placeholder(field.value).length > 40;
 }
 
 function remarks(field: Field): string {
   const { default: standard, required, bare, shorthands } = field;
   const notes = Object.entries(shorthands ?? {}).map(([flag, value]) => `${flag}: ${value}`);
+  if (isLong(field)) notes.push(expectation(field.value));
   if (required && !field.positional) notes.push("required");
   if (bare !== undefined && bare !== true) notes.push(`alone: ${bare}`);
   const value = typeof standard === "string" ? standard : show(standard);

@@ -38,6 +38,8 @@ const redrawSeconds = 0.1;
 /** A terminal over the process's own streams, or over others in tests. */
 export class StreamTerminal implements Terminal {
   private bar: ProgressLine | undefined;
+  private unwritten = 0;
+  private onWritten: () => void = () => {};
 
   constructor(
     private readonly stdout: OutputStream = process.stdout,
@@ -55,27 +57,37 @@ export class StreamTerminal implements Terminal {
 
   line(text: string): void {
     if (this.stdout.isTTY === true) this.bar?.erase();
-    this.stdout.write(`${text}\n`);
+    this.write(this.stdout, `${text}\n`);
   }
 
   log(text: string): void {
     this.bar?.erase();
-    this.stderr.write(`${text}\n`);
+    this.write(this.stderr, `${text}\n`);
     this.bar?.draw();
   }
 
   progress(label: string, total?: number): Progress {
     if (!this.isTerminal) return { advance() {}, done() {} };
     this.bar?.done();
-    const write = (text: string): void => void this.stderr.write(text);
+    const write = (text: string): void => this.write(this.stderr, text);
     this.bar = new ProgressLine(label, total, write, this.now, () => this.columns);
     return this.bar;
   }
 
-  async flush(): Promise<void> {
-    for (const stream of [this.stdout, this.stderr]) {
-      await new Promise<void>((written) => stream.write("", () => written()));
-    }
+  flush(): Promise<void> {
+    if (this.unwritten === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.onWritten = resolve;
+    });
+  }
+
+  /** Writes are counted until done: asking Bun's stdout by an empty write comes back too early. */
+  private write(stream: OutputStream, text: string): void {
+    this.unwritten += 1;
+    stream.write(text, () => {
+      this.unwritten -= 1;
+      if (this.unwritten === 0) this.onWritten();
+    });
   }
 }
 

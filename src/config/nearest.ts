@@ -3,7 +3,7 @@ import { distance } from "fastest-levenshtein";
 /**
  * The candidate that a mistyped name most probably meant, or undefined when none is close enough:
  * a third of the name may be wrong, or all that follows its first four letters may be missing or
- * too much. Dashes, underscores and letter case never count.
+ * too much. Dashes, underscores and letter case never count; one letter is never near anything.
  */
 export function nearest(name: string, candidates: Iterable<string>): string | undefined {
   const wanted = plain(name);
@@ -12,7 +12,7 @@ export function nearest(name: string, candidates: Iterable<string>): string | un
     const edits = editsBetween(wanted, plain(candidate));
     if (best === undefined || edits < best.edits) best = { candidate, edits };
   }
-  const allowed = Math.max(2, Math.floor(wanted.length / 3));
+  const allowed = Math.min(Math.max(2, Math.floor(wanted.length / 3)), wanted.length - 1);
   return best !== undefined && best.edits <= allowed ? best.candidate : undefined;
 }
 

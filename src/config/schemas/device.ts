@@ -23,7 +23,7 @@ export const device = z.strictObject({
     )
     .meta({ placeholder: "PATH" }),
   webgpu_provider: z
-    .enum(["auto", "bun-webgpu", "webgpu", "navigator"])
+    .enum(["auto", "bun-webgpu", "webgpu", "navigator.gpu"])
     .default("auto")
     .describe("which implementation of WebGPU serves"),
 });

@@ -1,0 +1,19 @@
+import process from "node:process";
+import type { Command } from "./command.ts";
+import { runProgram } from "./program.ts";
+import { StreamTerminal } from "./terminal.ts";
+
+/** Runs one command line as this process, and ends it with the exit code. */
+export async function runAsProcess(
+  commands: readonly Command[],
+  args: readonly string[],
+): Promise<never> {
+  // A reader that has seen enough (`weft generate ... | head`) closes the pipe: nothing to report.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    process.exit(error.code === "EPIPE" ? 0 : 1);
+  });
+  const terminal = new StreamTerminal();
+  const code = await runProgram(args, commands, terminal);
+  await terminal.flush();
+  process.exit(code);
+}
