@@ -1,4 +1,7 @@
 // The explicit list of all ops: the suite, the devices and the compiled binary read it.
+import { elementwiseOps } from "./elementwise/index.ts";
+import { movementOps } from "./movement/index.ts";
 import type { Op } from "./op.ts";
+import { reduceOps } from "./reduce/index.ts";
 
-export const ops: readonly Op<unknown>[] = [];
+export const ops = [...elementwiseOps, ...movementOps, ...reduceOps] as readonly Op<unknown>[];

@@ -1,0 +1,279 @@
+// Cases of the movement ops for the suite: odd sizes, extents of 1 and 0, all orders of axes.
+import { type DType, type Shape, sizeOf } from "../../src/tensor/shape.ts";
+import type { Example, ExampleRandom, NoAttributes } from "../op.ts";
+import type { Broadcast, Concatenation, Padding, Permutation, Slice } from "./rearrange.ts";
+
+const array = (random: ExampleRandom, shape: Shape, dtype: DType = "f32") => ({
+  shape,
+  dtype,
+  data: Float64Array.from({ length: sizeOf(shape) }, () =>
+    dtype === "f32" ? random.normal() : random.int(-1000, 1000),
+  ),
+});
+
+const indices = (random: ExampleRandom, shape: Shape, low: number, high: number) => ({
+  shape,
+  dtype: "i32" as const,
+  data: Float64Array.from({ length: sizeOf(shape) }, () => random.int(low, high)),
+});
+
+const named = (parts: readonly (string | Shape)[]): string =>
+  parts.map((part) => (typeof part === "string" ? part : `(${part.join(", ")})`)).join(" ");
+
+export const copyExamples = (random: ExampleRandom): Example<NoAttributes>[] =>
+  ([[], [0], [5], [3, 17], [40_001]] as Shape[]).flatMap((shape) =>
+    (["f32", "i32"] as const).map((dtype) => ({
+      name: named([dtype, shape]),
+      attributes: {},
+      inputs: [array(random, shape, dtype)],
+    })),
+  );
+
+export const reshapeExamples = (random: ExampleRandom): Example<{ readonly shape: Shape }>[] =>
+  (
+    [
+      [[6], [2, 3]],
+      [[2, 3, 5], [30]],
+      [[1], []],
+      [
+        [0, 4],
+        [2, 0],
+      ],
+    ] as [Shape, Shape][]
+  ).map(([from, to]) => ({
+    name: named([from, "to", to]),
+    attributes: { shape: to },
+    inputs: [array(random, from)],
+  }));
+
+export const permuteExamples = (random: ExampleRandom): Example<Permutation>[] =>
+  (
+    [
+      [
+        [3, 5],
+        [1, 0],
+      ],
+      [
+        [19, 37],
+        [1, 0],
+      ],
+      [
+        [2, 21, 6],
+        [0, 2, 1],
+      ],
+      [
+        [2, 3, 5],
+        [2, 1, 0],
+      ],
+      [
+        [2, 3, 5],
+        [1, 0, 2],
+      ],
+      [
+        [2, 3, 4, 5],
+        [0, 2, 1, 3],
+      ],
+      [
+        [2, 3, 4, 5],
+        [3, 1, 0, 2],
+      ],
+      [
+        [1, 7, 1],
+        [2, 0, 1],
+      ],
+      [
+        [2, 3, 2, 3, 2],
+        [4, 3, 2, 1, 0],
+      ],
+      [
+        [0, 3],
+        [1, 0],
+      ],
+      [[], []],
+    ] as [Shape, number[]][]
+  ).map(([shape, axes]) => ({
+    name: named([shape, "by", axes]),
+    attributes: { axes },
+    inputs: [array(random, shape)],
+  }));
+
+export const sliceExamples = (random: ExampleRandom): Example<Slice>[] =>
+  (
+    [
+      [[7], 0, 2, 5],
+      [[40_001], 0, 1, 40_000],
+      [[5, 6], 0, 1, 3],
+      [[5, 6], 1, 2, 6],
+      [[5, 6], 1, 5, 6],
+      [[2, 5, 3], 1, 0, 4],
+      [[2, 5, 3], 1, 2, 2],
+      [[0, 3], 1, 1, 2],
+    ] as [Shape, number, number, number][]
+  ).map(([shape, axis, start, end]) => ({
+    name: `${named([shape])} axis ${axis} from ${start} to ${end}`,
+    attributes: { axis, start, end },
+    inputs: [array(random, shape)],
+  }));
+
+export const concatExamples = (random: ExampleRandom): Example<Concatenation>[] =>
+  (
+    [
+      [0, [[3], [4]]],
+      [
+        0,
+        [
+          [2, 3],
+          [5, 3],
+          [0, 3],
+          [1, 3],
+        ],
+      ],
+      [
+        1,
+        [
+          [2, 3],
+          [2, 1],
+        ],
+      ],
+      [
+        1,
+        [
+          [4, 1],
+          [4, 1],
+          [4, 1],
+        ],
+      ],
+      [
+        1,
+        [
+          [2, 3, 5],
+          [2, 4, 5],
+        ],
+      ],
+      [
+        2,
+        [
+          [2, 3, 300],
+          [2, 3, 7],
+        ],
+      ],
+      [
+        1,
+        [
+          [0, 3],
+          [0, 2],
+        ],
+      ],
+    ] as [number, Shape[]][]
+  ).map(([axis, shapes]) => ({
+    name: `${named(shapes)} axis ${axis}`,
+    attributes: { axis },
+    inputs: shapes.map((shape) => array(random, shape)),
+  }));
+
+export const broadcastExamples = (random: ExampleRandom): Example<Broadcast>[] =>
+  (
+    [
+      [[], [5]],
+      [[1], [3, 7]],
+      [[], [20_003]],
+      [[7], [3, 7]],
+      [
+        [3, 1],
+        [3, 7],
+      ],
+      [
+        [2, 1, 5],
+        [2, 4, 5],
+      ],
+      [
+        [1, 4, 1],
+        [3, 4, 6],
+      ],
+      [
+        [1, 3],
+        [0, 3],
+      ],
+    ] as [Shape, Shape][]
+  ).map(([from, to]) => ({
+    name: named([from, "to", to]),
+    attributes: { shape: to },
+    inputs: [array(random, from)],
+  }));
+
+export const padExamples = (random: ExampleRandom): Example<Padding>[] =>
+  (
+    [
+      [[5], 0, 2, 3],
+      [[3, 4], 0, 1, 0],
+      [[3, 4], 1, 0, 2],
+      [[2, 3, 5], 1, 1, 1],
+      [[3, 1], 1, 1, 2],
+      [[0, 4], 0, 1, 1],
+    ] as [Shape, number, number, number][]
+  ).map(([shape, axis, before, after]) => ({
+    name: `${named([shape])} axis ${axis} by ${before} and ${after}`,
+    attributes: { axis, before, after },
+    inputs: [array(random, shape)],
+  }));
+
+/** Widths around the SIMD step, index shapes, and numbers outside the rows. */
+const ROWS: readonly (readonly [x: Shape, index: Shape])[] = [
+  [[5, 7], [4]],
+  [
+    [3, 4],
+    [2, 5],
+  ],
+  [[6], [9]],
+  [[4, 2, 9], [6]],
+  [[2, 300], [3]],
+  [[1, 1], [1]],
+  [[3, 5], [0]],
+];
+
+export function gatherExamples(random: ExampleRandom): Example<NoAttributes>[] {
+  const cases = ROWS.map(([x, index]) => ({
+    name: named([x, "by", index]),
+    attributes: {},
+    inputs: [array(random, x), indices(random, index, 0, x[0] - 1)],
+  }));
+  return [
+    ...cases,
+    {
+      name: "i32 rows",
+      attributes: {},
+      inputs: [array(random, [4, 6], "i32"), indices(random, [5], 0, 3)],
+    },
+    {
+      name: "numbers outside the rows",
+      attributes: {},
+      inputs: [array(random, [4, 6]), indices(random, [12], -2, 6)],
+    },
+  ];
+}
+
+export const scatterExamples = (random: ExampleRandom): Example<{ readonly shape: Shape }>[] =>
+  ROWS.map(([shape, index]) => ({
+    name: named([index, "rows into", shape]),
+    attributes: { shape },
+    inputs: [array(random, [...index, ...shape.slice(1)]), indices(random, index, -1, shape[0])],
+  }));
+
+export const cacheStoreExamples = (random: ExampleRandom): Example<NoAttributes>[] =>
+  (
+    [
+      ["all rows", [3, 5, 7], 3, 2],
+      ["some rows", [4, 3, 260], 2, 0],
+      ["last position", [2, 6, 1], 2, 5],
+      ["no position", [2, 3, 4], 2, 3],
+      ["no rows", [2, 3, 4], 0, 1],
+    ] as [string, Shape, number, number][]
+  ).map(([name, cache, rows, position]) => ({
+    name,
+    attributes: {},
+    inputs: [
+      array(random, cache),
+      array(random, [rows, cache[2]]),
+      { shape: [], dtype: "i32" as const, data: Float64Array.of(position) },
+    ],
+  }));

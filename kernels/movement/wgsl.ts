@@ -1,0 +1,194 @@
+// Movement kernels for WebGPU.
+// Work: one invocation per element of what is written; scatter-add one per column of a row of y, which
+//   looks through the whole index, so that sums keep their order without atomics.
+import { type DType, sizeOf, type TensorSpec } from "../../src/tensor/shape.ts";
+import type { GpuDispatch, GpuFacts, NoAttributes, OpSpec } from "../op.ts";
+import {
+  declareBindings,
+  ELEMENT_INDEX,
+  ENTRY,
+  elementWorkgroups,
+  foldWorkgroups,
+  GROUP_INDEX,
+  packParams,
+  WORKGROUP_SIZE,
+} from "../wgsl.ts";
+import type { RowsCopy } from "./rows.ts";
+import type { MergedCopy } from "./strided.ts";
+
+export const copiesWgsl = (
+  copies: readonly MergedCopy[],
+  dtype: DType,
+  facts: GpuFacts,
+): GpuDispatch[] =>
+  copies
+    .filter(({ elements }) => elements > 0)
+    .map(({ input, elements, xOffset, yOffset, extents, xStrides, yStrides }) => ({
+      code: `
+${declareBindings(
+  [
+    ["x", dtype],
+    ["y", dtype],
+  ],
+  5,
+)}
+${ENTRY} {
+  let i = ${ELEMENT_INDEX};
+  if (i >= params[0].x) { return; }
+  // Words: elements; offsets of x, y; extents 1..4 at word 4; strides of x 0..4 at 8, of y at 13.
+  let e4 = params[1].w;
+  let e3 = params[1].z;
+  let e2 = params[1].y;
+  let e1 = params[1].x;
+  let i4 = i % e4;
+  let i3 = (i / e4) % e3;
+  let i2 = (i / (e4 * e3)) % e2;
+  let i1 = (i / (e4 * e3 * e2)) % e1;
+  let i0 = i / (e4 * e3 * e2 * e1);
+  let from = params[0].y + i0 * params[2].x + i1 * params[2].y + i2 * params[2].z + i3 * params[2].w
+    + i4 * params[3].x;
+  let to = params[0].z + i0 * params[3].y + i1 * params[3].z + i2 * params[3].w + i3 * params[4].x
+    + i4 * params[4].y;
+  y[to] = x[from];
+}`,
+      bindings: [{ input }, { output: 0 }],
+      params: packParams(
+        elements,
+        xOffset,
+        yOffset,
+        0,
+        ...extents.slice(1),
+        ...xStrides,
+        ...yStrides,
+      ),
+      workgroups: elementWorkgroups(elements, facts),
+    }));
+
+/** y = 0 */
+export function fillWgsl(y: TensorSpec, facts: GpuFacts): GpuDispatch {
+  const elements = sizeOf(y.shape);
+  return {
+    code: `
+${declareBindings([["y", y.dtype]], 1)}
+${ENTRY} {
+  let i = ${ELEMENT_INDEX};
+  if (i < params[0].x) { y[i] = ${y.dtype}(0); }
+}`,
+    bindings: [{ output: 0 }],
+    params: packParams(elements),
+    workgroups: elementWorkgroups(elements, facts),
+  };
+}
+
+export const gatherWgsl = (
+  { rows, width, count, scale }: RowsCopy,
+  dtype: DType,
+  facts: GpuFacts,
+): GpuDispatch => ({
+  code: `
+${declareBindings(
+  [
+    ["x", dtype],
+    ["index", "i32"],
+    ["y", dtype],
+  ],
+  1,
+)}
+${ENTRY} {
+  let i = ${ELEMENT_INDEX};
+  if (i >= params[0].x) { return; }
+  let width = params[0].z;
+  let row = u32(index[i / width]);
+  if (row >= params[0].y) { y[i] = ${dtype}(0); return; }
+  y[i] = ${dtype === "f32" ? "bitcast<f32>(params[0].w) * " : ""}x[row * width + i % width];
+}`,
+  bindings: [{ input: 0 }, { input: 1 }, { output: 0 }],
+  params: packParams(count * width, rows, width, { f32: scale }),
+  workgroups: elementWorkgroups(count * width, facts),
+});
+
+/** One workgroup per row of y: lanes take its columns and go through the index together. */
+export const scatterWgsl = (
+  { rows, width, count, scale, skipped }: RowsCopy,
+  facts: GpuFacts,
+): GpuDispatch => ({
+  code: `
+${declareBindings(
+  [
+    ["dy", "f32"],
+    ["index", "i32"],
+    ["y", "f32"],
+  ],
+  2,
+)}
+${ENTRY} {
+  let row = ${GROUP_INDEX};
+  let width = params[0].z;
+  if (row >= params[0].y) { return; }
+  let wanted = select(i32(row), -1, i32(row) == bitcast<i32>(params[1].x));
+  for (var column = lane; column < width; column = column + ${WORKGROUP_SIZE}u) {
+    var total = 0.0;
+    if (wanted >= 0) {
+      for (var m = 0u; m < params[0].x; m = m + 1u) {
+        if (index[m] == wanted) { total = total + bitcast<f32>(params[0].w) * dy[m * width + column]; }
+      }
+    }
+    y[row * width + column] = total;
+  }
+}`,
+  bindings: [{ input: 0 }, { input: 1 }, { output: 0 }],
+  params: packParams(count, rows, width, { f32: scale }, skipped >>> 0),
+  workgroups: foldWorkgroups(rows, facts),
+});
+
+/** The old cache first, then the new rows. In place the first dispatch copies memory onto itself. */
+export function cacheStoreWgsl(
+  { inputs: [cache, x] }: OpSpec<NoAttributes>,
+  facts: GpuFacts,
+): readonly GpuDispatch[] {
+  const [, L, C] = cache.shape;
+  const elements = sizeOf(cache.shape);
+  const added = sizeOf(x.shape);
+  const copyCode = `
+${declareBindings(
+  [
+    ["cache", cache.dtype],
+    ["y", cache.dtype],
+  ],
+  1,
+)}
+${ENTRY} {
+  let i = ${ELEMENT_INDEX};
+  if (i < params[0].x) { y[i] = cache[i]; }
+}`;
+  const storeCode = `
+${declareBindings(
+  [
+    ["rows", cache.dtype],
+    ["position", "i32"],
+    ["y", cache.dtype],
+  ],
+  1,
+)}
+${ENTRY} {
+  let i = ${ELEMENT_INDEX};
+  let at = u32(position[0]);
+  if (i >= params[0].x || at >= params[0].y) { return; }
+  let width = params[0].z;
+  y[((i / width) * params[0].y + at) * width + i % width] = rows[i];
+}`;
+  return [
+    {
+      code: copyCode,
+      bindings: [{ input: 0 }, { output: 0 }],
+      params: packParams(elements),
+      workgroups: elementWorkgroups(elements, facts),
+    },
+    {
+      code: storeCode,
+      bindings: [{ input: 1 }, { input: 2 }, { output: 0 }],
+      params: packParams(added, L, C),
+      workgroups: elementWorkgroups(added, facts),
+    },
+  ];
+}
