@@ -1,0 +1,121 @@
+// Attention of several heads, forward and gradient. Probabilities are never stored: the forward keeps
+// one number per row, the log of its sum, from which the gradient computes them again.
+import { f32, ShapeError, sameShape } from "../../src/tensor/shape.ts";
+import { apply, applyAll, type Tensor } from "../../src/tensor/tensor.ts";
+import type { Op } from "../op.ts";
+import { attentionExamples, attentionGradientExamples } from "./examples.ts";
+import { attentionGradientReference, attentionReference } from "./reference.ts";
+import { backwardScratch, forwardScratch, passRows } from "./scratch.ts";
+import {
+  type AttentionAttributes,
+  attentionExtents,
+  checkPadding,
+  dropoutArguments,
+  optional,
+  optionalInputs,
+} from "./shapes.ts";
+import { attentionGradientWgsl, attentionWgsl } from "./wgsl.ts";
+
+const attentionOp: Op<AttentionAttributes> = {
+  name: "attention",
+  // q (B, T, E), k, v (B, S, E), [padding (B, S)], [key (4)] -> out (B, T, E), lse (B, H, T)
+  infer(attributes, inputs) {
+    const extents = attentionExtents("attention", attributes, inputs);
+    const [q, k, v] = inputs;
+    if (!sameShape(k.shape, v.shape)) {
+      throw new ShapeError("attention", inputs, "keys and values differ in shape");
+    }
+    const { padding } = optionalInputs(attributes, 3);
+    if (padding !== undefined) checkPadding("attention", inputs[padding], extents, inputs);
+    return [q, f32(extents.B, extents.H, extents.T)];
+  },
+  gradient({ attributes, inputs: [q, k, v, ...rest], outputs: [out, lse] }, [dout]) {
+    if (!dout) return [];
+    return applyAll(attentionGradientOp, attributes, q, k, v, out, lse, dout, ...rest);
+  },
+  reference: attentionReference,
+  cpu({ attributes, inputs }) {
+    const { B, T, S, H, D } = attentionExtents("attention", attributes, inputs);
+    const { padding, key } = optionalInputs(attributes, 3);
+    return {
+      kernel: "attention_forward",
+      arguments: [
+        ...[{ input: 0 }, { input: 1 }, { input: 2 }, optional(padding), optional(key)],
+        ...[{ output: 0 }, { output: 1 }, { scratch: forwardScratch(S, D) }],
+        ...[{ i32: T }, { i32: S }, { i32: H }, { i32: D }, { f32: attributes.scale }],
+        ...[{ i32: attributes.causal ? 1 : 0 }, ...dropoutArguments(attributes.dropout)],
+      ],
+      work: B * H,
+    };
+  },
+  webgpu: attentionWgsl,
+  examples: attentionExamples,
+};
+
+const attentionGradientOp: Op<AttentionAttributes> = {
+  name: "attentionGradient",
+  // q, k, v, out, lse, dout, [padding], [key] -> dq, dk, dv
+  infer: (_, [q, k, v]) => [q, k, v],
+  reference: attentionGradientReference,
+  cpu({ attributes, inputs }) {
+    const { B, T, S, H, D } = attentionExtents("attentionGradient", attributes, inputs);
+    const { padding, key } = optionalInputs(attributes, 6);
+    return {
+      kernel: "attention_gradient",
+      arguments: [
+        ...[0, 1, 2, 3, 4, 5].map((input) => ({ input })),
+        ...[optional(padding), optional(key)],
+        ...[0, 1, 2].map((output) => ({ output })),
+        { scratch: backwardScratch(T, S, D) },
+        ...[{ i32: T }, { i32: S }, { i32: H }, { i32: D }, { i32: passRows(T, S) }],
+        ...[{ f32: attributes.scale }, { i32: attributes.causal ? 1 : 0 }],
+        ...dropoutArguments(attributes.dropout),
+      ],
+      work: B * H,
+    };
+  },
+  webgpu: attentionGradientWgsl,
+  examples: attentionGradientExamples,
+};
+
+export interface AttentionOptions {
+  /** Head h is columns h D .. (h + 1) D of q, k and v. */
+  readonly heads: number;
+  /** Query t sees keys 0..t only. Default false. */
+  readonly causal?: boolean;
+  /** Factor of the scores. Default D^-0.5. */
+  readonly scale?: number;
+  /** i32 (B, S), 1 where a key is padding. A row that sees no key gives zeros. */
+  readonly keyPadding?: Tensor;
+  /** On the probabilities, element ((b H + h) T + t) S + s. `key` is i32 [seed, update, microBatch, 0]. */
+  readonly dropout?: { readonly p: number; readonly key: Tensor; readonly stream: number };
+}
+
+/**
+ * softmax(scale q k^T) v for each head.
+ *
+ * @param q (B, T, E), f32. @param k (B, S, E). @param v (B, S, E).
+ * @returns (B, T, E), heads side by side as in q.
+ * @throws ShapeError
+ *
+ * Source: Vaswani et al. 2017; the gradient from the log-sum-exp as Dao et al. 2022, section 3.
+ */
+export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions): Tensor {
+  const { heads, causal = false, keyPadding, dropout } = options;
+  const drops = dropout !== undefined && dropout.p > 0;
+  const attributes: AttentionAttributes = {
+    heads,
+    causal,
+    scale: options.scale ?? defaultScale(q, heads),
+    padded: keyPadding !== undefined,
+    dropout: drops ? { p: dropout.p, stream: dropout.stream } : undefined,
+  };
+  const rest = [...(keyPadding ? [keyPadding] : []), ...(drops ? [dropout.key] : [])];
+  return apply(attentionOp, attributes, q, k, v, ...rest);
+}
+
+/** The inverse square root of the head's width. */
+export const defaultScale = (q: Tensor, heads: number): number =>
+  ((q.shape.at(-1) ?? heads) / heads) ** -0.5;
+
+export const attentionOps = [attentionOp, attentionGradientOp] as readonly Op<unknown>[];

@@ -1,0 +1,168 @@
+// Cases for the op suite: odd extents, single rows, empty batches, every mask, dropout.
+import type { Shape } from "../../src/tensor/shape.ts";
+import { sizeOf } from "../../src/tensor/shape.ts";
+import type { NdArray } from "../nd_array.ts";
+import { NdArray as Arrays } from "../nd_array.ts";
+import type { Example, ExampleRandom } from "../op.ts";
+import type { CachedAttributes } from "./cached.ts";
+import { attentionReference } from "./reference.ts";
+import type { AttentionAttributes } from "./shapes.ts";
+import type { WeightsAttributes } from "./weights.ts";
+
+type Input = Example<unknown>["inputs"][number];
+
+const normals = (random: ExampleRandom, ...shape: number[]): Input => ({
+  shape,
+  dtype: "f32",
+  data: Float64Array.from({ length: sizeOf(shape) }, () => Math.fround(random.normal())),
+});
+
+const integers = (shape: Shape, data: ArrayLike<number>): Input => ({
+  shape,
+  dtype: "i32",
+  data: Float64Array.from(data),
+});
+
+/** Random padding at either end; `whole` makes the first sentence all padding. */
+function padding(random: ExampleRandom, B: number, S: number, whole: boolean): Input {
+  const data = new Float64Array(B * S);
+  for (let b = 0; b < B; b++) {
+    const count = whole && b === 0 ? S : random.int(0, Math.floor(S / 2));
+    const left = random.int(0, 1) === 1;
+    for (let i = 0; i < count; i++) data[b * S + (left ? i : S - 1 - i)] = 1;
+  }
+  return integers([B, S], data);
+}
+
+interface Case {
+  readonly B: number;
+  readonly T: number;
+  readonly S: number;
+  readonly H: number;
+  readonly D: number;
+  readonly causal?: boolean;
+  readonly padded?: "some" | "whole";
+  readonly p?: number;
+  readonly scale?: number;
+}
+
+const CASES: Record<string, Case> = {
+  "one of everything": { B: 1, T: 1, S: 1, H: 1, D: 1 },
+  "whole tiles": { B: 2, T: 10, S: 16, H: 2, D: 16 },
+  "odd extents": { B: 2, T: 7, S: 11, H: 3, D: 5 },
+  "a wide head": { B: 1, T: 3, S: 9, H: 1, D: 67, scale: 0.1 },
+  causal: { B: 2, T: 13, S: 13, H: 2, D: 8, causal: true },
+  padding: { B: 3, T: 6, S: 18, H: 2, D: 8, padded: "some" },
+  "a sentence of padding": { B: 2, T: 4, S: 5, H: 1, D: 4, padded: "whole" },
+  "causal, padding": { B: 3, T: 21, S: 21, H: 1, D: 12, causal: true, padded: "some" },
+  dropout: { B: 2, T: 6, S: 19, H: 2, D: 8, p: 0.3 },
+  "causal, padding, dropout": {
+    B: 2,
+    T: 9,
+    S: 9,
+    H: 2,
+    D: 7,
+    causal: true,
+    padded: "some",
+    p: 0.5,
+  },
+  "a decoding step": { B: 2, T: 1, S: 12, H: 2, D: 16, padded: "some" },
+  "no sentence": { B: 0, T: 3, S: 4, H: 2, D: 4 },
+  "no query": { B: 1, T: 0, S: 4, H: 2, D: 4 },
+  "no key": { B: 1, T: 3, S: 0, H: 2, D: 4 },
+};
+
+function attributesOf({ H, D, causal, padded, p, scale }: Case): AttentionAttributes {
+  return {
+    heads: H,
+    scale: scale ?? D ** -0.5,
+    causal: causal ?? false,
+    padded: padded !== undefined,
+    dropout: p === undefined ? undefined : { p, stream: 3 },
+  };
+}
+
+function optionalInputs(random: ExampleRandom, { B, S, padded, p }: Case): Input[] {
+  return [
+    ...(padded ? [padding(random, B, S, padded === "whole")] : []),
+    ...(p === undefined ? [] : [integers([4], [random.int(1, 1e6), 17, 2, 0])]),
+  ];
+}
+
+function operands(random: ExampleRandom, { B, T, S, H, D }: Case): Input[] {
+  return [T, S, S].map((rows) => normals(random, B, rows, H * D));
+}
+
+export function attentionExamples(random: ExampleRandom): Example<AttentionAttributes>[] {
+  return Object.entries(CASES).map(([name, extents]) => ({
+    name,
+    attributes: attributesOf(extents),
+    inputs: [...operands(random, extents), ...optionalInputs(random, extents)],
+    differentiate: [0, 1, 2],
+    lossOutputs: [0],
+  }));
+}
+
+const asArray = ({ shape, data }: Input): NdArray => Arrays.of(shape, data);
+const asInput = ({ shape, data }: NdArray): Input => ({
+  shape,
+  dtype: "f32",
+  data: Float64Array.from(Float32Array.from(data)),
+});
+
+export function attentionGradientExamples(random: ExampleRandom): Example<AttentionAttributes>[] {
+  return attentionExamples(random).map(({ name, attributes, inputs }) => {
+    const [q, k, v, ...rest] = inputs;
+    const outputs = attentionReference(attributes, inputs.map(asArray)).map(asInput);
+    const dout = normals(random, ...q.shape);
+    return {
+      name,
+      attributes,
+      inputs: [q, k, v, ...outputs, dout, ...rest],
+      absolute: 3e-5,
+      relative: 3e-5,
+    };
+  });
+}
+
+export function weightsExamples(random: ExampleRandom): Example<WeightsAttributes>[] {
+  return Object.entries(CASES)
+    .filter(([, { p }]) => p === undefined)
+    .map(([name, extents]) => ({
+      name,
+      attributes: { ...attributesOf(extents), selected: random.int(1, extents.H) },
+      inputs: [...operands(random, extents).slice(0, 2), ...optionalInputs(random, extents)],
+    }));
+}
+
+export function weightsGradientExamples(random: ExampleRandom): Example<WeightsAttributes>[] {
+  return weightsExamples(random).map(({ name, attributes, inputs: [q, k, ...rest] }) => ({
+    name,
+    attributes,
+    inputs: [q, k, normals(random, q.shape[0], q.shape[1], k.shape[1]), ...rest],
+  }));
+}
+
+export function cachedExamples(random: ExampleRandom): Example<CachedAttributes>[] {
+  const cases = [
+    { name: "the first token", R: 2, R0: 2, L: 5, H: 2, D: 8, length: 1 },
+    { name: "odd extents", R: 3, R0: 5, L: 11, H: 3, D: 7, length: 9 },
+    { name: "a full cache", R: 4, R0: 4, L: 8, H: 2, D: 32, length: 8 },
+    { name: "one row", R: 1, R0: 3, L: 30, H: 1, D: 21, length: 22 },
+    { name: "nothing yet", R: 2, R0: 2, L: 4, H: 1, D: 4, length: 0 },
+  ];
+  return cases.map(({ name, R, R0, L, H, D, length }) => ({
+    name,
+    attributes: { heads: H, scale: D ** -0.5 },
+    inputs: [
+      normals(random, R, H * D),
+      normals(random, R0, L, H * D),
+      normals(random, R0, L, H * D),
+      integers(
+        [R, L],
+        Array.from({ length: R * L }, () => random.int(0, R0 - 1)),
+      ),
+      integers([], [length]),
+    ],
+  }));
+}

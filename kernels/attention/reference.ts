@@ -1,0 +1,217 @@
+// What attention means. Float64, plain loops, one score at a time, never fast.
+import type { Shape } from "../../src/tensor/shape.ts";
+import { NdArray } from "../nd_array.ts";
+import { dropoutMultiplier, type RandomKey } from "../random/philox.ts";
+import type { CachedAttributes } from "./cached.ts";
+import { type AttentionAttributes, type AttentionExtents, optionalInputs } from "./shapes.ts";
+import type { WeightsAttributes } from "./weights.ts";
+
+/** One head of one sentence. */
+class Head {
+  constructor(
+    readonly extents: AttentionExtents,
+    readonly b: number,
+    readonly h: number,
+  ) {}
+
+  /** Index of column d of row `row` of `rows` in an array (B, rows, E). */
+  at(rows: number, row: number, d: number): number {
+    const { E, D } = this.extents;
+    return (this.b * rows + row) * E + this.h * D + d;
+  }
+
+  /** Sum over d of x[row i] y[row j]. */
+  dot(x: NdArray, xRows: number, i: number, y: NdArray, yRows: number, j: number): number {
+    let sum = 0;
+    for (let d = 0; d < this.extents.D; d++) {
+      sum += x.data[this.at(xRows, i, d)] * y.data[this.at(yRows, j, d)];
+    }
+    return sum;
+  }
+
+  /** y[row j] += factor x[row i]. */
+  addScaled(
+    y: NdArray,
+    yRows: number,
+    j: number,
+    factor: number,
+    x: NdArray,
+    xRows: number,
+    i: number,
+  ) {
+    for (let d = 0; d < this.extents.D; d++) {
+      y.data[this.at(yRows, j, d)] += factor * x.data[this.at(xRows, i, d)];
+    }
+  }
+}
+
+function extentsOf(heads: number, q: NdArray, k: NdArray): AttentionExtents {
+  const [B, T, E] = q.shape;
+  return { B, T, S: k.shape[1], E, H: heads, D: E / heads };
+}
+
+function* headsOf(extents: AttentionExtents): Generator<Head> {
+  for (let b = 0; b < extents.B; b++) {
+    for (let h = 0; h < extents.H; h++) yield new Head(extents, b, h);
+  }
+}
+
+/** Probabilities of query t over all keys, and the log of the sum behind them. */
+function probabilities(
+  head: Head,
+  { scale, causal }: { scale: number; causal: boolean },
+  q: NdArray,
+  k: NdArray,
+  padding: NdArray | undefined,
+  t: number,
+): { p: number[]; lse: number } {
+  const { T, S } = head.extents;
+  const scores: number[] = [];
+  for (let s = 0; s < S; s++) {
+    const masked =
+      (causal && s > t) || (padding !== undefined && padding.data[head.b * S + s] !== 0);
+    scores.push(masked ? -Infinity : scale * head.dot(q, T, t, k, S, s));
+  }
+  const max = Math.max(...scores, -Infinity);
+  if (max === -Infinity) return { p: scores.map(() => 0), lse: 0 };
+  const lse = max + Math.log(scores.reduce((sum, x) => sum + Math.exp(x - max), 0));
+  return { p: scores.map((x) => Math.exp(x - lse)), lse };
+}
+
+/** Dropout multipliers of query t's probabilities; ones without dropout. */
+function multipliers(
+  head: Head,
+  dropout: AttentionAttributes["dropout"],
+  key: NdArray | undefined,
+  t: number,
+) {
+  const { S, T, H } = head.extents;
+  const result = new Array<number>(S).fill(1);
+  if (!dropout || !key) return result;
+  const [seed, update, microBatch] = key.data;
+  const randomKey: RandomKey = { seed, update, microBatch, stream: dropout.stream };
+  const first = ((head.b * H + head.h) * T + t) * S;
+  return result.map((_, s) => dropoutMultiplier(first + s, dropout.p, randomKey));
+}
+
+export function attentionReference(
+  attributes: AttentionAttributes,
+  inputs: readonly NdArray[],
+): NdArray[] {
+  const [q, k, v] = inputs;
+  const at = optionalInputs(attributes, 3);
+  const padding = at.padding === undefined ? undefined : inputs[at.padding];
+  const key = at.key === undefined ? undefined : inputs[at.key];
+  const extents = extentsOf(attributes.heads, q, k);
+  const { B, T, S, H } = extents;
+  const out = NdArray.zeros(q.shape);
+  const lse = NdArray.zeros([B, H, T]);
+  for (const head of headsOf(extents)) {
+    for (let t = 0; t < T; t++) {
+      const row = probabilities(head, attributes, q, k, padding, t);
+      const m = multipliers(head, attributes.dropout, key, t);
+      lse.data[(head.b * H + head.h) * T + t] = row.lse;
+      for (let s = 0; s < S; s++) head.addScaled(out, T, t, row.p[s] * m[s], v, S, s);
+    }
+  }
+  return [out, lse];
+}
+
+export function attentionGradientReference(
+  attributes: AttentionAttributes,
+  inputs: readonly NdArray[],
+): NdArray[] {
+  const [q, k, v, out, , dout] = inputs;
+  const at = optionalInputs(attributes, 6);
+  const padding = at.padding === undefined ? undefined : inputs[at.padding];
+  const key = at.key === undefined ? undefined : inputs[at.key];
+  const extents = extentsOf(attributes.heads, q, k);
+  const { T, S } = extents;
+  const [dq, dk, dv] = [q, k, v].map(({ shape }) => NdArray.zeros(shape));
+  for (const head of headsOf(extents)) {
+    for (let t = 0; t < T; t++) {
+      const { p } = probabilities(head, attributes, q, k, padding, t);
+      const m = multipliers(head, attributes.dropout, key, t);
+      const delta = head.dot(dout, T, t, out, T, t);
+      for (let s = 0; s < S; s++) {
+        const dp = m[s] * head.dot(dout, T, t, v, S, s);
+        const ds = p[s] * (dp - delta) * attributes.scale;
+        head.addScaled(dq, T, t, ds, k, S, s);
+        head.addScaled(dk, S, s, ds, q, T, t);
+        head.addScaled(dv, S, s, p[s] * m[s], dout, T, t);
+      }
+    }
+  }
+  return [dq, dk, dv];
+}
+
+export function weightsReference(
+  attributes: WeightsAttributes,
+  [q, k, padding]: readonly (NdArray | undefined)[] & readonly [NdArray, NdArray],
+): NdArray[] {
+  const extents = extentsOf(attributes.heads, q, k);
+  const { B, T, S } = extents;
+  const shape: Shape = [B, T, S];
+  const weights = NdArray.zeros(shape);
+  for (const head of headsOf(extents)) {
+    if (head.h >= attributes.selected) continue;
+    for (let t = 0; t < T; t++) {
+      const { p } = probabilities(head, attributes, q, k, padding, t);
+      for (let s = 0; s < S; s++)
+        weights.data[(head.b * T + t) * S + s] += p[s] / attributes.selected;
+    }
+  }
+  return [weights];
+}
+
+export function weightsGradientReference(
+  attributes: WeightsAttributes,
+  [q, k, dweights, padding]: readonly (NdArray | undefined)[] &
+    readonly [NdArray, NdArray, NdArray],
+): NdArray[] {
+  const extents = extentsOf(attributes.heads, q, k);
+  const { T, S } = extents;
+  const [dq, dk] = [q, k].map(({ shape }) => NdArray.zeros(shape));
+  for (const head of headsOf(extents)) {
+    if (head.h >= attributes.selected) continue;
+    for (let t = 0; t < T; t++) {
+      const { p } = probabilities(head, attributes, q, k, padding, t);
+      const dp = p.map((_, s) => dweights.data[(head.b * T + t) * S + s] / attributes.selected);
+      const delta = p.reduce((sum, x, s) => sum + x * dp[s], 0);
+      for (let s = 0; s < S; s++) {
+        const ds = p[s] * (dp[s] - delta) * attributes.scale;
+        head.addScaled(dq, T, t, ds, k, S, s);
+        head.addScaled(dk, S, s, ds, q, T, t);
+      }
+    }
+  }
+  return [dq, dk];
+}
+
+export function cachedReference(
+  { heads, scale }: CachedAttributes,
+  [q, keys, values, ancestors, length]: readonly NdArray[],
+): NdArray[] {
+  const [R, E] = q.shape;
+  const L = keys.shape[1];
+  const D = E / heads;
+  const n = Math.min(length.data[0], L);
+  const out = NdArray.zeros(q.shape);
+  for (let r = 0; r < R; r++) {
+    for (let h = 0; h < heads; h++) {
+      const first = (j: number): number => (ancestors.data[r * L + j] * L + j) * E + h * D;
+      const scores = Array.from({ length: n }, (_, j) => {
+        let dot = 0;
+        for (let d = 0; d < D; d++) dot += q.data[r * E + h * D + d] * keys.data[first(j) + d];
+        return scale * dot;
+      });
+      const max = Math.max(...scores, -Infinity);
+      const total = scores.reduce((sum, x) => sum + Math.exp(x - max), 0);
+      for (const [j, score] of scores.entries()) {
+        const p = Math.exp(score - max) / total;
+        for (let d = 0; d < D; d++) out.data[r * E + h * D + d] += p * values.data[first(j) + d];
+      }
+    }
+  }
+  return [out];
+}

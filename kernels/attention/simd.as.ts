@@ -1,0 +1,6 @@
+// Attention kernels for the wasm module.
+
+export { attention_gradient } from "./backward.as";
+export { attention_cached } from "./cached.as";
+export { attention_forward } from "./forward.as";
+export { attention_weights, attention_weights_gradient } from "./weights.as";

@@ -1,0 +1,118 @@
+// Attention probabilities as a result: what alignments are read from.
+import { f32, ShapeError } from "../../src/tensor/shape.ts";
+import { apply, applyAll, type Tensor } from "../../src/tensor/tensor.ts";
+import type { Op } from "../op.ts";
+import { defaultScale } from "./attention.ts";
+import { weightsExamples, weightsGradientExamples } from "./examples.ts";
+import { weightsGradientReference, weightsReference } from "./reference.ts";
+import { backwardScratch, forwardScratch, passRows } from "./scratch.ts";
+import {
+  type AttentionAttributes,
+  attentionExtents,
+  checkPadding,
+  optional,
+  optionalInputs,
+} from "./shapes.ts";
+import { weightsGradientWgsl, weightsWgsl } from "./wgsl.ts";
+
+export interface WeightsAttributes extends Omit<AttentionAttributes, "dropout"> {
+  /** The mean is over heads 0 .. selected - 1. */
+  readonly selected: number;
+}
+
+const weightsOp: Op<WeightsAttributes> = {
+  name: "attentionWeights",
+  // q (B, T, E), k (B, S, E), [padding (B, S)] -> (B, T, S)
+  infer(attributes, inputs) {
+    const extents = attentionExtents("attentionWeights", attributes, inputs);
+    const { selected, heads } = attributes;
+    if (!Number.isInteger(selected) || selected < 1 || selected > heads) {
+      throw new ShapeError(
+        "attentionWeights",
+        inputs,
+        `there are no ${selected} of ${heads} heads`,
+      );
+    }
+    const { padding } = optionalInputs(attributes, 2);
+    if (padding !== undefined) checkPadding("attentionWeights", inputs[padding], extents, inputs);
+    return [f32(extents.B, extents.T, extents.S)];
+  },
+  gradient({ attributes, inputs: [q, k, ...rest] }, [dweights]) {
+    if (!dweights) return [];
+    return applyAll(weightsGradientOp, attributes, q, k, dweights, ...rest);
+  },
+  reference: weightsReference,
+  cpu({ attributes, inputs }) {
+    const { B, T, S, H, D } = attentionExtents("attentionWeights", attributes, inputs);
+    const { padding } = optionalInputs(attributes, 2);
+    return {
+      kernel: "attention_weights",
+      arguments: [
+        ...[{ input: 0 }, { input: 1 }, optional(padding), { output: 0 }],
+        ...[{ scratch: forwardScratch(S, D) }, { i32: T }, { i32: S }, { i32: H }, { i32: D }],
+        ...[{ i32: attributes.selected }, { f32: attributes.scale }],
+        { i32: attributes.causal ? 1 : 0 },
+      ],
+      work: B,
+    };
+  },
+  webgpu: weightsWgsl,
+  examples: weightsExamples,
+};
+
+const weightsGradientOp: Op<WeightsAttributes> = {
+  name: "attentionWeightsGradient",
+  // q, k, dweights (B, T, S), [padding] -> dq, dk
+  infer: (_, [q, k]) => [q, k],
+  reference: weightsGradientReference,
+  cpu({ attributes, inputs }) {
+    const { B, T, S, H, D } = attentionExtents("attentionWeightsGradient", attributes, inputs);
+    const { padding } = optionalInputs(attributes, 3);
+    return {
+      kernel: "attention_weights_gradient",
+      arguments: [
+        ...[{ input: 0 }, { input: 1 }, { input: 2 }, optional(padding)],
+        ...[{ output: 0 }, { output: 1 }, { scratch: backwardScratch(T, S, D) }],
+        ...[{ i32: T }, { i32: S }, { i32: H }, { i32: D }, { i32: passRows(T, S) }],
+        ...[{ i32: attributes.selected }, { f32: attributes.scale }],
+        { i32: attributes.causal ? 1 : 0 },
+      ],
+      work: B * H,
+    };
+  },
+  webgpu: weightsGradientWgsl,
+  examples: weightsGradientExamples,
+};
+
+export interface AttentionWeightsOptions {
+  readonly heads: number;
+  /** Query t sees keys 0..t only. Default false. */
+  readonly causal?: boolean;
+  /** i32 (B, S), 1 where a key is padding. */
+  readonly keyPadding?: Tensor;
+  /** Factor of the scores. Default D^-0.5. */
+  readonly scale?: number;
+  /** How many heads, from the first on, enter the mean. Default: all. */
+  readonly selectedHeads?: number;
+}
+
+/**
+ * Attention probabilities, averaged over heads; no dropout.
+ *
+ * @param q (B, T, E), f32. @param k (B, S, E).
+ * @returns (B, T, S). Rows sum to 1, or to 0 where every key is masked.
+ * @throws ShapeError
+ */
+export function attentionWeights(q: Tensor, k: Tensor, options: AttentionWeightsOptions): Tensor {
+  const { heads, causal = false, keyPadding, selectedHeads = heads } = options;
+  const attributes: WeightsAttributes = {
+    heads,
+    causal,
+    scale: options.scale ?? defaultScale(q, heads),
+    padded: keyPadding !== undefined,
+    selected: selectedHeads,
+  };
+  return apply(weightsOp, attributes, q, k, ...(keyPadding ? [keyPadding] : []));
+}
+
+export const weightsOps = [weightsOp, weightsGradientOp] as readonly Op<unknown>[];
