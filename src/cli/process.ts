@@ -1,6 +1,6 @@
 import process from "node:process";
 import type { Command } from "./command.ts";
-import { runProgram } from "./program.ts";
+import { exitCode, runProgram } from "./program.ts";
 import { StreamTerminal } from "./terminal.ts";
 
 /** Runs one command line as this process, and ends it with the exit code. */
@@ -10,7 +10,9 @@ export async function runAsProcess(
 ): Promise<never> {
   // A reader that has seen enough (`weft generate ... | head`) closes the pipe: nothing to report.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    process.exit(error.code === "EPIPE" ? 0 : 1);
+    if (error.code === "EPIPE") process.exit(exitCode.ok);
+    process.stderr.write(`weft: stdout: ${error.message}\n`);
+    process.exit(exitCode.internalError);
   });
   const terminal = new StreamTerminal();
   const code = await runProgram(args, commands, terminal);

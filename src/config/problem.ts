@@ -38,7 +38,7 @@ export function ruleBroken(place: string, issue: Issue): UserError {
   return new UserError({
     place,
     problem: issue.message,
-    remedy: typeof remedy === "string" ? remedy : "--help describes the flags",
+    remedy: typeof remedy === "string" ? remedy : "--help describes each setting",
   });
 }
 

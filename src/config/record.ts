@@ -1,7 +1,9 @@
 // What a checkpoint remembers of the configuration: every resolved value, which component each
 // choice chose, and which plug-ins helped. Plain JSON.
-import { isChoice, type Sections, type Values } from "./choice.ts";
+import type { z } from "zod";
+import { type Chosen, type Component, isChoice, type Sections, type Values } from "./choice.ts";
 import type { Json } from "./literal.ts";
+import { ruleBroken } from "./problem.ts";
 
 /** A plug-in by its file name and the SHA-256 of its text, in hexadecimal. */
 export interface PluginRecord {
@@ -53,4 +55,30 @@ function chosenRecord(chosen: {
 /** Configurations hold only what JSON can hold: schemas here neither transform nor make objects. */
 function plain(config: object): { [key: string]: Json } {
   return JSON.parse(JSON.stringify(config)) as { [key: string]: Json };
+}
+
+/**
+ * What a record says was chosen, ready to be built again.
+ *
+ * @param overrides values that replace recorded ones (`--model-overrides`); keys that belong to
+ *   other components are passed over.
+ * @param place the checkpoint, for errors.
+ * @throws UserError when the component is not registered (its plug-in was not given), or when its
+ *   schema refuses a value.
+ */
+export function restoreChosen<T extends Component>(
+  record: ComponentRecord,
+  registry: { get(name: string): T },
+  place: string,
+  overrides: Readonly<Record<string, unknown>> = {},
+): Chosen<T> {
+  const component = registry.get(record.component);
+  const own = Object.entries(overrides).filter(([key]) => key in component.config.shape);
+  const result = component.config.safeParse({ ...record.config, ...Object.fromEntries(own) });
+  if (result.success) {
+    return { component, name: record.name, config: result.data as z.output<T["config"]> };
+  }
+  const [issue] = result.error.issues;
+  if (issue === undefined) throw result.error;
+  throw ruleBroken(`${place}: ${record.component}: ${issue.path.join(".")}`, issue);
 }

@@ -116,3 +116,14 @@ function parseSection(
   const { value, origin } = candidates.get(field.key) ?? byDefault(field);
   throw refusal({ field, place: placeOf(origin), value, issue });
 }
+
+/** The values of a section that somebody gave, by flag, file or architecture. */
+export function givenValues(
+  settings: readonly Setting[],
+  section: string,
+): Record<string, unknown> {
+  const given = settings.filter(
+    (setting) => setting.section === section && setting.origin.from !== "default",
+  );
+  return Object.fromEntries(given.map(({ key, value }) => [key, value]));
+}
