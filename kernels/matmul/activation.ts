@@ -1,16 +1,14 @@
 // The activations that a product can end with. Their order is what the kernels know them by.
+import { ACTIVATIONS, type Activation as AnyActivation } from "../elementwise/index.ts";
 
-export const ACTIVATIONS = [
-  "none",
-  "relu",
-  "gelu",
-  "gelu_tanh",
-  "tanh",
-  "sigmoid",
-  "swish",
-] as const;
+export const EPILOGUES = ["linear", ...ACTIVATIONS] as const;
 
-export type Activation = (typeof ACTIVATIONS)[number];
+/** "linear" leaves the product as it is. */
+export type Activation = (typeof EPILOGUES)[number];
 
 /** The number that epilogue.as.ts knows the activation by. */
-export const activationNumber = (activation: Activation): number => ACTIVATIONS.indexOf(activation);
+export const activationNumber = (activation: Activation): number => EPILOGUES.indexOf(activation);
+
+/** `gelu_fast` is another name of `gelu_accurate`. */
+export const epilogueOf = (activation: AnyActivation): Activation =>
+  activation === "gelu_fast" ? "gelu_accurate" : activation;

@@ -1,11 +1,12 @@
 // What follows a product while its rows are still in the cache: bias, then activation.
-import { erfv, loadTail, sigmoidv, storeTail, tanhv } from "../simd_math.as";
+import { geluAccuratev, geluv, reluv, swishv } from "../elementwise/activations.as";
+import { loadTail, sigmoidv, storeTail, tanhv } from "../simd_math.as";
 
-// Numbers of the activations, as in kernels/matmul/activation.ts.
-const NONE: i32 = 0;
+// Numbers of the activations, as in activation.ts.
+const LINEAR: i32 = 0;
 const RELU: i32 = 1;
 const GELU: i32 = 2;
-const GELU_TANH: i32 = 3;
+const GELU_ACCURATE: i32 = 3;
 const TANH: i32 = 4;
 const SIGMOID: i32 = 5;
 const SWISH: i32 = 6;
@@ -15,16 +16,10 @@ const SWISH: i32 = 6;
  * activation goes to `pre`, laid out as C, unless that is 0.
  */
 export function addBiasAndActivate(
-  c: usize,
-  step: usize,
-  bias: usize,
-  pre: usize,
-  activation: i32,
-  M: i32,
-  N: i32,
+  c: usize, step: usize, bias: usize, pre: usize, activation: i32, M: i32, N: i32,
 ): void {
-  if (!bias && !pre && activation == NONE) return;
-  const whole = (<usize>(N & ~3)) << 2;
+  if (!bias && !pre && activation == LINEAR) return;
+  const whole = <usize>(N & ~3) << 2;
   const tail = N & 3;
   for (let i = 0; i < M; i++) {
     for (let at: usize = 0; at < whole; at += 16) {
@@ -44,28 +39,14 @@ export function addBiasAndActivate(
   }
 }
 
-/** A call per vector: predictable branches cost nothing beside the transcendental functions. */
 function activate(x: v128, activation: i32): v128 {
-  switch (activation) {
-    case RELU:
-      return f32x4.max(x, f32x4.splat(0));
-    case GELU: {
-      const half = f32x4.mul(x, f32x4.splat(0.5));
-      return f32x4.add(half, f32x4.mul(half, erfv(f32x4.mul(x, f32x4.splat(0.7071067811865476)))));
-    }
-    case GELU_TANH: {
-      const half = f32x4.mul(x, f32x4.splat(0.5));
-      const cubic = f32x4.mul(f32x4.mul(x, x), f32x4.mul(x, f32x4.splat(0.044715)));
-      const inner = f32x4.mul(f32x4.add(x, cubic), f32x4.splat(0.7978845608028654));
-      return f32x4.add(half, f32x4.mul(half, tanhv(inner)));
-    }
-    case TANH:
-      return tanhv(x);
-    case SIGMOID:
-      return sigmoidv(x);
-    case SWISH:
-      return f32x4.mul(x, sigmoidv(x));
-    default:
-      return x;
-  }
+  if (activation == LINEAR) return x;
+  if (activation == RELU) return reluv(x);
+  if (activation == GELU) return geluv(x);
+  if (activation == GELU_ACCURATE) return geluAccuratev(x);
+  if (activation == TANH) return tanhv(x);
+  if (activation == SIGMOID) return sigmoidv(x);
+  if (activation == SWISH) return swishv(x);
+  const rectified = reluv(x);
+  return f32x4.mul(rectified, rectified);
 }

@@ -79,3 +79,19 @@ function rectangle(
   }
   addBiasAndActivate(c, stepC, bias, pre, activation, M, N);
 }
+
+/**
+ * Bias and activation alone, after a product that a BLAS made: C (M, N), `ldc` elements a row. Work: rows,
+ * or columns with `byColumns`, so that each thread goes on with the part that it has just computed.
+ */
+export function matmul_epilogue_f32(
+  c: usize, bias: usize, pre: usize, M: i32, N: i32, ldc: i32, activation: i32, byColumns: i32,
+  start: i32, end: i32,
+): void {
+  const step = <usize>ldc << 2;
+  const corner = byColumns ? <usize>start << 2 : <usize>start * step;
+  if (bias && byColumns) bias += corner;
+  const rows = byColumns ? M : end - start;
+  const columns = byColumns ? end - start : N;
+  addBiasAndActivate(c + corner, step, bias, pre ? pre + corner : 0, activation, rows, columns);
+}

@@ -45,7 +45,8 @@ export interface ProductOperands {
   readonly pre?: CpuArgument;
 }
 
-const ABSENT: CpuArgument = { i32: 0 };
+/** An operand that is not there. */
+export const ABSENT: CpuArgument = { i32: 0 };
 
 /** The dispatch of matmul_f32 for this product on so many threads. */
 export function productDispatch(

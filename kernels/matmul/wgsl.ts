@@ -5,9 +5,10 @@
 //   a slab of A and B into workgroup memory, turned so that K is outermost, then each lane
 //   multiplies its own block of 4s in registers.
 // Sums: over K in ascending order for every element, whatever the tile.
+
+import { activateWgsl } from "../elementwise/wgsl.ts";
 import type { GpuBinding, GpuDispatch, GpuFacts } from "../op.ts";
-import { ERF_WGSL, packParams, TANH_WGSL } from "../wgsl.ts";
-import type { Activation } from "./activation.ts";
+import { declareBindings, packParams } from "../wgsl.ts";
 import type { ProductShape } from "./split.ts";
 
 export interface GpuProductOperands {
@@ -29,36 +30,21 @@ interface Tile {
   readonly depth: number;
 }
 
+/** Twice the arithmetic per element loaded, where there are workgroups enough to go round. */
+const wide: Tile = { rows: 128, columns: 128, laneRows: 8, laneColumns: 8, depth: 8 };
 const square: Tile = { rows: 64, columns: 64, laneRows: 4, laneColumns: 4, depth: 16 };
 const flat: Tile = { rows: 16, columns: 64, laneRows: 4, laneColumns: 4, depth: 16 };
 const tall: Tile = { rows: 64, columns: 16, laneRows: 4, laneColumns: 4, depth: 16 };
 
-function chooseTile({ M, N }: ProductShape): Tile {
+/** Workgroups that keep a large adapter's cores busy. */
+const ENOUGH_WORKGROUPS = 64;
+
+function chooseTile({ M, N, batch }: ProductShape): Tile {
   if (M <= flat.rows) return flat;
   if (N <= tall.columns) return tall;
-  return square;
+  const wideTiles = Math.ceil(M / wide.rows) * Math.ceil(N / wide.columns) * batch;
+  return wideTiles >= ENOUGH_WORKGROUPS ? wide : square;
 }
-
-const ACTIVATION: Readonly<Record<Activation, string>> = {
-  none: "x",
-  relu: "max(x, 0.0)",
-  gelu: "0.5 * x * (1.0 + erf(x * 0.7071067811865476))",
-  gelu_tanh: "x * logistic(1.5957691216057308 * x + 0.07135481282852146 * x * x * x)",
-  tanh: "safeTanh(x)",
-  sigmoid: "logistic(x)",
-  swish: "x * logistic(x)",
-};
-
-const LOGISTIC_WGSL = `
-fn logistic(x: f32) -> f32 { return 1.0 / (1.0 + exp(-clamp(x, -87.0, 87.0))); }
-`;
-
-const activationWgsl = (activation: Activation): string => `
-${activation === "gelu" ? ERF_WGSL : ""}
-${activation === "tanh" ? TANH_WGSL : ""}
-${LOGISTIC_WGSL}
-fn activate(x: f32) -> f32 { return ${ACTIVATION[activation]}; }
-`;
 
 /** The dispatch of a batched product. Empty products of K = 0 still write bias and activation. */
 export function productWgsl(
@@ -99,16 +85,16 @@ function productCode(
   const sums = rows.map((i) => names(`sum${i}_`, quadColumns));
   const component = (i: number) => `left${Math.floor(i / 4)}.${"xyzw"[i % 4]}`;
   return `
-${arrays
-  .map((name, i) => `@group(0) @binding(${i}) var<storage, read_write> ${name}: array<f32>;`)
-  .join("\n")}
-@group(0) @binding(${arrays.length}) var<uniform> params: array<vec4<u32>, 3>;
+${declareBindings(
+  arrays.map((name) => [name, "f32"]),
+  3,
+)}
 var<workgroup> slabA: array<vec4<f32>, ${(tile.rows / 4) * tile.depth}>;
 var<workgroup> slabB: array<vec4<f32>, ${(tile.columns / 4) * tile.depth}>;
-${activationWgsl(activation)}
+${activation === "linear" ? "" : activateWgsl(activation)}
 ${loadElement("A", "a", transA, "M", "lda")}
 ${loadElement("B", "b", !transB, "N", "ldb")}
-${storeElement(accumulate, bias, pre)}
+${storeElement(accumulate, bias, pre, activation !== "linear")}
 
 @compute @workgroup_size(${lanes})
 fn main(
@@ -202,13 +188,18 @@ function loadSlab(
       }`;
 }
 
-const storeElement = (accumulate: boolean, bias: boolean, pre: boolean): string => `
+const storeElement = (
+  accumulate: boolean,
+  bias: boolean,
+  pre: boolean,
+  activated: boolean,
+): string => `
 fn storeOne(base: u32, row: u32, column: u32, sum: f32) {
   if (column >= params[0].y) { return; }
   let at = base + row * params[1].y + column;
   let x = sum${bias ? " + bias[column]" : ""};
   ${pre ? "pre[at] = x;" : ""}
-  c[at] ${accumulate ? "+=" : "="} activate(x);
+  c[at] ${accumulate ? "+=" : "="} ${activated ? "activate(x)" : "x"};
 }
 fn storeQuad(base: u32, row: u32, column: u32, sums: vec4<f32>) {
   if (row >= params[0].x) { return; }

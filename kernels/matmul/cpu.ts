@@ -1,0 +1,44 @@
+// Which library multiplies, and how its work is shared out.
+import type { CpuDispatch, CpuFacts } from "../op.ts";
+import { activationNumber } from "./activation.ts";
+import { ABSENT, type ProductOperands, type ProductShape, productDispatch } from "./split.ts";
+
+/** Below so many multiply-adds a product stays on one thread. */
+const SINGLE_THREAD = 65_536;
+
+/** The dispatches of a product: BLAS with a pass for bias and activation, or our kernel that does all. */
+export function productCpu(
+  shape: ProductShape,
+  operands: ProductOperands,
+  facts: CpuFacts,
+): CpuDispatch[] {
+  if (!facts.blas || shape.K === 0) return [productDispatch(shape, operands, facts)];
+  const { transA, transB, M, N, K, lda, ldb, ldc, batch, strides, activation } = shape;
+  const split = batch >= facts.threads && batch > 1 ? "batch" : M >= N ? "M" : "N";
+  const small = batch * M * N * K < SINGLE_THREAD;
+  const grain = small ? Math.max(M, N, batch) : 16;
+  const beta = shape.accumulate ? 1 : 0;
+  const product: CpuDispatch = {
+    sgemm: { transA, transB, M, N, K, lda, ldb, ldc, beta, batch, strides, split },
+    a: operands.a,
+    b: operands.b,
+    c: operands.c,
+    grain,
+  };
+  if (!operands.bias && !operands.pre && activation === "linear") return [product];
+  const byColumns = split === "N";
+  return [
+    product,
+    {
+      kernel: "matmul_epilogue_f32",
+      arguments: [
+        ...[operands.c, operands.bias ?? ABSENT, operands.pre ?? ABSENT],
+        ...[M, N, ldc, activationNumber(activation), byColumns ? 1 : 0].map((i32) => ({ i32 })),
+      ],
+      work: byColumns ? N : M,
+      grain,
+      // Each thread goes on with the rows or columns that it has just computed.
+      follows: true,
+    },
+  ];
+}
