@@ -101,6 +101,12 @@ const UNARY_EXPRESSION: Readonly<Record<Unary, string>> = {
 
 const MATH = `${ERF_WGSL}${TANH_WGSL}${LOGISTIC_WGSL}`;
 
+/** `activate(v)`, for kernels that end with an activation. */
+export const activateWgsl = (name: ActivationFunction): string => `
+${MATH}
+fn activate(v: f32) -> f32 { return ${UNARY_EXPRESSION[name]}; }
+`;
+
 /** y[i] = expression of v = x[i]. */
 function mapWgsl(
   expression: string,

@@ -1,6 +1,5 @@
 // Movement kernels for WebGPU.
-// Work: one invocation per element of what is written; scatter-add one per column of a row of y, which
-//   looks through the whole index, so that sums keep their order without atomics.
+// Work: one invocation per element of what is written; scatter-add one workgroup per row of y.
 import { type DType, sizeOf, type TensorSpec } from "../../src/tensor/shape.ts";
 import type { GpuDispatch, GpuFacts, NoAttributes, OpSpec } from "../op.ts";
 import {
@@ -45,11 +44,11 @@ ${ENTRY} {
   let i2 = (i / (e4 * e3)) % e2;
   let i1 = (i / (e4 * e3 * e2)) % e1;
   let i0 = i / (e4 * e3 * e2 * e1);
-  let from = params[0].y + i0 * params[2].x + i1 * params[2].y + i2 * params[2].z + i3 * params[2].w
+  let source = params[0].y + i0 * params[2].x + i1 * params[2].y + i2 * params[2].z + i3 * params[2].w
     + i4 * params[3].x;
   let to = params[0].z + i0 * params[3].y + i1 * params[3].z + i2 * params[3].w + i3 * params[4].x
     + i4 * params[4].y;
-  y[to] = x[from];
+  y[to] = x[source];
 }`,
       bindings: [{ input }, { output: 0 }],
       params: packParams(
@@ -107,7 +106,10 @@ ${ENTRY} {
   workgroups: elementWorkgroups(count * width, facts),
 });
 
-/** One workgroup per row of y: lanes take its columns and go through the index together. */
+/**
+ * One workgroup per row of y. 256 tokens at a time are compared with the row, one per lane; the hits
+ * are then added in order, lanes side by side in the row's columns.
+ */
 export const scatterWgsl = (
   { rows, width, count, scale, skipped }: RowsCopy,
   facts: GpuFacts,
@@ -121,19 +123,33 @@ ${declareBindings(
   ],
   2,
 )}
+var<workgroup> hits: array<atomic<u32>, ${WORKGROUP_SIZE / 32}>;
 ${ENTRY} {
   let row = ${GROUP_INDEX};
   let width = params[0].z;
   if (row >= params[0].y) { return; }
-  let wanted = select(i32(row), -1, i32(row) == bitcast<i32>(params[1].x));
   for (var column = lane; column < width; column = column + ${WORKGROUP_SIZE}u) {
-    var total = 0.0;
-    if (wanted >= 0) {
-      for (var m = 0u; m < params[0].x; m = m + 1u) {
-        if (index[m] == wanted) { total = total + bitcast<f32>(params[0].w) * dy[m * width + column]; }
+    y[row * width + column] = 0.0;
+  }
+  if (row == params[1].x) { return; }
+  let scale = bitcast<f32>(params[0].w);
+  for (var first = 0u; first < params[0].x; first = first + ${WORKGROUP_SIZE}u) {
+    if (lane < ${WORKGROUP_SIZE / 32}u) { atomicStore(&hits[lane], 0u); }
+    workgroupBarrier();
+    let mine = first + lane;
+    if (mine < params[0].x) {
+      if (index[mine] == i32(row)) { atomicOr(&hits[lane / 32u], 1u << (lane % 32u)); }
+    }
+    workgroupBarrier();
+    for (var word = 0u; word < ${WORKGROUP_SIZE / 32}u; word = word + 1u) {
+      for (var bits = atomicLoad(&hits[word]); bits != 0u; bits = bits & (bits - 1u)) {
+        let m = first + word * 32u + firstTrailingBit(bits);
+        for (var column = lane; column < width; column = column + ${WORKGROUP_SIZE}u) {
+          y[row * width + column] = y[row * width + column] + scale * dy[m * width + column];
+        }
       }
     }
-    y[row * width + column] = total;
+    workgroupBarrier();
   }
 }`,
   bindings: [{ input: 0 }, { input: 1 }, { output: 0 }],

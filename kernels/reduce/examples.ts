@@ -35,8 +35,8 @@ export function reduceExamples(kind: Kind, random: ExampleRandom): Example<Reduc
           name: keepDim ? `${name}, kept` : name,
           attributes: { from, to, keepDim },
           inputs: [{ shape, dtype: "f32" as const, data: distinct(random, sizeOf(shape)) }],
-        // Rounding grows with the sum of magnitudes, which signs may cancel in the result.
-        absolute: 1e-5 + 1e-8 * sizeOf(shape),
+          // Rounding grows with the sum of magnitudes, which signs may cancel in the result.
+          absolute: 1e-5 + 1e-8 * sizeOf(shape),
         })),
       )
   );

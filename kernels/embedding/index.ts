@@ -1,0 +1,142 @@
+// Token embeddings and the numbers of their positions.
+import {
+  lastOf,
+  rowsOf,
+  type Shape,
+  ShapeError,
+  sameShape,
+  sizeOf,
+} from "../../src/tensor/shape.ts";
+import { apply, type Tensor } from "../../src/tensor/tensor.ts";
+import { gatherCpu, type RowsCopy, scatterCpu } from "../movement/index.ts";
+import { gatherReference, scatterReference } from "../movement/reference.ts";
+import { gatherWgsl, scatterWgsl } from "../movement/wgsl.ts";
+import type { Op } from "../op.ts";
+import { embeddingExamples, embeddingGradientExamples, positionsExamples } from "./examples.ts";
+import { positionsReference } from "./reference.ts";
+import { positionsWgsl } from "./wgsl.ts";
+
+export interface EmbeddingOptions {
+  /** The row of padding: it is looked up like any other but gets no gradient. Default: none. */
+  readonly paddingIndex?: number;
+  /** Multiplies the rows. Default 1. */
+  readonly scale?: number;
+}
+
+export interface Embedding {
+  readonly paddingIndex: number;
+  readonly scale: number;
+}
+
+const rowsCopy = (weight: Shape, tokens: Shape, attributes: Embedding): RowsCopy => ({
+  rows: weight[0],
+  width: weight[1],
+  count: sizeOf(tokens),
+  scale: attributes.scale,
+  skipped: attributes.paddingIndex,
+});
+
+const embeddingOp: Op<Embedding> = {
+  name: "embedding",
+  infer(_, [weight, tokens]) {
+    if (weight.shape.length !== 2 || weight.dtype !== "f32" || tokens.dtype !== "i32") {
+      throw new ShapeError("embedding", [weight, tokens], "needs f32 (V, C) and i32 tokens");
+    }
+    return [{ shape: [...tokens.shape, weight.shape[1]], dtype: "f32" }];
+  },
+  gradient: ({ attributes, inputs: [weight, tokens] }, [dy]) =>
+    dy ? [embeddingGradient(dy, tokens, weight.shape, attributes)] : [],
+  reference: ({ scale }, [weight, tokens]) => [gatherReference(weight, tokens, scale)],
+  cpu: ({ attributes, inputs: [weight, tokens] }) =>
+    gatherCpu(rowsCopy(weight.shape, tokens.shape, attributes)),
+  webgpu: ({ attributes, inputs: [weight, tokens] }, facts) =>
+    gatherWgsl(rowsCopy(weight.shape, tokens.shape, attributes), "f32", facts),
+  examples: embeddingExamples,
+};
+
+/**
+ * Rows of a table by token: weight (V, C), tokens i32 (...) -> (..., C), times `scale`. A token
+ * outside [0, V) gives zeros.
+ *
+ * @throws ShapeError
+ */
+export function embedding(
+  weight: Tensor,
+  tokens: Tensor,
+  { paddingIndex = -1, scale = 1 }: EmbeddingOptions = {},
+): Tensor {
+  return apply(embeddingOp, { paddingIndex, scale }, weight, tokens);
+}
+
+export interface EmbeddingGradient extends Embedding {
+  /** (V, C) */
+  readonly shape: Shape;
+}
+
+const embeddingGradientOp: Op<EmbeddingGradient> = {
+  name: "embedding_gradient",
+  infer({ shape }, [dy, tokens]) {
+    const fits = sameShape(dy.shape, [...tokens.shape, shape[1]]);
+    if (dy.dtype !== "f32" || tokens.dtype !== "i32" || !fits) {
+      const problem = `(${shape.join(", ")}) needs f32 rows and their i32 tokens`;
+      throw new ShapeError("embedding_gradient", [dy, tokens], problem);
+    }
+    return [{ shape, dtype: "f32" }];
+  },
+  reference: ({ shape, scale, paddingIndex }, [dy, tokens]) => [
+    scatterReference(dy, tokens, shape, scale, paddingIndex),
+  ],
+  cpu: ({ attributes, inputs: [, tokens] }) =>
+    scatterCpu(rowsCopy(attributes.shape, tokens.shape, attributes)),
+  webgpu: ({ attributes, inputs: [, tokens] }, facts) =>
+    scatterWgsl(rowsCopy(attributes.shape, tokens.shape, attributes), facts),
+  examples: embeddingGradientExamples,
+};
+
+/**
+ * The table's gradient: zeros (V, C) plus scale dy[n] in row tokens[n], added in the order of n, so
+ * that two runs agree in every bit; the padding row stays zero.
+ */
+export const embeddingGradient = (
+  dy: Tensor,
+  tokens: Tensor,
+  shape: Shape,
+  { paddingIndex = -1, scale = 1 }: EmbeddingOptions = {},
+): Tensor => apply(embeddingGradientOp, { shape, paddingIndex, scale }, dy, tokens);
+
+export interface Positions {
+  readonly padding: number;
+}
+
+const positionsOp: Op<Positions> = {
+  name: "positions",
+  infer(_, [tokens]) {
+    if (tokens.dtype !== "i32" || tokens.shape.length === 0) {
+      throw new ShapeError("positions", [tokens], "needs i32 (..., T)");
+    }
+    return [tokens];
+  },
+  reference: ({ padding }, [tokens]) => [positionsReference(padding, tokens)],
+  cpu: ({ attributes: { padding }, inputs: [{ shape }] }) => ({
+    kernel: "embedding_positions",
+    arguments: [{ input: 0 }, { output: 0 }, { i32: lastOf(shape) }, { i32: padding }],
+    work: rowsOf(shape),
+    grain: Math.max(1, Math.floor(4096 / Math.max(1, lastOf(shape)))),
+  }),
+  webgpu: positionsWgsl,
+  inPlace: [[0, 0]],
+  examples: positionsExamples,
+};
+
+/**
+ * fairseq's position numbers: tokens i32 (B, T) -> i32 (B, T). Each token that is not `padding` gets
+ * padding + its count among such tokens of its row, from padding + 1 on; padding gets `padding`.
+ */
+export const positions = (tokens: Tensor, padding: number): Tensor =>
+  apply(positionsOp, { padding }, tokens);
+
+export const embeddingOps = [
+  embeddingOp,
+  embeddingGradientOp,
+  positionsOp,
+] as readonly Op<unknown>[];

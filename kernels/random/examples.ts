@@ -1,0 +1,48 @@
+// Cases of dropout for the suite: around blocks of 16 and 1,024, extreme keys.
+import { type Shape, sizeOf } from "../../src/tensor/shape.ts";
+import type { Example, ExampleRandom } from "../op.ts";
+import type { Dropout } from "./index.ts";
+
+const CASES: readonly (readonly [shape: Shape, p: number, stream: number])[] = [
+  [[0], 0.1, 0],
+  [[1], 0.5, 1],
+  [[3, 7], 0.3, 2],
+  [[16], 0.5, 3],
+  [[2, 5, 211], 0.1, 4],
+  [[9001], 0.2, -5],
+  [[40], 0.999, 6],
+];
+
+const array = (random: ExampleRandom, shape: Shape) => ({
+  shape,
+  dtype: "f32" as const,
+  data: Float64Array.from({ length: sizeOf(shape) }, () => random.normal()),
+});
+
+/** Any 32 bits are a key. */
+const keyOf = (random: ExampleRandom) => ({
+  shape: [4],
+  dtype: "i32" as const,
+  data: Float64Array.of(
+    random.int(-(2 ** 31), 2 ** 31 - 1),
+    random.int(0, 1e6),
+    random.int(0, 63),
+    0,
+  ),
+});
+
+const nameOf = (shape: Shape, p: number): string => `(${shape.join(", ")}) at ${p}`;
+
+export const dropoutExamples = (random: ExampleRandom): Example<Dropout>[] =>
+  CASES.map(([shape, p, stream]) => ({
+    name: nameOf(shape, p),
+    attributes: { p, stream },
+    inputs: [array(random, shape), keyOf(random)],
+  }));
+
+export const dropoutAddExamples = (random: ExampleRandom): Example<Dropout>[] =>
+  CASES.map(([shape, p, stream]) => ({
+    name: nameOf(shape, p),
+    attributes: { p, stream },
+    inputs: [array(random, shape), array(random, shape), keyOf(random)],
+  }));

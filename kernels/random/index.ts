@@ -1,0 +1,119 @@
+// Dropout from counter-based random bits: nothing is stored, the gradient draws the mask again.
+import { ShapeError, sameShape, sizeOf, type TensorSpec } from "../../src/tensor/shape.ts";
+import { apply, type Tensor } from "../../src/tensor/tensor.ts";
+import { add } from "../elementwise/index.ts";
+import type { CpuArgument, CpuDispatch, Op, OpSpec } from "../op.ts";
+import { dropoutAddExamples, dropoutExamples } from "./examples.ts";
+import { dropThreshold } from "./philox.ts";
+import { dropoutAddReference, dropoutReference } from "./reference.ts";
+import { dropoutWgsl } from "./wgsl.ts";
+
+export interface Dropout {
+  /** Probability that an element becomes 0, in [0, 1). */
+  readonly p: number;
+  /** Which random op of the model this is: the second word of Philox's key. */
+  readonly stream: number;
+}
+
+/** A block of multipliers and the room around it: BLOCK and MARGIN of simd.as.ts. */
+const SCRATCH_BYTES = 1024 * 4 + 2 * 64;
+
+function requireKey(op: string, inputs: readonly TensorSpec[], key: TensorSpec): void {
+  if (key.dtype !== "i32" || !sameShape(key.shape, [4])) {
+    throw new ShapeError(op, inputs, "the key must be i32 [seed, update, micro-batch, 0]");
+  }
+}
+
+function dropoutCpu(
+  { attributes: { p, stream }, inputs: [x] }: OpSpec<Dropout>,
+  residual: CpuArgument,
+  key: CpuArgument,
+): CpuDispatch {
+  return {
+    kernel: "random_dropout",
+    arguments: [
+      { input: 0 },
+      residual,
+      key,
+      { output: 0 },
+      { scratch: SCRATCH_BYTES },
+      { i32: stream },
+      // Bits of an unsigned word.
+      { i32: dropThreshold(p) | 0 },
+      { f32: 1 / (1 - p) },
+    ],
+    work: sizeOf(x.shape),
+    grain: 2048,
+  };
+}
+
+const dropoutOp: Op<Dropout> = {
+  name: "dropout",
+  infer(_, [x, key]) {
+    if (x.dtype !== "f32") throw new ShapeError("dropout", [x, key], "needs f32");
+    requireKey("dropout", [x, key], key);
+    return [x];
+  },
+  gradient: ({ attributes: { p, stream }, inputs: [, key] }, [dy]) =>
+    dy ? [dropout(dy, p, key, stream)] : [],
+  reference: (attributes, [x, key]) => [dropoutReference(attributes, x, key)],
+  cpu: (spec) => dropoutCpu(spec, { i32: 0 }, { input: 1 }),
+  webgpu: (spec, facts) => dropoutWgsl(spec, false, facts),
+  inPlace: [[0, 0]],
+  examples: dropoutExamples,
+};
+
+/**
+ * x with every element 0 with probability p, and 1 / (1 - p) times itself otherwise.
+ *
+ * @param key i32 (4): [seed, update, micro-batch, 0].
+ * @param stream number of this random op within the model.
+ * @throws RangeError unless 0 <= p < 1.
+ */
+export function dropout(x: Tensor, p: number, key: Tensor, stream: number): Tensor {
+  requireProbability(p);
+  return p === 0 ? x : apply(dropoutOp, { p, stream }, x, key);
+}
+
+function requireProbability(p: number): void {
+  if (!(p >= 0 && p < 1)) throw new RangeError(`dropout: p is ${p}, must be in [0, 1)`);
+}
+
+const dropoutAddOp: Op<Dropout> = {
+  name: "dropout_add",
+  infer(_, [x, residual, key]) {
+    if (x.dtype !== "f32" || residual.dtype !== "f32" || !sameShape(x.shape, residual.shape)) {
+      throw new ShapeError("dropout_add", [x, residual], "needs two f32 of one shape");
+    }
+    requireKey("dropout_add", [x, residual, key], key);
+    return [x];
+  },
+  gradient: ({ attributes: { p, stream }, inputs: [, , key] }, [dy]) =>
+    dy ? [dropout(dy, p, key, stream), dy] : [],
+  reference: (attributes, inputs) => [dropoutAddReference(attributes, inputs)],
+  cpu: (spec) => dropoutCpu(spec, { input: 1 }, { input: 2 }),
+  webgpu: (spec, facts) => dropoutWgsl(spec, true, facts),
+  inPlace: [
+    [0, 0],
+    [0, 1],
+  ],
+  examples: dropoutAddExamples,
+};
+
+/** residual + dropout(x, p) in one pass; equal shapes, no broadcasting. @throws ShapeError */
+export function dropoutAdd(
+  x: Tensor,
+  residual: Tensor,
+  p: number,
+  key: Tensor,
+  stream: number,
+): Tensor {
+  requireProbability(p);
+  if (p > 0) return apply(dropoutAddOp, { p, stream }, x, residual, key);
+  if (!sameShape(x.shape, residual.shape)) {
+    throw new ShapeError("dropout_add", [x.spec, residual.spec], "needs two f32 of one shape");
+  }
+  return add(residual, x);
+}
+
+export const randomOps = [dropoutOp, dropoutAddOp] as readonly Op<unknown>[];
