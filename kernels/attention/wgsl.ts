@@ -72,10 +72,10 @@ fn seen(b: u32, t: u32, s: u32) -> bool {
 }
 fn score(b: u32, h: u32, t: u32, s: u32) -> f32 {
   let D = extentD();
-  let from = ((b * extentT() + t) * extentH() + h) * D;
+  let first = ((b * extentT() + t) * extentH() + h) * D;
   let to = ((b * extentS() + s) * extentH() + h) * D;
   var sum = 0.0;
-  for (var d = 0u; d < D; d = d + 1u) { sum = sum + q[from + d] * k[to + d]; }
+  for (var d = 0u; d < D; d = d + 1u) { sum = sum + q[first + d] * k[to + d]; }
   return sum * bitcast<f32>(params[1].z);
 }
 `;
@@ -193,8 +193,8 @@ ${ENTRY} {
       if (d < extentD()) {
         let count = min(${WORKGROUP_SIZE}u, ${columns} - first);
         for (var c = 0u; c < count; c = c + 1u) {
-          let from = ((b * ${columns} + first + c) * extentH() + h) * extentD() + d;
-          sum = sum + cells[c] * ${source}[from];
+          let at = ((b * ${columns} + first + c) * extentH() + h) * extentD() + d;
+          sum = sum + cells[c] * ${source}[at];
         }
       }
       workgroupBarrier();
@@ -277,10 +277,10 @@ export function attentionGradientWgsl(
   const weight = wgsl.scoreGradient(
     `${keptWgsl(wgsl.drops)}
 fn valueProduct(b: u32, h: u32, t: u32, s: u32) -> f32 {
-  let from = ((b * extentT() + t) * extentH() + h) * extentD();
+  let first = ((b * extentT() + t) * extentH() + h) * extentD();
   let to = ((b * extentS() + s) * extentH() + h) * extentD();
   var sum = 0.0;
-  for (var d = 0u; d < extentD(); d = d + 1u) { sum = sum + dout[from + d] * v[to + d]; }
+  for (var d = 0u; d < extentD(); d = d + 1u) { sum = sum + dout[first + d] * v[to + d]; }
   return sum;
 }`,
     "valueProduct(b, h, t, s) * kept(b, h, t, s)",
@@ -294,9 +294,9 @@ fn valueProduct(b: u32, h: u32, t: u32, s: u32) -> f32 {
   let t = index % extentT();
   let h = (index / extentT()) % extentH();
   let b = index / (extentT() * extentH());
-  let from = ((b * extentT() + t) * extentH() + h) * extentD();
+  let first = ((b * extentT() + t) * extentH() + h) * extentD();
   var sum = 0.0;
-  for (var d = 0u; d < extentD(); d = d + 1u) { sum = sum + dout[from + d] * out[from + d]; }
+  for (var d = 0u; d < extentD(); d = d + 1u) { sum = sum + dout[first + d] * out[first + d]; }
   delta[index] = sum;`,
       extents.B * extents.H * extents.T,
     ),
@@ -390,10 +390,10 @@ fn at(r: u32, j: u32, h: u32) -> u32 {
 }
 fn score(r: u32, h: u32, j: u32) -> f32 {
   let D = params[0].w;
-  let from = (r * params[0].z + h) * D;
+  let first = (r * params[0].z + h) * D;
   let to = at(r, j, h);
   var sum = 0.0;
-  for (var d = 0u; d < D; d = d + 1u) { sum = sum + q[from + d] * keys[to + d]; }
+  for (var d = 0u; d < D; d = d + 1u) { sum = sum + q[first + d] * keys[to + d]; }
   return sum * bitcast<f32>(params[1].x);
 }
 ${TREE_MAX}${TREE_SUM_WGSL}
