@@ -105,3 +105,19 @@ fn treeSum(lane: u32, x: f32) -> f32 {
   return total;
 }
 `;
+
+/** Fixed-order tree maximum of one f32 per lane, returned to every lane. */
+export const TREE_MAX_WGSL = `
+var<workgroup> maxCells: array<f32, ${WORKGROUP_SIZE}>;
+fn treeMax(lane: u32, x: f32) -> f32 {
+  maxCells[lane] = x;
+  workgroupBarrier();
+  for (var half = ${WORKGROUP_SIZE / 2}u; half > 0u; half = half / 2u) {
+    if (lane < half) { maxCells[lane] = max(maxCells[lane], maxCells[lane + half]); }
+    workgroupBarrier();
+  }
+  let highest = maxCells[0];
+  workgroupBarrier();
+  return highest;
+}
+`;

@@ -16,6 +16,7 @@ import {
   foldWorkgroups,
   GROUP_INDEX,
   packParams,
+  TREE_MAX_WGSL,
   TREE_SUM_WGSL,
   WORKGROUP_SIZE,
 } from "../wgsl.ts";
@@ -44,21 +45,6 @@ fn extentS() -> u32 { return params[0].y; }
 fn extentH() -> u32 { return params[0].z; }
 fn extentD() -> u32 { return params[0].w; }
 fn extentB() -> u32 { return params[1].x; }
-`;
-
-const TREE_MAX = `
-var<workgroup> maxCells: array<f32, ${WORKGROUP_SIZE}>;
-fn treeMax(lane: u32, x: f32) -> f32 {
-  maxCells[lane] = x;
-  workgroupBarrier();
-  for (var half = ${WORKGROUP_SIZE / 2}u; half > 0u; half = half / 2u) {
-    if (lane < half) { maxCells[lane] = max(maxCells[lane], maxCells[lane + half]); }
-    workgroupBarrier();
-  }
-  let highest = maxCells[0];
-  workgroupBarrier();
-  return highest;
-}
 `;
 
 /** Stands for the score of no key: below every score, and finite because WGSL knows no infinity. */
@@ -137,7 +123,7 @@ class AttentionWgsl {
   /** lse[b, h, t] of the scores of a row. Operands: q, k, [padding], lse. */
   logSumExp(operands: readonly Operand[]): GpuDispatch {
     const { B, H, T } = this.extents;
-    const body = `${scoreWgsl(this.padded)}${TREE_MAX}${TREE_SUM_WGSL}
+    const body = `${scoreWgsl(this.padded)}${TREE_MAX_WGSL}${TREE_SUM_WGSL}
 ${ENTRY} {
   let row = ${GROUP_INDEX};
   if (row >= extentB() * extentH() * extentT()) { return; }
@@ -396,7 +382,7 @@ fn score(r: u32, h: u32, j: u32) -> f32 {
   for (var d = 0u; d < D; d = d + 1u) { sum = sum + q[first + d] * keys[to + d]; }
   return sum * bitcast<f32>(params[1].x);
 }
-${TREE_MAX}${TREE_SUM_WGSL}
+${TREE_MAX_WGSL}${TREE_SUM_WGSL}
 var<workgroup> cells: array<f32, ${WORKGROUP_SIZE}>;
 var<workgroup> positions: u32;
 ${ENTRY} {

@@ -1,0 +1,85 @@
+// Softmax in WGSL.
+//
+// Memory: reads the inputs, overwrites the output, which may be the first input: a lane writes only
+// where it alone reads, after the row's sums are known.
+// Work: one workgroup per row, 256 lanes stride over C; tree reductions in fixed order.
+import { lastOf, rowsOf } from "../../src/tensor/shape.ts";
+import type { GpuDispatch, GpuFacts, NoAttributes, OpSpec } from "../op.ts";
+import {
+  declareBindings,
+  ENTRY,
+  foldWorkgroups,
+  GROUP_INDEX,
+  packParams,
+  TREE_MAX_WGSL,
+  TREE_SUM_WGSL,
+  WORKGROUP_SIZE,
+} from "../wgsl.ts";
+
+const eachElement = (body: string): string => `
+  for (var i = lane; i < C; i = i + ${WORKGROUP_SIZE}u) { ${body} }`;
+
+const LOG_SUM_EXP = `
+  var highest = -3.0e38;${eachElement("highest = max(highest, x[from + i]);")}
+  let top = treeMax(lane, highest);
+  var sum = 0.0;${eachElement("sum = sum + exp(x[from + i] - top);")}
+  let total = treeSum(lane, sum);`;
+
+/** @param names of the bindings: the inputs, then the output. */
+function rowKernel(names: readonly string[], body: string) {
+  return ({ inputs }: OpSpec<NoAttributes>, facts: GpuFacts): GpuDispatch => {
+    const [{ shape }] = inputs;
+    const rows = shape.length === 0 ? 1 : rowsOf(shape);
+    const arrays = names.map((name) => [name, "f32"] as const);
+    return {
+      code: `${declareBindings(arrays, 1)}
+${body.includes("treeMax") ? TREE_MAX_WGSL : ""}${body.includes("treeSum") ? TREE_SUM_WGSL : ""}
+${ENTRY} {
+  let row = ${GROUP_INDEX};
+  if (row >= params[0].x) { return; }
+  let C = params[0].y;
+  let from = row * C;
+${body}
+}`,
+      bindings: [...inputs.map((_, input) => ({ input })), { output: 0 }],
+      params: packParams(rows, lastOf(shape)),
+      workgroups: foldWorkgroups(rows, facts),
+    };
+  };
+}
+
+export const softmaxWgsl = rowKernel(
+  ["x", "y"],
+  `${LOG_SUM_EXP}${eachElement("y[from + i] = exp(x[from + i] - top) / total;")}`,
+);
+
+export const logSoftmaxWgsl = rowKernel(
+  ["x", "y"],
+  `${LOG_SUM_EXP}
+  let rest = log(total);${eachElement("y[from + i] = (x[from + i] - top) - rest;")}`,
+);
+
+export const logSumExpWgsl = rowKernel(
+  ["x", "y"],
+  `${LOG_SUM_EXP}
+  if (lane == 0u) { y[row] = top + log(total); }`,
+);
+
+export const softmaxGradientWgsl = rowKernel(
+  ["y", "dy", "dx"],
+  `
+  var sum = 0.0;${eachElement("sum = sum + y[from + i] * dy[from + i];")}
+  let dot = treeSum(lane, sum);${eachElement("dx[from + i] = y[from + i] * (dy[from + i] - dot);")}`,
+);
+
+export const logSoftmaxGradientWgsl = rowKernel(
+  ["y", "dy", "dx"],
+  `
+  var sum = 0.0;${eachElement("sum = sum + dy[from + i];")}
+  let total = treeSum(lane, sum);${eachElement("dx[from + i] = dy[from + i] - exp(y[from + i]) * total;")}`,
+);
+
+export const logSumExpGradientWgsl = rowKernel(
+  ["x", "lse", "dy", "dx"],
+  eachElement("dx[from + i] = exp(x[from + i] - lse[row]) * dy[row];"),
+);
