@@ -12,9 +12,11 @@ import {
   sourceLine,
   totalsLine,
 } from "../../src/decode/output_lines.ts";
+import { createScorer } from "../../src/score/scorers.ts";
 import { goldenPath, goldenTest, readGolden } from "../support/golden.ts";
 
 interface GoldenOutput {
+  bleu_line: string;
   data: string;
   flags: string[];
   batches: {
@@ -104,6 +106,36 @@ for (const name of names) {
         }
       }
       expect(ours.sort(byId)).toEqual(lines);
+    },
+  );
+}
+
+/** Each sentence's reference, or its best hypothesis: the first printed. */
+function textsOf(lines: string[], kind: "T" | "D"): Map<number, string> {
+  const texts = new Map<number, string>();
+  for (const line of lines) {
+    const fields = line.split("\t");
+    const id = Number(fields[0].slice(2));
+    if (line.startsWith(`${kind}-`) && !texts.has(id)) texts.set(id, fields[fields.length - 1]);
+  }
+  return texts;
+}
+
+for (const name of names) {
+  goldenTest(
+    `createScorer() closes with fairseq-generate's score: ${name}`,
+    `decode/${name}`,
+    () => {
+      const { bleu_line, flags } = readGolden<GoldenOutput>(`decode/${name}.json`);
+      const lines = readFileSync(goldenPath(`decode/${name}.txt`), "utf8")
+        .trimEnd()
+        .split("\n");
+      const scorer = createScorer(flags.includes("sacrebleu") ? "sacrebleu" : "bleu");
+      const found = textsOf(lines, "D");
+      for (const [id, text] of textsOf(lines, "T"))
+        scorer.add({ text }, { text: found.get(id) ?? "" });
+      const beam = Number(flag(flags, "--beam") ?? 5);
+      expect(scoreLine("test", beam, scorer.result())).toBe(bleu_line);
     },
   );
 }

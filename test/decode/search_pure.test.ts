@@ -29,7 +29,7 @@ for (const name of plain) {
   goldenTest(`SequenceGenerator finds fairseq's hypotheses: ${name}`, "decode/pure", async () => {
     const golden = readCase(name);
     if (golden.error) {
-      expect(runCase(golden)).rejects.toThrow(UserError);
+      await expect(runCase(golden)).rejects.toThrow(UserError);
       return;
     }
     const { hypotheses } = await runCase(golden);

@@ -269,10 +269,12 @@ test("SequenceGenerator marks a sentence that its rules leave without an end", a
   expect(Number.isFinite(list[0].score)).toBe(true);
 });
 
-test("SequenceGenerator refuses constraints that its strategy would drop", () => {
+test("SequenceGenerator refuses constraints that its strategy would drop", async () => {
   const generator = new SequenceGenerator(tableDecoder(flat(6)));
   const constraints = [[Int32Array.of(4)]];
-  expect(generator.generate(batchOf([[4, 2]]), { constraints })).rejects.toThrow("--constraints");
+  await expect(generator.generate(batchOf([[4, 2]]), { constraints })).rejects.toThrow(
+    "--constraints",
+  );
 });
 
 test("SequenceGenerator has nothing to say of an empty batch", async () => {

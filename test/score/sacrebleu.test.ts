@@ -120,9 +120,9 @@ goldenTest("tokenizers split lines as sacreBLEU's do", "score/sacrebleu_tokenize
 test("SacreBleu leaves out references that a sentence lacks", () => {
   const bleu = new SacreBleu();
   bleu.add("a b c d", ["a b c d", undefined]);
-  expect(bleu.signature()).toStartWith("nrefs:1|");
+  expect(bleu.signature()).toMatch(/^nrefs:1\|/);
   bleu.add("e f g h", ["e f g h", "e f g"]);
-  expect(bleu.signature()).toStartWith("nrefs:var|");
+  expect(bleu.signature()).toMatch(/^nrefs:var\|/);
   expect(bleu.score().score).toBeCloseTo(100, 9);
 });
 
