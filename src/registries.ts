@@ -17,14 +17,16 @@ import { step } from "./lr_scheduler/step.ts";
 import { triStage } from "./lr_scheduler/tri_stage.ts";
 import { triangular } from "./lr_scheduler/triangular.ts";
 import { ComponentRegistry, ModelRegistry } from "./registry.ts";
+import { bleu, chrf, type ScorerComponent, sacrebleu, wer } from "./scorer_components.ts";
 
-/** The five kinds of plug-in, by the names that plug-ins and choices use. */
+/** The five kinds of plug-in and the scorers, by the names that plug-ins and choices use. */
 export type Registries = {
   readonly models: ModelRegistry<ModelComponent>;
   readonly criterions: ComponentRegistry<CriterionComponent>;
   readonly tasks: ComponentRegistry<TaskComponent>;
   readonly optimizers: ComponentRegistry<OptimizerComponent>;
   readonly lr_schedulers: ComponentRegistry<LrSchedulerComponent>;
+  readonly scorers: ComponentRegistry<ScorerComponent>;
 };
 
 /** New registries with all that weft brings along. Plug-ins add theirs to these. */
@@ -44,6 +46,11 @@ export function createRegistries(): Registries {
       .add(step)
       .add(triStage)
       .add(triangular),
+    scorers: new ComponentRegistry<ScorerComponent>("scorer")
+      .add(bleu)
+      .add(sacrebleu)
+      .add(chrf)
+      .add(wer),
   };
 }
 
@@ -81,4 +88,11 @@ export const chooseLrScheduler = choice<LrSchedulerComponent>({
   registry: "lr_schedulers",
   default: "fixed",
   description: "how the learning rate changes in the course of training",
+});
+
+export const chooseScorer = choice<ScorerComponent>({
+  key: "scoring",
+  registry: "scorers",
+  default: "bleu",
+  description: "how output is scored against references",
 });

@@ -3,7 +3,11 @@ import { postProcess } from "./evaluation.ts";
 
 /** The search for output and how it is printed: generate, interactive. */
 export const generation = z.strictObject({
-  beam: z.int().min(1).default(5).describe("beam size"),
+  beam: z
+    .int()
+    .min(1)
+    .default(5)
+    .describe("how many hypotheses the search keeps for each sentence"),
   nbest: z.int().min(1).default(1).describe("how many hypotheses to print for each sentence"),
   max_len_a: z
     .number()

@@ -14,6 +14,7 @@ export const score = z.strictObject({
   order: z
     .int()
     .min(1)
+    .max(4)
     .default(4)
     .describe("longest n-grams of BLEU")
     .meta({ aliases: ["-o"] }),
