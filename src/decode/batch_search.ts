@@ -63,7 +63,7 @@ export class BatchSearch {
       beams: new Int32Array(batch.sentences * width),
     };
     this.ended = new Uint8Array(batch.sentences * width);
-    this.buffer = new Int32Array(maxLength + 2);
+    this.buffer = new Int32Array(Math.max(maxLength, 0) + 2);
   }
 
   /** Hypotheses of each sentence, best first. */
