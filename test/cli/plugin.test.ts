@@ -11,6 +11,10 @@ import { createRegistries } from "../../src/registries.ts";
 const folder = mkdtempSync(join(tmpdir(), "weft-plugin-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
+const unbuildable = (): never => {
+  throw new Error("nothing is built in these tests");
+};
+
 function plugin(name: string, text: string): string {
   writeFileSync(join(folder, name), text);
   return name;
@@ -36,7 +40,7 @@ test("loadPlugin() hands the registries to the plug-in and returns its name and 
     };`;
   const registries = createRegistries();
   const config = z.strictObject({ layers: z.int().min(1).default(6) });
-  registries.models.add(model({ name: "tower", config, architectures: {}, build: (c) => c }));
+  registries.models.add(model({ name: "tower", config, architectures: {}, build: unbuildable }));
   const record = await loadPlugin(plugin("mine.ts", text), folder, registries);
   expect(record).toEqual({
     name: "mine.ts",

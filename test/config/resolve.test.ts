@@ -1,10 +1,16 @@
 import { describe, expect, test } from "bun:test";
 import { z } from "zod";
-import { criterion, model } from "../../src/components.ts";
+import {
+  type CriterionComponent,
+  criterion,
+  type ModelComponent,
+  model,
+} from "../../src/components.ts";
+import { choice } from "../../src/config/choice.ts";
 import type { ConfigFile } from "../../src/config/config_file.ts";
 import { describeOrigin } from "../../src/config/origin.ts";
-import { toRecord } from "../../src/config/record.ts";
-import { resolve } from "../../src/config/resolve.ts";
+import { type ComponentRecord, restoreChosen, toRecord } from "../../src/config/record.ts";
+import { givenValues, resolve } from "../../src/config/resolve.ts";
 import { checkpoint } from "../../src/config/schemas/checkpoint.ts";
 import { dataset } from "../../src/config/schemas/dataset.ts";
 import { device } from "../../src/config/schemas/device.ts";
@@ -12,7 +18,12 @@ import { generation } from "../../src/config/schemas/generation.ts";
 import { optimization } from "../../src/config/schemas/optimization.ts";
 import { translation } from "../../src/config/schemas/translation.ts";
 import { UserError } from "../../src/config/user_error.ts";
-import { chooseCriterion, chooseModel, createRegistries } from "../../src/registries.ts";
+import { ComponentRegistry, ModelRegistry } from "../../src/registry.ts";
+
+/** Components are only chosen and configured here. */
+const unbuildable = (): never => {
+  throw new Error("nothing is built in these tests");
+};
 
 const sharedEmbeddings = z.boolean().default(false).describe("one table of embeddings for all");
 const tower = model({
@@ -30,7 +41,7 @@ const tower = model({
     max_source_positions: z.int().min(1).default(1024),
   }),
   architectures: { tower_small: { layers: 2, dropout: 0.3, max_source_positions: 64 } },
-  build: (config) => config,
+  build: unbuildable,
 });
 const hinge = criterion({
   name: "hinge",
@@ -38,15 +49,13 @@ const hinge = criterion({
     margin: z.number().default(1).describe("margin"),
     adam_betas: z.tuple([z.number(), z.number()]).default([0.9, 0.999]),
   }),
-  build: (config) => config,
+  build: unbuildable,
 });
 
-const components = (() => {
-  const registries = createRegistries();
-  registries.models.add(tower);
-  registries.criterions.add(hinge);
-  return registries;
-})();
+const components = {
+  models: new ModelRegistry<ModelComponent>("model").add(tower),
+  criterions: new ComponentRegistry<CriterionComponent>("criterion").add(hinge),
+};
 
 const sections = {
   device,
@@ -55,8 +64,19 @@ const sections = {
   checkpoint,
   generation,
   task: translation,
-  model: { ...chooseModel, default: "tower" },
-  criterion: { ...chooseCriterion, default: "hinge" },
+  model: choice<typeof tower>({
+    key: "arch",
+    registry: "models",
+    default: "tower",
+    description: "architecture",
+    aliases: ["-a"],
+  }),
+  criterion: choice<typeof hinge>({
+    key: "criterion",
+    registry: "criterions",
+    default: "hinge",
+    description: "criterion",
+  }),
 };
 
 function resolved(args: string, values?: Record<string, unknown>) {
@@ -247,7 +267,25 @@ test("toRecord() keeps every value as plain JSON", () => {
     config: { layers: 2, dropout: 0.3, share_all_embeddings: false, max_source_positions: 64 },
   });
   expect(record.plugins).toEqual([{ name: "mine.ts", sha256: "00" }]);
-  expect(tower.config.parse((record.sections.model as { config: unknown }).config)).toEqual(
-    values.model.config as never,
+});
+
+test("restoreChosen() brings back what toRecord() kept", () => {
+  const { values } = resolved("data -a tower_small");
+  const record = toRecord("train", sections, values, []).sections.model as ComponentRecord;
+  expect(restoreChosen(record, components.models, "ck.safetensors")).toEqual(values.model as never);
+  const overrides = { dropout: 0, beam: 4 };
+  const changed = restoreChosen(record, components.models, "ck.safetensors", overrides);
+  expect(changed.config.dropout).toBe(0);
+  expect(() => restoreChosen(record, components.models, "ck.safetensors", { layers: 0 })).toThrow(
+    "ck.safetensors: tower: layers",
   );
+  const absent = { ...record, component: "towel" };
+  expect(() => restoreChosen(absent, components.models, "ck.safetensors")).toThrow(
+    "did you mean tower?",
+  );
+});
+
+test("givenValues() leaves out what nobody gave", () => {
+  const { settings } = resolved("data -s en", { target_lang: "de" });
+  expect(givenValues(settings, "task")).toEqual({ source_lang: "en", target_lang: "de" });
 });

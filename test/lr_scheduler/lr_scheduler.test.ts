@@ -1,13 +1,19 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
+import { choice } from "../../src/config/choice.ts";
 import { resolve } from "../../src/config/resolve.ts";
 import { UserError } from "../../src/config/user_error.ts";
+import { cosine } from "../../src/lr_scheduler/cosine.ts";
+import { fixed } from "../../src/lr_scheduler/fixed.ts";
 import { inverseSqrt } from "../../src/lr_scheduler/inverse_sqrt.ts";
 import { manual } from "../../src/lr_scheduler/manual.ts";
+import { polynomialDecay } from "../../src/lr_scheduler/polynomial_decay.ts";
 import { reduceLrOnPlateau } from "../../src/lr_scheduler/reduce_lr_on_plateau.ts";
-import type { EpochEnd, Schedule } from "../../src/lr_scheduler/schedule.ts";
+import type { EpochEnd, LrScheduler, Schedule } from "../../src/lr_scheduler/schedule.ts";
+import { step } from "../../src/lr_scheduler/step.ts";
 import { triStage } from "../../src/lr_scheduler/tri_stage.ts";
-import { chooseLrScheduler, createRegistries } from "../../src/registries.ts";
+import { triangular } from "../../src/lr_scheduler/triangular.ts";
+import { ComponentRegistry } from "../../src/registry.ts";
 import { goldenPath, goldenTest } from "../support/golden.ts";
 
 interface GoldenCase {
@@ -34,22 +40,35 @@ function readCases(): GoldenCase[] {
 /** Cases that fairseq refuses by accident and weft does not: see the tests of their own below. */
 const worksHere = new Set(["manual", "tri_stage"]);
 
+const lr_schedulers = new ComponentRegistry<LrScheduler>("lr scheduler");
+for (const scheduler of [
+  ...[cosine, fixed, inverseSqrt, manual, polynomialDecay, reduceLrOnPlateau, step],
+  ...[triStage, triangular],
+]) {
+  lr_schedulers.add(scheduler);
+}
+
+const sections = {
+  schedule: choice<LrScheduler>({
+    key: "lr_scheduler",
+    registry: "lr_schedulers",
+    default: "fixed",
+    description: "schedule",
+  }),
+};
+
 /** A schedule from settings as a configuration file holds them. */
 function buildSchedule(
   scheduler: string,
   lr: number[],
   settings: Record<string, unknown>,
 ): Schedule {
-  const { values } = resolve(
-    "train",
-    { lr_scheduler: chooseLrScheduler },
-    {
-      args: [],
-      file: { path: "run.yaml", folder: ".", values: { lr_scheduler: scheduler, ...settings } },
-      components: createRegistries(),
-    },
-  );
-  const { component, config } = values.lr_scheduler;
+  const { values } = resolve("train", sections, {
+    args: [],
+    file: { path: "run.yaml", folder: ".", values: { lr_scheduler: scheduler, ...settings } },
+    components: { lr_schedulers },
+  });
+  const { component, config } = values.schedule;
   return component.build(config, lr);
 }
 

@@ -1,0 +1,38 @@
+import process from "node:process";
+import { checkpoint } from "../config/schemas/checkpoint.ts";
+import { common } from "../config/schemas/common.ts";
+import { dataset } from "../config/schemas/dataset.ts";
+import { device } from "../config/schemas/device.ts";
+import { ema } from "../config/schemas/ema.ts";
+import { optimization } from "../config/schemas/optimization.ts";
+import {
+  chooseCriterion,
+  chooseLrScheduler,
+  chooseModel,
+  chooseOptimizer,
+  chooseTask,
+} from "../registries.ts";
+import { train as trainModel } from "../train/train.ts";
+import { command } from "./command.ts";
+
+export const train = command({
+  name: "train",
+  summary: "train a model on binarised data or raw text",
+  config: {
+    dataset,
+    task: chooseTask,
+    model: chooseModel,
+    criterion: chooseCriterion,
+    optimizer: chooseOptimizer,
+    lr_scheduler: chooseLrScheduler,
+    optimization,
+    checkpoint,
+    ema,
+    device,
+    common,
+  },
+  async run(config, terminal, { record }) {
+    const exitCode = await trainModel(config, record, terminal);
+    if (exitCode !== undefined) process.exitCode = exitCode;
+  },
+});
