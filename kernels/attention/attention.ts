@@ -2,6 +2,7 @@
 // one number per row, the log of its sum, from which the gradient computes them again.
 import { f32, ShapeError, sameShape } from "../../src/tensor/shape.ts";
 import { apply, applyAll, type Tensor } from "../../src/tensor/tensor.ts";
+import { dropoutArguments, optional } from "../dropout_arguments.ts";
 import type { Op } from "../op.ts";
 import { attentionExamples, attentionGradientExamples } from "./examples.ts";
 import { attentionGradientReference, attentionReference } from "./reference.ts";
@@ -10,8 +11,6 @@ import {
   type AttentionAttributes,
   attentionExtents,
   checkPadding,
-  dropoutArguments,
-  optional,
   optionalInputs,
 } from "./shapes.ts";
 import { attentionGradientWgsl, attentionWgsl } from "./wgsl.ts";
@@ -53,12 +52,12 @@ const attentionOp: Op<AttentionAttributes> = {
 };
 
 const attentionGradientOp: Op<AttentionAttributes> = {
-  name: "attentionGradient",
+  name: "attention_gradient",
   // q, k, v, out, lse, dout, [padding], [key] -> dq, dk, dv
   infer: (_, [q, k, v]) => [q, k, v],
   reference: attentionGradientReference,
   cpu({ attributes, inputs }) {
-    const { B, T, S, H, D } = attentionExtents("attentionGradient", attributes, inputs);
+    const { B, T, S, H, D } = attentionExtents("attention_gradient", attributes, inputs);
     const { padding, key } = optionalInputs(attributes, 6);
     return {
       kernel: "attention_gradient",

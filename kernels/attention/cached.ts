@@ -14,12 +14,12 @@ export interface CachedAttributes {
 }
 
 const cachedOp: Op<CachedAttributes> = {
-  name: "cachedAttention",
+  name: "cached_attention",
   // q (R, E), keys (R0, L, E), values (R0, L, E), ancestors i32 (R, L), length i32 () -> (R, E)
   infer({ heads }, inputs) {
     const [q, keys, values, ancestors, length] = inputs;
     const fail = (problem: string): never => {
-      throw new ShapeError("cachedAttention", inputs, problem);
+      throw new ShapeError("cached_attention", inputs, problem);
     };
     const [R, E] = q.shape;
     const [R0, L, keyE] = keys.shape;

@@ -1,7 +1,6 @@
 // Shape rules of the attention ops, and what their kernels are told.
 import { ShapeError, type TensorSpec } from "../../src/tensor/shape.ts";
-import type { CpuArgument } from "../op.ts";
-import { dropThreshold } from "../random/philox.ts";
+import type { Dropout } from "../random/index.ts";
 
 export interface AttentionAttributes {
   readonly heads: number;
@@ -12,7 +11,7 @@ export interface AttentionAttributes {
   /** An i32 (B, S) input says which keys are padding. */
   readonly padded: boolean;
   /** Dropout on the probabilities; an i32 (4) input is its key. */
-  readonly dropout?: { readonly p: number; readonly stream: number };
+  readonly dropout?: Dropout;
 }
 
 /** Extents of q (B, T, E) and k (B, S, E); H heads of width D. */
@@ -69,14 +68,4 @@ export function optionalInputs(
     padding: padded ? first : undefined,
     key: dropout ? first + (padded ? 1 : 0) : undefined,
   };
-}
-
-/** Address of an optional input; 0 tells a kernel that there is none. */
-export const optional = (input: number | undefined): CpuArgument =>
-  input === undefined ? { i32: 0 } : { input };
-
-/** The last arguments of kernels with dropout: stream, threshold as a 32-bit pattern, 1 / (1 - p). */
-export function dropoutArguments(dropout: AttentionAttributes["dropout"]): CpuArgument[] {
-  const { p, stream } = dropout ?? { p: 0, stream: 0 };
-  return [{ i32: stream }, { i32: dropThreshold(p) | 0 }, { f32: 1 / (1 - p) }];
 }

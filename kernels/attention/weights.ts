@@ -1,6 +1,7 @@
 // Attention probabilities as a result: what alignments are read from.
 import { f32, ShapeError } from "../../src/tensor/shape.ts";
 import { apply, applyAll, type Tensor } from "../../src/tensor/tensor.ts";
+import { optional } from "../dropout_arguments.ts";
 import type { Op } from "../op.ts";
 import { defaultScale } from "./attention.ts";
 import { weightsExamples, weightsGradientExamples } from "./examples.ts";
@@ -10,7 +11,6 @@ import {
   type AttentionAttributes,
   attentionExtents,
   checkPadding,
-  optional,
   optionalInputs,
 } from "./shapes.ts";
 import { weightsGradientWgsl, weightsWgsl } from "./wgsl.ts";
@@ -21,20 +21,20 @@ export interface WeightsAttributes extends Omit<AttentionAttributes, "dropout"> 
 }
 
 const weightsOp: Op<WeightsAttributes> = {
-  name: "attentionWeights",
+  name: "attention_weights",
   // q (B, T, E), k (B, S, E), [padding (B, S)] -> (B, T, S)
   infer(attributes, inputs) {
-    const extents = attentionExtents("attentionWeights", attributes, inputs);
+    const extents = attentionExtents("attention_weights", attributes, inputs);
     const { selected, heads } = attributes;
     if (!Number.isInteger(selected) || selected < 1 || selected > heads) {
       throw new ShapeError(
-        "attentionWeights",
+        "attention_weights",
         inputs,
         `there are no ${selected} of ${heads} heads`,
       );
     }
     const { padding } = optionalInputs(attributes, 2);
-    if (padding !== undefined) checkPadding("attentionWeights", inputs[padding], extents, inputs);
+    if (padding !== undefined) checkPadding("attention_weights", inputs[padding], extents, inputs);
     return [f32(extents.B, extents.T, extents.S)];
   },
   gradient({ attributes, inputs: [q, k, ...rest] }, [dweights]) {
@@ -43,7 +43,7 @@ const weightsOp: Op<WeightsAttributes> = {
   },
   reference: weightsReference,
   cpu({ attributes, inputs }) {
-    const { B, T, S, H, D } = attentionExtents("attentionWeights", attributes, inputs);
+    const { B, T, S, H, D } = attentionExtents("attention_weights", attributes, inputs);
     const { padding } = optionalInputs(attributes, 2);
     return {
       kernel: "attention_weights",
@@ -61,12 +61,12 @@ const weightsOp: Op<WeightsAttributes> = {
 };
 
 const weightsGradientOp: Op<WeightsAttributes> = {
-  name: "attentionWeightsGradient",
+  name: "attention_weights_gradient",
   // q, k, dweights (B, T, S), [padding] -> dq, dk
   infer: (_, [q, k]) => [q, k],
   reference: weightsGradientReference,
   cpu({ attributes, inputs }) {
-    const { B, T, S, H, D } = attentionExtents("attentionWeightsGradient", attributes, inputs);
+    const { B, T, S, H, D } = attentionExtents("attention_weights_gradient", attributes, inputs);
     const { padding } = optionalInputs(attributes, 3);
     return {
       kernel: "attention_weights_gradient",

@@ -247,7 +247,7 @@ export function attentionGradientWgsl(
   { attributes, inputs }: OpSpec<AttentionAttributes>,
   facts: GpuFacts,
 ): GpuDispatch[] {
-  const extents = attentionExtents("attentionGradient", attributes, inputs);
+  const extents = attentionExtents("attention_gradient", attributes, inputs);
   const wgsl = new AttentionWgsl(extents, attributes, facts);
   const { padding, key } = optionalInputs(attributes, 6);
   const dout = floats("dout", { input: 5 });
@@ -296,7 +296,7 @@ export function weightsWgsl(
   { attributes, inputs, outputs }: OpSpec<WeightsAttributes>,
   facts: GpuFacts,
 ): GpuDispatch[] {
-  const extents = attentionExtents("attentionWeights", attributes, inputs);
+  const extents = attentionExtents("attention_weights", attributes, inputs);
   const wgsl = new AttentionWgsl(extents, attributes, facts);
   const { padding } = optionalInputs(attributes, 2);
   const lse = floats("lse", { shared: "lse", bytes: rowsBytes(extents) });
@@ -322,7 +322,7 @@ export function weightsGradientWgsl(
   { attributes, inputs }: OpSpec<WeightsAttributes>,
   facts: GpuFacts,
 ): GpuDispatch[] {
-  const extents = attentionExtents("attentionWeightsGradient", attributes, inputs);
+  const extents = attentionExtents("attention_weights_gradient", attributes, inputs);
   const wgsl = new AttentionWgsl(extents, attributes, facts);
   const { padding } = optionalInputs(attributes, 3);
   const bytes = rowsBytes(extents);

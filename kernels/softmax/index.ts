@@ -60,19 +60,19 @@ function rowOp(
   };
 }
 
-const softmaxGradientOp = rowOp("softmaxGradient", "softmax_gradient", {
+const softmaxGradientOp = rowOp("softmax_gradient", "softmax_gradient", {
   reference: softmaxGradientReference,
   webgpu: softmaxGradientWgsl,
   examples: softmaxGradientExamples,
 });
 
-const logSoftmaxGradientOp = rowOp("logSoftmaxGradient", "softmax_log_gradient", {
+const logSoftmaxGradientOp = rowOp("log_softmax_gradient", "softmax_log_gradient", {
   reference: logSoftmaxGradientReference,
   webgpu: logSoftmaxGradientWgsl,
   examples: logSoftmaxGradientExamples,
 });
 
-const logSumExpGradientOp = rowOp("logSumExpGradient", "softmax_log_sum_exp_gradient", {
+const logSumExpGradientOp = rowOp("log_sum_exp_gradient", "softmax_log_sum_exp_gradient", {
   reference: logSumExpGradientReference,
   webgpu: logSumExpGradientWgsl,
   examples: logSumExpGradientExamples,
@@ -86,7 +86,7 @@ const softmaxOp = rowOp("softmax", "softmax_forward", {
   examples: rowExamples,
 });
 
-const logSoftmaxOp = rowOp("logSoftmax", "softmax_log_forward", {
+const logSoftmaxOp = rowOp("log_softmax", "softmax_log_forward", {
   // dx = dy - exp(y) sum(dy)
   gradient: ({ outputs: [y] }, [dy]) => (dy ? [apply(logSoftmaxGradientOp, {}, y, dy)] : []),
   reference: logSoftmaxReference,
@@ -95,7 +95,7 @@ const logSoftmaxOp = rowOp("logSoftmax", "softmax_log_forward", {
 });
 
 const logSumExpOp = rowOp(
-  "logSumExp",
+  "log_sum_exp",
   "softmax_log_sum_exp",
   {
     // dx = exp(x - lse) dy

@@ -1,0 +1,215 @@
+// Layer norm in WGSL.
+//
+// Memory: reads the inputs, overwrites the outputs; an output may lie over the input that its op names,
+// because a lane writes only elements that it alone reads.
+// Work: forward and dh one workgroup per row, 256 lanes stride over C; sums over rows one invocation per
+// (block, column), then per column, in fixed order. They come before dh, which may overwrite dy.
+import { lastOf, rowsOf, type TensorSpec } from "../../src/tensor/shape.ts";
+import type { GpuBinding, GpuDispatch, GpuFacts, OpSpec } from "../op.ts";
+import type { Dropout } from "../random/index.ts";
+import { dropThreshold } from "../random/philox.ts";
+import { PHILOX_WGSL } from "../random/philox_wgsl.ts";
+import {
+  declareBindings,
+  ELEMENT_INDEX,
+  ENTRY,
+  elementWorkgroups,
+  foldWorkgroups,
+  GROUP_INDEX,
+  packParams,
+  TREE_SUM_WGSL,
+  WORKGROUP_SIZE,
+} from "../wgsl.ts";
+import {
+  gradientInputs,
+  type LayerNormAttributes,
+  type NormGradientAttributes,
+  type ResidualNormAttributes,
+  rowBlocks,
+} from "./shapes.ts";
+
+type Operand = readonly [name: string, type: "f32" | "i32", binding: GpuBinding];
+
+const eachElement = (body: string): string => `
+  for (var i = lane; i < C; i = i + ${WORKGROUP_SIZE}u) { ${body} }`;
+
+/** `multiplier(element)` from the key and the params; 1 without dropout. */
+const multiplierWgsl = (dropout: Dropout | undefined): string =>
+  dropout
+    ? `${PHILOX_WGSL}
+fn multiplier(element: u32) -> f32 {
+  return dropoutMultiplier(element, u32(key[0]), params[1].x, u32(key[1]), u32(key[2]), params[1].y,
+    bitcast<f32>(params[1].z));
+}`
+    : "";
+
+function paramsOf(x: TensorSpec, dropout: Dropout | undefined, epsilon = 0): Uint32Array {
+  const { p, stream } = dropout ?? { p: 0, stream: 0 };
+  const { perBlock, blocks } = rowBlocks(x);
+  return packParams(
+    ...[rowsOf(x.shape), lastOf(x.shape), { f32: epsilon }, perBlock],
+    ...[stream, dropThreshold(p), { f32: 1 / (1 - p) }, blocks],
+  );
+}
+
+function dispatch(
+  operands: readonly Operand[],
+  params: Uint32Array,
+  body: string,
+  workgroups: readonly [number, number, number],
+): GpuDispatch {
+  const arrays = operands.map(([name, type]) => [name, type] as const);
+  return {
+    code: `${declareBindings(arrays, 2)}\n${body}`,
+    bindings: operands.map(([, , binding]) => binding),
+    params,
+    workgroups,
+  };
+}
+
+/** @param h name of the array that is normalised, written by `prepare` where it is not an input. */
+function forward(
+  x: TensorSpec,
+  operands: readonly Operand[],
+  params: Uint32Array,
+  h: string,
+  functions: string,
+  prepare: string,
+  facts: GpuFacts,
+): GpuDispatch {
+  const body = `${functions}${TREE_SUM_WGSL}
+${ENTRY} {
+  let row = ${GROUP_INDEX};
+  if (row >= params[0].x) { return; }
+  let C = params[0].y;
+  let from = row * C;
+  var sum = 0.0;${eachElement(`${prepare} sum = sum + ${h}[from + i];`)}
+  let center = treeSum(lane, sum) / f32(C);
+  var squares = 0.0;${eachElement(`let d = ${h}[from + i] - center; squares = squares + d * d;`)}
+  let factor = 1.0 / sqrt(treeSum(lane, squares) / f32(C) + bitcast<f32>(params[0].z));
+  if (lane == 0u) { mean[row] = center; rstd[row] = factor; }${eachElement(
+    `y[from + i] = (${h}[from + i] - center) * factor * gain[i] + bias[i];`,
+  )}
+}`;
+  return dispatch(operands, params, body, foldWorkgroups(rowsOf(x.shape), facts));
+}
+
+export function layerNormWgsl(
+  { attributes: { epsilon }, inputs: [x] }: OpSpec<LayerNormAttributes>,
+  facts: GpuFacts,
+): GpuDispatch {
+  const operands: Operand[] = [
+    ["x", "f32", { input: 0 }],
+    ["gain", "f32", { input: 1 }],
+    ["bias", "f32", { input: 2 }],
+    ["y", "f32", { output: 0 }],
+    ["mean", "f32", { output: 1 }],
+    ["rstd", "f32", { output: 2 }],
+  ];
+  return forward(x, operands, paramsOf(x, undefined, epsilon), "x", "", "", facts);
+}
+
+export function residualDropoutNormWgsl(
+  { attributes: { epsilon, dropout }, inputs: [x] }: OpSpec<ResidualNormAttributes>,
+  facts: GpuFacts,
+): GpuDispatch {
+  const operands: Operand[] = [
+    ["x", "f32", { input: 0 }],
+    ["residual", "f32", { input: 1 }],
+    ["gain", "f32", { input: 2 }],
+    ["bias", "f32", { input: 3 }],
+    ["y", "f32", { output: 0 }],
+    ["h", "f32", { output: 1 }],
+    ["mean", "f32", { output: 2 }],
+    ["rstd", "f32", { output: 3 }],
+  ];
+  if (dropout) operands.push(["key", "i32", { input: 4 }]);
+  const kept = dropout ? "x[from + i] * multiplier(from + i)" : "x[from + i]";
+  const prepare = `h[from + i] = residual[from + i] + ${kept};`;
+  const params = paramsOf(x, dropout, epsilon);
+  return forward(x, operands, params, "h", multiplierWgsl(dropout), prepare, facts);
+}
+
+export function normGradientWgsl(
+  { attributes, inputs: [h] }: OpSpec<NormGradientAttributes>,
+  facts: GpuFacts,
+): GpuDispatch[] {
+  const { dropout } = attributes;
+  const at = gradientInputs(attributes);
+  const C = lastOf(h.shape);
+  const { rows, blocks } = rowBlocks(h);
+  const params = paramsOf(h, dropout);
+  const partials: Operand = [
+    "partials",
+    "f32",
+    { shared: "partials", bytes: Math.max(4, blocks * 2 * C * 4) },
+  ];
+  const operands: Operand[] = [
+    ["h", "f32", { input: 0 }],
+    ["mean", "f32", { input: 2 }],
+    ["rstd", "f32", { input: 3 }],
+    ["dy", "f32", { input: 4 }],
+  ];
+  const blockSums = `${ENTRY} {
+  let index = ${ELEMENT_INDEX};
+  let C = params[0].y;
+  if (index >= params[1].w * C) { return; }
+  let block = index / C;
+  let c = index % C;
+  var dgain = 0.0;
+  var dbias = 0.0;
+  let last = min(params[0].x, (block + 1u) * params[0].w);
+  for (var row = block * params[0].w; row < last; row = row + 1u) {
+    let d = dy[row * C + c];
+    dgain = dgain + d * (h[row * C + c] - mean[row]) * rstd[row];
+    dbias = dbias + d;
+  }
+  partials[block * 2u * C + c] = dgain;
+  partials[(block * 2u + 1u) * C + c] = dbias;
+}`;
+  const columnSums = `${ENTRY} {
+  let c = ${ELEMENT_INDEX};
+  let C = params[0].y;
+  if (c >= C) { return; }
+  var gainSum = 0.0;
+  var biasSum = 0.0;
+  for (var block = 0u; block < params[1].w; block = block + 1u) {
+    gainSum = gainSum + partials[block * 2u * C + c];
+    biasSum = biasSum + partials[(block * 2u + 1u) * C + c];
+  }
+  dgain[c] = gainSum;
+  dbias[c] = biasSum;
+}`;
+  const rowGradient = `${multiplierWgsl(dropout)}${TREE_SUM_WGSL}
+${ENTRY} {
+  let row = ${GROUP_INDEX};
+  if (row >= params[0].x) { return; }
+  let C = params[0].y;
+  let from = row * C;
+  let center = mean[row];
+  let factor = rstd[row];
+  var sum = 0.0;
+  var dot = 0.0;${eachElement(`let g = dy[from + i] * gain[i];
+    sum = sum + g; dot = dot + g * (h[from + i] - center) * factor;`)}
+  let a = treeSum(lane, sum) / f32(C);
+  let b = treeSum(lane, dot) / f32(C);${eachElement(`
+    let n = (h[from + i] - center) * factor;
+    let d = factor * (dy[from + i] * gain[i] - a - n * b)${at.skip === undefined ? "" : " + skip[from + i]"};
+    dh[from + i] = d;${dropout ? "\n    dx[from + i] = d * multiplier(from + i);" : ""}`)}
+}`;
+  const gradients: Operand[] = [...operands, ["gain", "f32", { input: 1 }]];
+  if (at.skip !== undefined) gradients.push(["skip", "f32", { input: at.skip }]);
+  if (at.key !== undefined) gradients.push(["key", "i32", { input: at.key }]);
+  gradients.push(["dh", "f32", { output: 0 }]);
+  if (dropout) gradients.push(["dx", "f32", { output: 3 }]);
+  const sums: Operand[] = [
+    partials,
+    ["dgain", "f32", { output: 1 }],
+    ["dbias", "f32", { output: 2 }],
+  ];
+  return [
+    dispatch([...operands, partials], params, blockSums, elementWorkgroups(blocks * C, facts)),
+    dispatch(sums, params, columnSums, elementWorkgroups(C, facts)),
+    dispatch(gradients, params, rowGradient, foldWorkgroups(rows, facts)),
+  ];
+}
