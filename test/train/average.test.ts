@@ -65,8 +65,8 @@ goldenTest(
         if (!result) continue;
         compare(tensors, readSafetensors(goldenPath(`training/averaging/${result}`)).tensors);
         if (format === ".pt")
-          expect(inFormat[0]).toEndWith(kept_cfg?.tag.replace("cfg of ", "") ?? "");
-        if (format === ".pt") expect(fairseq?.training.trainIterator.epoch).toBeNumber();
+          expect(inFormat[0]?.endsWith(kept_cfg?.tag.replace("cfg of ", "") ?? "?")).toBe(true);
+        if (format === ".pt") expect(fairseq?.training.trainIterator.epoch).toBeGreaterThan(0);
       }
     }
   },

@@ -59,8 +59,8 @@ test("TrainingLog writes progress and summaries in the format chosen", () => {
     epoch.summarize("train", stats);
     epoch.close();
     expect(written.length).toBe(2);
-    expect(written[0]).toStartWith(`${stamp} | train_inner | ${progress}`);
-    expect(written[1]).toStartWith(`${stamp} | train | ${summary}`);
+    expect(written[0]?.indexOf(`${stamp} | train_inner | ${progress}`)).toBe(0);
+    expect(written[1]?.indexOf(`${stamp} | train | ${summary}`)).toBe(0);
   }
 });
 
@@ -110,7 +110,7 @@ test("TrainingLog shows the bar of a validation and then that of the epoch again
     true,
   );
   validation.close();
-  expect(written.at(-1)).toStartWith("<erase>epoch 003:   0%");
+  expect(written.at(-1)).toMatch(/^<erase>epoch 003: {3}0%/);
 });
 
 test("progressLine() drops what does not fit, the least telling first", () => {
