@@ -7,6 +7,8 @@ import type {
   TaskComponent,
 } from "./components.ts";
 import { choice } from "./config/choice.ts";
+import { crossEntropy } from "./criterions/cross_entropy.ts";
+import { labelSmoothedCrossEntropy } from "./criterions/label_smoothed_cross_entropy.ts";
 import { cosine } from "./lr_scheduler/cosine.ts";
 import { fixed } from "./lr_scheduler/fixed.ts";
 import { inverseSqrt } from "./lr_scheduler/inverse_sqrt.ts";
@@ -16,8 +18,11 @@ import { reduceLrOnPlateau } from "./lr_scheduler/reduce_lr_on_plateau.ts";
 import { step } from "./lr_scheduler/step.ts";
 import { triStage } from "./lr_scheduler/tri_stage.ts";
 import { triangular } from "./lr_scheduler/triangular.ts";
+import { transformer } from "./models/transformer/transformer.ts";
+import { adam } from "./optim/adam.ts";
 import { ComponentRegistry, ModelRegistry } from "./registry.ts";
 import { bleu, chrf, type ScorerComponent, sacrebleu, wer } from "./scorer_components.ts";
+import { translation } from "./tasks/translation.ts";
 
 /** The five kinds of plug-in and the scorers, by the names that plug-ins and choices use. */
 export type Registries = {
@@ -32,10 +37,12 @@ export type Registries = {
 /** New registries with all that weft brings along. Plug-ins add theirs to these. */
 export function createRegistries(): Registries {
   return {
-    models: new ModelRegistry<ModelComponent>("model"),
-    criterions: new ComponentRegistry<CriterionComponent>("criterion"),
-    tasks: new ComponentRegistry<TaskComponent>("task"),
-    optimizers: new ComponentRegistry<OptimizerComponent>("optimizer"),
+    models: new ModelRegistry<ModelComponent>("model").add(transformer),
+    criterions: new ComponentRegistry<CriterionComponent>("criterion")
+      .add(crossEntropy)
+      .add(labelSmoothedCrossEntropy),
+    tasks: new ComponentRegistry<TaskComponent>("task").add(translation),
+    optimizers: new ComponentRegistry<OptimizerComponent>("optimizer").add(adam),
     lr_schedulers: new ComponentRegistry<LrSchedulerComponent>("lr scheduler")
       .add(cosine)
       .add(fixed)

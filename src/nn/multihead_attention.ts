@@ -68,19 +68,10 @@ export class MultiheadAttention extends Module {
     return this.outProj.forward(context);
   }
 
-  /** Probabilities (B, T, S), averaged over the first `selectedHeads` heads. No dropout. */
-  weights(
-    query: Tensor,
-    keys: Tensor,
-    padding: Tensor | undefined,
-    selectedHeads = this.options.heads,
-  ): Tensor {
+  /** Probabilities (B, T, S), averaged over heads. No dropout. */
+  weights(query: Tensor, keys: Tensor, padding: Tensor | undefined): Tensor {
     const { heads } = this.options;
-    return attentionWeights(this.qProj.forward(query), keys, {
-      heads,
-      keyPadding: padding,
-      selectedHeads,
-    });
+    return attentionWeights(this.qProj.forward(query), keys, { heads, keyPadding: padding });
   }
 
   /**

@@ -44,11 +44,9 @@ export class TransformerDecoder extends Module {
   private readonly embedScale: number;
   private readonly layerdrop: number;
 
-  /** @param alignment which layer and how many heads attention is reported from. */
   constructor(
     config: TransformerConfig,
     readonly embedTokens: Embedding,
-    private readonly alignment?: { layer: number; heads: number },
   ) {
     super();
     const side = decoderSide(config);
@@ -89,7 +87,8 @@ export class TransformerDecoder extends Module {
   /**
    * One decoding step: tokens i32 (R), their position number i32 (1), the caches of every layer.
    *
-   * @returns logits (R, V) and, if asked for, attention to the source (R, S).
+   * @returns logits (R, V) and, if asked for, the last layer's attention to the source, averaged
+   * over its heads (R, S).
    */
   step(
     tokens: Tensor,
@@ -100,18 +99,13 @@ export class TransformerDecoder extends Module {
   ): { logits: Tensor; attention: Tensor | undefined } {
     let x = this.embed(tokens, this.embedPositions?.at(positionNumber)); // (R, C)
     let attention: Tensor | undefined;
-    const { layer: reported, heads } = this.alignmentSource();
     for (const [index, layer] of this.layers.entries()) {
-      const wanted = needAttention && index === reported ? heads : undefined;
-      const result = layer.step(x, caches[index], context, wanted);
+      const isLast = index === this.layers.length - 1;
+      const result = layer.step(x, caches[index], context, needAttention && isLast);
       x = result.x; // (R, C)
-      attention ??= result.attention;
+      attention = result.attention;
     }
     return { logits: this.output(x), attention };
-  }
-
-  private alignmentSource(): { layer: number; heads: number | undefined } {
-    return this.alignment ?? { layer: this.layers.length - 1, heads: undefined };
   }
 
   private embed(tokens: Tensor, positions: Tensor | undefined): Tensor {

@@ -126,13 +126,13 @@ export class TransformerDecoderLayer extends TransformerLayer {
   /**
    * One position of every row: x (R, C) -> (R, C).
    *
-   * @param alignmentHeads heads whose attention to the source is averaged into `attention` (R, S).
+   * @param needAttention whether to return the attention to the source, averaged over heads (R, S).
    */
   step(
     x: Tensor,
     caches: LayerCaches,
     context: StepContext,
-    alignmentHeads?: number,
+    needAttention: boolean,
   ): { x: Tensor; attention: Tensor | undefined } {
     const attended = this.residual(x, this.selfAttnLayerNorm, (query) => {
       const stored = context.store(caches.self, this.selfAttn.project(query));
@@ -142,10 +142,8 @@ export class TransformerDecoderLayer extends TransformerLayer {
     const { keys } = caches.cross;
     const informed = this.residual(attended, this.encoderAttnLayerNorm, (query) => {
       const sentences = context.bySentence(query); // (B, K, C)
-      if (alignmentHeads !== undefined) {
-        const padding = context.sourcePadding;
-        const weights = this.encoderAttn.weights(sentences, keys, padding, alignmentHeads);
-        attention = context.byRow(weights);
+      if (needAttention) {
+        attention = context.byRow(this.encoderAttn.weights(sentences, keys, context.sourcePadding));
       }
       return context.byRow(
         this.encoderAttn.forward(sentences, caches.cross, context.sourcePadding),

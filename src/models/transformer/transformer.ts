@@ -17,12 +17,7 @@ export class TransformerModel extends EncoderDecoderModel {
   readonly layerdrop: readonly number[];
   readonly cache: { readonly layers: number; readonly width: number };
 
-  /** @param alignment layer and number of heads whose attention is reported; default: last, all. */
-  constructor(
-    config: TransformerConfig,
-    context: ModelContext,
-    alignment?: { layer: number; heads: number },
-  ) {
+  constructor(config: TransformerConfig, context: ModelContext) {
     super();
     const encoder = encoderSide(config);
     const decoder = decoderSide(config);
@@ -34,7 +29,7 @@ export class TransformerModel extends EncoderDecoderModel {
       ? source
       : new Embedding(targetSymbols, inputDim, padding);
     this.encoder = new TransformerEncoder(config, source);
-    this.decoder = new TransformerDecoder(config, target, alignment);
+    this.decoder = new TransformerDecoder(config, target);
     this.maxPositions = { source: encoder.maxPositions, target: decoder.maxPositions };
     this.layerdrop = [
       ...new Array<number>(encoder.layerdrop > 0 ? encoder.layers : 0).fill(encoder.layerdrop),

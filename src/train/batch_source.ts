@@ -1,0 +1,114 @@
+// The training batches of every epoch, and those of each validation set.
+import type { BatchingConfig } from "../config/schemas/batching.ts";
+import type { DatasetConfig } from "../config/schemas/dataset.ts";
+import { planBatches } from "../data/epoch_batches.ts";
+import { EpochBatchIterator, type EpochIteratorState } from "../data/epoch_iterator.ts";
+import type { LanguagePairBatch } from "../data/language_pair_batch.ts";
+import type { LanguagePairDataset } from "../data/language_pair_dataset.ts";
+import { type LengthPolicy, type PairLimits, resolveMaxPositions } from "../data/length_limits.ts";
+import type { Task } from "../tasks/task.ts";
+
+export interface BatchedSet {
+  readonly dataset: LanguagePairDataset;
+  readonly batches: readonly Int32Array[];
+}
+
+/** Rows, source columns and target columns of a batch. */
+export type BatchShape = readonly [sentences: number, sourceWidth: number, targetWidth: number];
+
+export class BatchSource {
+  private current: { epoch: number; set: BatchedSet } | undefined;
+  private iterator: EpochBatchIterator | undefined;
+
+  /**
+   * @param limits the model's longest source and target.
+   * @param log hears what the length policy did.
+   */
+  constructor(
+    private readonly task: Task,
+    private readonly config: DatasetConfig,
+    private readonly seed: number,
+    private readonly limits: PairLimits,
+    private readonly log: (line: string) => void,
+  ) {}
+
+  /** The iterator that gives out `epoch` next, or the rest of it after a resume. */
+  epochs(epoch: number): EpochBatchIterator {
+    const sharded = this.config.data.includes(":");
+    if (this.iterator && !(sharded && this.current?.epoch !== epoch)) return this.iterator;
+    const { batches } = this.training(epoch);
+    const { seed } = this;
+    const { grouped_shuffling: groupedShuffling } = this.config;
+    this.iterator = new EpochBatchIterator({ batches, seed, epoch, groupedShuffling });
+    return this.iterator;
+  }
+
+  /** Goes to where a checkpoint stood. @throws UserError if the batches are not those of then. */
+  resume(state: EpochIteratorState): void {
+    this.epochs(state.epoch).loadState(state);
+  }
+
+  /** The collated batch of some sentences of `epoch`'s training set. */
+  trainingBatch(epoch: number, ids: Int32Array): LanguagePairBatch | undefined {
+    return this.training(epoch).dataset.batch(ids);
+  }
+
+  /** Shape of the training batch that needs most memory. */
+  largest(epoch: number): BatchShape {
+    const { dataset, batches } = this.training(epoch);
+    let largest: BatchShape = [0, 0, 0];
+    for (const ids of batches) {
+      let [source, target] = [0, 0];
+      for (const id of ids) {
+        const [s, t] = dataset.size(id);
+        source = Math.max(source, s);
+        target = Math.max(target, t);
+      }
+      const cost = ids.length * (source + target);
+      if (cost > largest[0] * (largest[1] + largest[2])) largest = [ids.length, source, target];
+    }
+    return largest;
+  }
+
+  /** Batches of a validation set, in order of length. */
+  validation(subset: string): BatchedSet {
+    const { max_tokens_valid, batch_size_valid, skip_invalid_size_inputs_valid_test } = this.config;
+    const config = {
+      ...this.config,
+      max_tokens: max_tokens_valid ?? this.config.max_tokens,
+      batch_size: batch_size_valid ?? this.config.batch_size,
+    };
+    const policy = skip_invalid_size_inputs_valid_test ? "skip" : config.on_too_long;
+    return this.plan(this.task.loadDataset(subset), config, policy, subset, undefined);
+  }
+
+  private training(epoch: number): BatchedSet {
+    const sharded = this.config.data.includes(":");
+    if (this.current && !(sharded && this.current.epoch !== epoch)) return this.current.set;
+    const { train_subset, max_tokens, on_too_long } = this.config;
+    const dataset = this.task.loadDataset(train_subset, epoch);
+    const set = this.plan(dataset, this.config, on_too_long, train_subset, max_tokens);
+    this.current = { epoch, set };
+    return set;
+  }
+
+  private plan(
+    dataset: LanguagePairDataset,
+    config: Pick<BatchingConfig, "max_tokens" | "batch_size" | "required_batch_size_multiple">,
+    onTooLong: LengthPolicy,
+    what: string,
+    maxTokens: number | undefined,
+  ): BatchedSet {
+    const planned = planBatches(dataset, {
+      seed: this.seed,
+      limits: resolveMaxPositions(this.task.maxPositions, this.limits, maxTokens),
+      onTooLong,
+      what,
+      maxTokens: config.max_tokens,
+      maxSentences: config.batch_size,
+      requiredBatchSizeMultiple: config.required_batch_size_multiple,
+    });
+    if (planned.report.message) this.log(planned.report.message);
+    return planned;
+  }
+}

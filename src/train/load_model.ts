@@ -1,0 +1,145 @@
+// A finished model out of a checkpoint, wherever it was trained: for generate, validate, export.
+import { resolve } from "node:path";
+import type { ComponentRecord, ConfigRecord } from "../config/record.ts";
+import { UserError } from "../config/user_error.ts";
+import type { Device } from "../device/device.ts";
+import { transformerHyperparameters } from "../interop/fairseq_settings.ts";
+import { bindParameters, type EncoderDecoderModel, type ModelContext } from "../models/model.ts";
+import { keepLayers, loadParameters } from "../models/load_parameters.ts";
+import { keptLayers } from "../models/transformer/config.ts";
+import type { Registries } from "../registries.ts";
+import { type LoadedTensor, type LoadedWeights, loadWeights } from "./checkpoint_weights.ts";
+
+/** What a checkpoint says about how its model is built. */
+export interface StoredArchitecture {
+  /** Name of the model component, and its configuration. */
+  readonly component: string;
+  readonly config: Readonly<Record<string, unknown>>;
+  /** Languages and other settings of the task, as far as the checkpoint has them. */
+  readonly task: Readonly<Record<string, unknown>>;
+  /** Texts of the dictionaries by language; none in a file of fairseq's. */
+  readonly dictionaries: Readonly<Record<string, string>> | undefined;
+}
+
+/** A checkpoint that was read, and not built yet. */
+export interface StoredModel {
+  readonly path: string;
+  readonly weights: LoadedWeights;
+  readonly architecture: StoredArchitecture;
+}
+
+/**
+ * Reads a checkpoint's weights and architecture.
+ *
+ * @param ema take the averaged weights.
+ * @throws UserError if the file is no checkpoint, or has weights alone.
+ */
+export function readModel(path: string, ema = false): StoredModel {
+  const weights = loadWeights(resolve(path), { ema });
+  const architecture = architectureOf(weights);
+  if (architecture) return { path, weights, architecture };
+  throw new UserError({
+    place: path,
+    problem: "holds weights alone, not how the model is built",
+    remedy: "give a checkpoint of weft train or fairseq-train",
+  });
+}
+
+function architectureOf({
+  record,
+  fairseq,
+  withoutFinalNorm,
+}: LoadedWeights): StoredArchitecture | undefined {
+  if (record) {
+    const { sections } = record.config as unknown as ConfigRecord;
+    const model = sections.model as ComponentRecord;
+    const task = sections.task as ComponentRecord;
+    const { dictionaries } = record;
+    return { component: model.component, config: model.config, task: task.config, dictionaries };
+  }
+  if (!fairseq?.settings) return undefined;
+  const { settings } = fairseq;
+  const config: Record<string, unknown> = { ...transformerHyperparameters(settings) };
+  if (config.decoder_normalize_before && withoutFinalNorm.includes("decoder")) {
+    config.no_decoder_final_norm = true;
+  }
+  const { source_lang, target_lang, left_pad_source, left_pad_target } = settings.flags;
+  const task = { source_lang, target_lang, left_pad_source, left_pad_target };
+  return { component: "transformer", config, task, dictionaries: undefined };
+}
+
+/**
+ * Builds the model on the device and fills in its weights.
+ *
+ * @param overrides settings that replace stored ones (--model-overrides).
+ */
+export function buildStoredModel(
+  stored: StoredModel,
+  registries: Registries,
+  context: ModelContext,
+  device: Device,
+  overrides: Readonly<Record<string, unknown>> = {},
+): EncoderDecoderModel {
+  const { path, architecture, weights } = stored;
+  const component = registries.models.get(architecture.component);
+  const settings = { ...architecture.config, ...overrides };
+  const parsed = component.config.safeParse(onlyKnown(settings, component.config.shape, path));
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new UserError({
+      place: `${path}: ${issue.path.join(".")}`,
+      problem: issue.message,
+      remedy: "correct it with --model-overrides",
+    });
+  }
+  const model = component.build(parsed.data, context);
+  bindParameters(model);
+  loadParameters(model, device, withKeptLayers(weights.tensors, parsed.data), path);
+  return model;
+}
+
+/**
+ * The settings that the model has. A setting that it has not, but that is switched on, means another
+ * computation than weft's.
+ */
+function onlyKnown(
+  settings: Readonly<Record<string, unknown>>,
+  shape: Readonly<Record<string, unknown>>,
+  place: string,
+): Record<string, unknown> {
+  const known: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(settings)) {
+    if (key in shape) known[key] = value;
+    else if (NEEDED.has(key) && value) {
+      throw new UserError({
+        place,
+        problem: `its model was built with ${key}: ${JSON.stringify(value)}, which weft does not compute`,
+        remedy: "use a Transformer without it",
+      });
+    }
+  }
+  return known;
+}
+
+/** Settings of fairseq's Transformer that change what it computes, and that weft lacks. */
+const NEEDED: ReadonlySet<string> = new Set([
+  "no_cross_attention",
+  "cross_self_attention",
+  "adaptive_softmax_cutoff",
+]);
+
+/** Leaves out the layers that --encoder-layers-to-keep and --decoder-layers-to-keep do not name. */
+export function withKeptLayers(
+  tensors: ReadonlyMap<string, LoadedTensor>,
+  config: Readonly<Record<string, unknown>>,
+): ReadonlyMap<string, LoadedTensor> {
+  let kept = tensors;
+  for (const side of ["encoder", "decoder"] as const) {
+    const numbers = keptLayers(config[`${side}_layers_to_keep`] as string | number[] | undefined);
+    if (!numbers) continue;
+    // A checkpoint that was saved with the flag has these layers only, numbered anew.
+    const highest = Math.max(...numbers);
+    if (kept.has(`${side}.layers.${highest}.fc1.weight`)) kept = keepLayers(kept, side, numbers);
+  }
+  return kept;
+}

@@ -1,0 +1,129 @@
+// The JSON document of a checkpoint: put together when it is saved, taken apart on a restart.
+import type { ConfigRecord } from "../config/record.ts";
+import { UserError } from "../config/user_error.ts";
+import type { EpochIteratorState } from "../data/epoch_iterator.ts";
+import type { EpochEnd } from "../lr_scheduler/schedule.ts";
+import type { Task } from "../tasks/task.ts";
+import { type CheckpointRecord, SCHEMA_VERSION } from "./checkpoint_record.ts";
+import { metricsState, type TrainingMetrics } from "./metrics.ts";
+import type { Trainer } from "./trainer.ts";
+import type { RunState } from "./training_run.ts";
+
+/** What stays the same during a run. */
+export interface RunIdentity {
+  readonly version: string;
+  readonly config: ConfigRecord;
+  readonly task: Task;
+  readonly dataHash: string;
+  /** What decides the bits: device, threads, BLAS. */
+  readonly run: Readonly<Record<string, unknown>>;
+}
+
+const chosen = (config: ConfigRecord, section: string): string => {
+  const entry = config.sections[section];
+  return entry && typeof entry.component === "string" ? entry.component : "";
+};
+
+/** The record of the present state. */
+export function runRecord(
+  identity: RunIdentity,
+  trainer: Trainer,
+  metrics: TrainingMetrics,
+  run: RunState,
+  iterator: EpochIteratorState,
+  metric: string,
+): CheckpointRecord {
+  const { config, task } = identity;
+  const meters = metrics.state();
+  return {
+    schema_version: SCHEMA_VERSION,
+    weft_version: identity.version,
+    config: { ...config },
+    dictionaries: task.dictionaryTexts(),
+    data: { hash: identity.dataHash },
+    plugins: [...config.plugins],
+    num_updates: trainer.updates,
+    iterator: { ...iterator },
+    optimizer: { name: chosen(config, "optimizer"), state: {} },
+    lr_scheduler: { name: chosen(config, "lr_scheduler"), state: { history: trainer.history } },
+    criterion: chosen(config, "criterion"),
+    loss_scale: null,
+    meters,
+    best: {
+      metric,
+      value: run.best ?? null,
+      validations_without_improvement: run.earlyStopping.validationsWithoutImprovement,
+      early_stopping_best: run.earlyStopping.best ?? null,
+    },
+    valid_value: run.validated ?? null,
+    training_seconds: meters.wall,
+    run: { ...identity.run },
+  };
+}
+
+/** What --reset-* leaves behind. */
+export interface Resets {
+  readonly dataloader: boolean;
+  readonly lrScheduler: boolean;
+  readonly meters: boolean;
+  readonly optimizer: boolean;
+}
+
+/**
+ * Takes a record's state over, all but the tensors.
+ *
+ * @param place the checkpoint, for errors.
+ * @throws UserError if the record belongs to another run: other data, optimizer or criterion.
+ */
+export function restoreRecord(
+  record: CheckpointRecord,
+  place: string,
+  resets: Resets,
+  parts: {
+    identity: RunIdentity;
+    trainer: Trainer;
+    metrics: TrainingMetrics;
+    run: RunState;
+    metric: string;
+    resume(iterator: EpochIteratorState): void;
+  },
+): void {
+  const { identity, trainer, metrics, run } = parts;
+  refuseOther(record, place, resets, identity);
+  if (!resets.dataloader) parts.resume(record.iterator as unknown as EpochIteratorState);
+  if (!resets.optimizer) trainer.updates = record.num_updates;
+  if (!resets.lrScheduler) {
+    trainer.history = [...((record.lr_scheduler.state.history ?? []) as EpochEnd[])];
+  }
+  if (resets.meters) return;
+  metrics.restore(metricsState.parse(record.meters));
+  if (record.best.metric !== parts.metric) return;
+  run.best = record.best.value ?? undefined;
+  run.earlyStopping = {
+    best: record.best.early_stopping_best ?? undefined,
+    validationsWithoutImprovement: record.best.validations_without_improvement,
+  };
+}
+
+function refuseOther(
+  record: CheckpointRecord,
+  place: string,
+  resets: Resets,
+  { config, dataHash }: RunIdentity,
+): void {
+  if (record.data.hash !== dataHash && !resets.dataloader) {
+    throw new UserError({
+      place,
+      problem: "was trained on other data than is given now",
+      remedy: "give the data it was trained on, or pass --reset-dataloader to begin with these",
+    });
+  }
+  const optimizer = chosen(config, "optimizer");
+  if (record.optimizer.name !== optimizer && !resets.optimizer) {
+    throw new UserError({
+      place,
+      problem: `was trained with --optimizer ${record.optimizer.name}, not ${optimizer}`,
+      remedy: "use that one, or pass --reset-optimizer",
+    });
+  }
+}

@@ -1,0 +1,171 @@
+// What a run starts from: its own last checkpoint, one that is named, weights alone, or nothing.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { CheckpointConfig } from "../config/schemas/checkpoint.ts";
+import type { EmaConfig } from "../config/schemas/ema.ts";
+import { UserError } from "../config/user_error.ts";
+import { readFairseqCheckpoint } from "../interop/fairseq_checkpoint.ts";
+import { openFileSource } from "../interop/file_source.ts";
+import { toFloat32 } from "../interop/stored_tensor.ts";
+import { isTorchCheckpoint } from "../interop/torch_checkpoint/torch_checkpoint.ts";
+import { loadParameters, type NamedWeight } from "../models/load_parameters.ts";
+import type { BatchSource } from "./batch_source.ts";
+import { openCheckpoint } from "./checkpoint_file.ts";
+import { loadWeights } from "./checkpoint_weights.ts";
+import type { TrainingMetrics } from "./metrics.ts";
+import { restoreRecord, type RunIdentity } from "./run_record.ts";
+import { restoreFairseqOptimizer, restoreTensors } from "./snapshot.ts";
+import type { Trainer } from "./trainer.ts";
+import type { TrainingRun } from "./training_run.ts";
+
+export interface StartParts {
+  readonly checkpoint: CheckpointConfig;
+  readonly ema: EmaConfig;
+  readonly trainer: Trainer;
+  readonly batches: BatchSource;
+  readonly metrics: TrainingMetrics;
+  readonly identity: RunIdentity;
+  readonly run: TrainingRun;
+  readonly say: (line: string) => void;
+}
+
+/**
+ * Brings the trainer to where it goes on from, and says so.
+ *
+ * @returns the epoch to train next.
+ * @throws UserError if a checkpoint that is named is missing, or does not fit.
+ */
+export function startFrom(parts: StartParts): number {
+  const { checkpoint, trainer, say } = parts;
+  refuseContradictions(checkpoint);
+  const path = checkpointToRestore(checkpoint);
+  if (path !== undefined) {
+    const torch = isTorchCheckpoint(openFileSource(path));
+    return torch ? restoreFairseq(path, parts) : restoreWeft(path, parts);
+  }
+  const { finetune_from_model: base } = checkpoint;
+  if (base === undefined) say("no checkpoint found: starting from the seed");
+  else {
+    loadParameters(trainer.options.model, trainer.options.device, loadWeights(base).tensors, base);
+    say(`starting from the weights of ${base}`);
+  }
+  seedAverage(parts);
+  return 1;
+}
+
+const DEFAULT_RESTORE = "checkpoint_last.safetensors";
+
+/** The last checkpoint may be absent; one that was asked for may not. */
+function checkpointToRestore({ restore_file, save_dir, checkpoint_suffix }: CheckpointConfig) {
+  const isDefault = restore_file === DEFAULT_RESTORE;
+  const name = isDefault ? `checkpoint_last${checkpoint_suffix}.safetensors` : restore_file;
+  const path = [join(save_dir, name), ...(isDefault ? [] : [name])].find((p) => existsSync(p));
+  if (path !== undefined || isDefault) return path;
+  throw new UserError({
+    place: `--restore-file ${restore_file}`,
+    problem: `there is no such file, here or in ${save_dir}`,
+    remedy: "give the path of a checkpoint, or leave the flag out to start anew",
+  });
+}
+
+function refuseContradictions(checkpoint: CheckpointConfig): void {
+  if (checkpoint.finetune_from_model === undefined) return;
+  const resets = ["reset_optimizer", "reset_lr_scheduler", "reset_meters", "reset_dataloader"];
+  const given = resets.find((key) => checkpoint[key as keyof CheckpointConfig]);
+  if (given === undefined) return;
+  throw new UserError({
+    place: `--${given.replaceAll("_", "-")}`,
+    problem: "stands beside --finetune-from-model, which resets everything",
+    remedy: "leave one of the two out",
+  });
+}
+
+function restoreWeft(path: string, parts: StartParts): number {
+  const { checkpoint, trainer, batches, metrics, identity, run, say } = parts;
+  const file = openCheckpoint(path);
+  try {
+    const { record } = file;
+    const resets = {
+      dataloader: checkpoint.reset_dataloader,
+      lrScheduler: checkpoint.reset_lr_scheduler,
+      meters: checkpoint.reset_meters,
+      optimizer: checkpoint.reset_optimizer,
+    };
+    restoreRecord(record, path, resets, {
+      identity,
+      trainer,
+      metrics,
+      run: run.state,
+      metric: checkpoint.best_checkpoint_metric,
+      resume: (iterator) => batches.resume(iterator),
+    });
+    restoreTensors(trainer, file, path, { optimizer: !checkpoint.reset_optimizer });
+    const epoch = resets.dataloader ? 1 : Number(record.iterator.epoch);
+    say(`continuing from ${path}: epoch ${epoch}, ${record.num_updates} updates`);
+    return epoch;
+  } finally {
+    file.close();
+  }
+}
+
+function restoreFairseq(path: string, parts: StartParts): number {
+  const { checkpoint, trainer, batches, run, say } = parts;
+  const optimizer = !checkpoint.reset_optimizer;
+  const saved = readFairseqCheckpoint(path, { optimizer });
+  const { model, device } = trainer.options;
+  const tensors = new Map<string, NamedWeight>(
+    [...saved.weights.tensors].map(([name, tensor]) => [
+      name,
+      { shape: tensor.shape, data: toFloat32(tensor) },
+    ]),
+  );
+  loadParameters(model, device, tensors, path);
+  seedAverage(parts);
+  const { training } = saved;
+  if (optimizer) {
+    if (!saved.optimizer) {
+      throw new UserError({
+        place: path,
+        problem: "was saved without the optimizer's state",
+        remedy: "pass --reset-optimizer, or use --finetune-from-model",
+      });
+    }
+    restoreFairseqOptimizer(trainer, saved.optimizer, path);
+    trainer.updates = training.numUpdates;
+  }
+  if (!checkpoint.reset_meters) run.state.best = training.best;
+  let epoch = 1;
+  if (!checkpoint.reset_dataloader) {
+    const { epoch: saved, iterations_in_epoch, shuffle } = training.trainIterator;
+    epoch = Number(saved ?? 1);
+    batches.resume({
+      version: 2,
+      epoch,
+      iterations_in_epoch: Number(iterations_in_epoch ?? 0),
+      shuffle: shuffle !== false,
+    });
+  }
+  say(`continuing from fairseq's ${path}: epoch ${epoch}, ${trainer.updates} updates`);
+  return epoch;
+}
+
+/** Where the moving average of the weights begins. */
+function seedAverage({ ema, trainer }: StartParts): void {
+  if (!trainer.average) return;
+  if (ema.ema_seed_model === undefined) {
+    trainer.startAverage();
+    return;
+  }
+  const { tensors } = loadWeights(ema.ema_seed_model);
+  for (const [name, variable] of trainer.average.slots) {
+    const tensor = tensors.get(name);
+    if (!tensor) {
+      throw new UserError({
+        place: `--ema-seed-model ${ema.ema_seed_model}`,
+        problem: `has no parameter ${name}`,
+        remedy: "give a checkpoint of this architecture",
+      });
+    }
+    trainer.options.device.write(variable, tensor.data);
+  }
+}

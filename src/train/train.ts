@@ -1,0 +1,240 @@
+// `weft train` from a parsed configuration: builds the parts, restores what a checkpoint holds, runs.
+import { existsSync } from "node:fs";
+import { appendFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import process from "node:process";
+import type { Chosen } from "../config/choice.ts";
+import type { ConfigRecord } from "../config/record.ts";
+import type { CheckpointConfig } from "../config/schemas/checkpoint.ts";
+import type { CommonConfig } from "../config/schemas/common.ts";
+import type { DatasetConfig } from "../config/schemas/dataset.ts";
+import type { DeviceConfig } from "../config/schemas/device.ts";
+import type { EmaConfig } from "../config/schemas/ema.ts";
+import type { OptimizationConfig } from "../config/schemas/optimization.ts";
+import type {
+  CriterionComponent,
+  LrSchedulerComponent,
+  ModelComponent,
+  OptimizerComponent,
+  TaskComponent,
+} from "../components.ts";
+import type { Device, Span } from "../device/device.ts";
+import { openDevice } from "../device/open_device.ts";
+import { traceDocument } from "../engine/profile.ts";
+import { bindParameters, initializeParameters } from "../models/model.ts";
+import type { Task } from "../tasks/task.ts";
+import { version } from "../cli/version.ts";
+import { BatchSource } from "./batch_source.ts";
+import { writeCheckpoint } from "./checkpoint_file.ts";
+import { Interrupt } from "./interrupt.ts";
+import { chooseLogFormat } from "./log_format.ts";
+import { TrainingMetrics } from "./metrics.ts";
+import { TrainingLog } from "./progress.ts";
+import { type RunIdentity, runRecord } from "./run_record.ts";
+import { snapshot } from "./snapshot.ts";
+import { startFrom } from "./start.ts";
+import { Trainer } from "./trainer.ts";
+import { TrainingRun } from "./training_run.ts";
+import { Validator } from "./validator.ts";
+
+/** The parsed sections of `weft train`. */
+export interface TrainConfig {
+  readonly dataset: DatasetConfig;
+  readonly task: Chosen<TaskComponent>;
+  readonly model: Chosen<ModelComponent>;
+  readonly criterion: Chosen<CriterionComponent>;
+  readonly optimizer: Chosen<OptimizerComponent>;
+  readonly lr_scheduler: Chosen<LrSchedulerComponent>;
+  readonly optimization: OptimizationConfig;
+  readonly checkpoint: CheckpointConfig;
+  readonly ema: EmaConfig;
+  readonly device: DeviceConfig;
+  readonly common: CommonConfig;
+}
+
+/** Where the log is written: stderr, and what is known of it. */
+export interface TrainTerminal {
+  log(text: string): void;
+  readonly isTerminal: boolean;
+  readonly columns: number;
+}
+
+const clock = (): number => performance.now() / 1000;
+
+/**
+ * Trains as configured.
+ *
+ * @param record what checkpoints remember of the configuration.
+ * @returns the exit code if a signal ended the run, undefined if it ran to its end.
+ */
+export async function train(
+  config: TrainConfig,
+  record: ConfigRecord,
+  terminal: TrainTerminal,
+): Promise<number | undefined> {
+  const log = openLog(config.common, terminal);
+  const say = (line: string): void => log.info("train", line);
+  const task = config.task.component.build(config.task.config, {
+    data: config.dataset.data,
+    datasetImpl: config.dataset.dataset_impl,
+    padToMultiple: config.dataset.required_seq_len_multiple,
+  });
+  for (const [language, { length }] of [
+    [task.sourceLang, task.sourceDictionary],
+    [task.targetLang, task.targetDictionary],
+  ] as const) {
+    say(`[${language}] dictionary: ${length} types`);
+  }
+  const device = await openDevice(config.device, say);
+  const interrupt = new Interrupt(say);
+  try {
+    return await trainOn(device, task, config, record, log, interrupt);
+  } finally {
+    interrupt.close();
+    await device.close();
+  }
+}
+
+async function trainOn(
+  device: Device,
+  task: Task,
+  config: TrainConfig,
+  record: ConfigRecord,
+  log: TrainingLog,
+  interrupt: Interrupt,
+): Promise<number | undefined> {
+  const { common, dataset, optimization, checkpoint, ema } = config;
+  const say = (line: string): void => log.info("train", line);
+  const spans: Span[] | undefined = common.profile === undefined ? undefined : [];
+  const trainer = buildTrainer(device, task, config, spans);
+  const { model, parameters, criterion } = trainer.options;
+  say(`${config.model.name}: ${parameters.size.toLocaleString("en")} parameters`);
+
+  const limits = [model.maxPositions.source, model.maxPositions.target] as const;
+  const batches = new BatchSource(task, dataset, common.seed, limits, say);
+  const metrics = new TrainingMetrics(criterion, optimization.clip_norm > 0, clock);
+  const identity: RunIdentity = {
+    version,
+    config: record,
+    task,
+    dataHash: task.dataHash(),
+    run: { device: device.description },
+  };
+  const validator = new Validator({ dataset, checkpoint, trainer, batches, log, clock });
+  if (!dataset.disable_validation) validator.load();
+  const metric = checkpoint.best_checkpoint_metric;
+  const run = new TrainingRun({
+    config: { common, dataset, optimization, checkpoint },
+    trainer,
+    batches,
+    validator,
+    metrics,
+    log,
+    interrupt,
+    clock,
+    save: (path, state, iterator) =>
+      writeCheckpoint(
+        path,
+        snapshot(
+          trainer,
+          runRecord(identity, trainer, metrics, state, iterator, metric),
+          !checkpoint.no_save_optimizer_state,
+        ),
+      ),
+  });
+  const epoch = startFrom({ checkpoint, ema, trainer, batches, metrics, identity, run, say });
+  announceMemory(trainer, batches, epoch, device, say);
+
+  const end = await run.run(epoch);
+  if (spans && common.profile !== undefined) {
+    await writeFile(common.profile, traceDocument(spans));
+    say(`wrote the time of each op to ${common.profile}`);
+  }
+  if (interrupt.signal) {
+    say(
+      end.last === undefined
+        ? `stopped by ${interrupt.signal} after update ${trainer.updates}; nothing was saved`
+        : `stopped by ${interrupt.signal} after update ${trainer.updates}; ${end.last} continues from there`,
+    );
+    return interrupt.exitCode;
+  }
+  say(`done training after ${trainer.updates} updates in ${metrics.wall().toFixed(1)} s: ${end.reason}`);
+  return undefined;
+}
+
+function buildTrainer(
+  device: Device,
+  task: Task,
+  config: TrainConfig,
+  spans: Span[] | undefined,
+): Trainer {
+  const { common, optimization, ema } = config;
+  const model = config.model.component.build(config.model.config, task.modelContext);
+  const parameters = bindParameters(model);
+  initializeParameters(model, device, common.seed);
+  const criterion = config.criterion.component.build(config.criterion.config, {
+    padding: task.targetDictionary.padIndex,
+    sentenceAvg: optimization.sentence_avg,
+  });
+  const optimizer = config.optimizer.component.build(config.optimizer.config, { parameters });
+  const schedule = config.lr_scheduler.component.build(
+    config.lr_scheduler.config,
+    optimization.lr,
+  );
+  const { clip_norm: clipNorm } = optimization;
+  const { seed } = common;
+  return new Trainer({
+    device,
+    model,
+    parameters,
+    criterion,
+    optimizer,
+    schedule,
+    clipNorm,
+    seed,
+    ema,
+    spans,
+  });
+}
+
+/** Plans the largest batch before the first step, so that what cannot fit is refused now. */
+function announceMemory(
+  trainer: Trainer,
+  batches: BatchSource,
+  epoch: number,
+  device: Device,
+  say: (line: string) => void,
+): void {
+  const [sentences, source, target] = batches.largest(epoch);
+  const temporaries = trainer.plan(sentences, source, target);
+  const { variables, limit } = device.memory();
+  const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
+  say(
+    `memory: ${mib(variables)} of parameters and state, ${mib(temporaries)} for the largest batch ` +
+      `(${sentences} sentences of ${source} and ${target} tokens), limit ${mib(limit)}`,
+  );
+}
+
+function openLog(common: CommonConfig, terminal: TrainTerminal): TrainingLog {
+  const { log_format, no_progress_bar, log_file } = common;
+  const format = chooseLogFormat(log_format, no_progress_bar, terminal.isTerminal);
+  return new TrainingLog({
+    format,
+    output: {
+      line(text) {
+        terminal.log(text);
+        if (log_file !== undefined) appendFileSync(log_file, `${text}\n`);
+      },
+      draw: (text) => process.stderr.write(text),
+      columns: terminal.columns,
+    },
+    clock,
+    now: () => new Date(),
+  });
+}
+
+/** Whether a path names a checkpoint, as it stands or inside --save-dir. */
+export function findCheckpoint(name: string, folder: string): string | undefined {
+  return [name, join(folder, name)].find((path) => existsSync(path));
+}

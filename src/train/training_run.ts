@@ -1,0 +1,203 @@
+// The loop of training: epochs of updates, validations, checkpoints, and the reasons to stop.
+import type { CheckpointConfig } from "../config/schemas/checkpoint.ts";
+import type { CommonConfig } from "../config/schemas/common.ts";
+import type { DatasetConfig } from "../config/schemas/dataset.ts";
+import type { OptimizationConfig } from "../config/schemas/optimization.ts";
+import { type CountingIterator, GroupedIterator } from "../data/counting_iterator.ts";
+import type { EpochIteratorState } from "../data/epoch_iterator.ts";
+import type { BatchSource } from "./batch_source.ts";
+import { carryOut, checkpointNames } from "./checkpoint_folder.ts";
+import { dueAt, lastCheckpointName, planSave, type SaveEvent } from "./checkpoint_policy.ts";
+import { countValidation, type EarlyStoppingState, NO_VALIDATION_YET } from "./early_stopping.ts";
+import type { Interrupt } from "./interrupt.ts";
+import type { TrainingMetrics } from "./metrics.ts";
+import type { EpochProgress, TrainingLog } from "./progress.ts";
+import type { Trainer } from "./trainer.ts";
+import type { Validator } from "./validator.ts";
+
+export interface TrainingRunConfig {
+  readonly common: CommonConfig;
+  readonly dataset: DatasetConfig;
+  readonly optimization: OptimizationConfig;
+  readonly checkpoint: CheckpointConfig;
+}
+
+/** What a run remembers between updates, besides the trainer's own state. */
+export interface RunState {
+  /** Best value of --best-checkpoint-metric. */
+  best: number | undefined;
+  earlyStopping: EarlyStoppingState;
+  /** Value of the last validation, if it was made at this point. */
+  validated: number | undefined;
+}
+
+export interface TrainingRunParts {
+  readonly config: TrainingRunConfig;
+  readonly trainer: Trainer;
+  readonly batches: BatchSource;
+  readonly validator: Validator;
+  readonly metrics: TrainingMetrics;
+  readonly log: TrainingLog;
+  readonly interrupt: Interrupt;
+  readonly clock: () => number;
+  /** Writes the present state under a path. */
+  save(path: string, run: RunState, iterator: EpochIteratorState): Promise<void>;
+}
+
+/** How a run ended. */
+export interface RunEnd {
+  readonly reason: string;
+  /** The checkpoint that a restart continues from, if one was written. */
+  readonly last: string | undefined;
+}
+
+export class TrainingRun {
+  readonly state: RunState = {
+    best: undefined,
+    earlyStopping: NO_VALIDATION_YET,
+    validated: undefined,
+  };
+  private lastSaved: string | undefined;
+
+  constructor(private readonly parts: TrainingRunParts) {}
+
+  /** Trains until something says stop. @param epoch the first one, or the one that is resumed. */
+  async run(epoch: number): Promise<RunEnd> {
+    const { optimization } = this.parts.config;
+    for (let next = epoch; ; ) {
+      if (optimization.max_epoch > 0 && next > optimization.max_epoch) {
+        return this.end(`--max-epoch ${optimization.max_epoch} is reached`);
+      }
+      const lr = this.parts.trainer.learningRate(next);
+      if (lr <= optimization.stop_min_lr) {
+        return this.end(`learning rate ${lr} <= --stop-min-lr ${optimization.stop_min_lr}`);
+      }
+      const iterator = this.parts.batches.epochs(next);
+      const shuffle = next > this.parts.config.dataset.curriculum;
+      const microBatches = iterator.nextEpoch({ shuffle });
+      const reason = await this.trainEpoch(iterator.epoch, microBatches);
+      if (reason !== undefined) return this.end(reason);
+      next = iterator.nextEpochIndex;
+    }
+  }
+
+  private end(reason: string): RunEnd {
+    return { reason, last: this.lastSaved };
+  }
+
+  /** @returns why training ends here, if it does. */
+  private async trainEpoch(
+    epoch: number,
+    microBatches: CountingIterator<Int32Array>,
+  ): Promise<string | undefined> {
+    const { log, config } = this.parts;
+    const { update_freq, skip_remainder_batch } = config.optimization;
+    const groupSize = update_freq[Math.min(epoch - 1, update_freq.length - 1)];
+    const groups = new GroupedIterator(microBatches, groupSize, skip_remainder_batch);
+    const progress = log.begin({ epoch, done: groups.n, size: groups.length });
+    try {
+      for (const group of groups) {
+        await this.update(group, epoch, progress);
+        const reason = await this.afterUpdate(epoch, !groups.hasNext(), progress);
+        if (reason !== undefined) return reason;
+      }
+      return undefined;
+    } finally {
+      progress.close();
+    }
+  }
+
+  private async update(group: readonly Int32Array[], epoch: number, progress: EpochProgress) {
+    const { trainer, batches, metrics, clock, config } = this.parts;
+    const begun = clock();
+    const collated = group.flatMap((ids) => batches.trainingBatch(epoch, ids) ?? []);
+    const report = await trainer.update(collated, epoch);
+    metrics.update({
+      sums: report.sums,
+      gradientNorm: report.gradientNorm,
+      clipped: report.clipped,
+      seconds: clock() - begun,
+      numUpdates: report.update,
+      nextLr: trainer.learningRate(epoch),
+    });
+    progress.advance();
+    if (report.update % config.common.log_interval === 0) {
+      progress.report("train_inner", metrics.takeInner());
+    }
+  }
+
+  /** Validates, saves and stops as configured. */
+  private async afterUpdate(
+    epoch: number,
+    endOfEpoch: boolean,
+    progress: EpochProgress,
+  ): Promise<string | undefined> {
+    const { trainer, metrics, config, interrupt } = this.parts;
+    const { updates } = trainer;
+    const due = dueAt(config, { epoch, updates, endOfEpoch, hours: metrics.wall() / 3600 });
+    let reason = due.stop;
+    this.state.validated = undefined;
+    if (due.validate) reason = (await this.validate(epoch)) ?? reason;
+    if (endOfEpoch) {
+      trainer.history.push({ updates, validation: this.state.validated ?? null });
+      progress.summarize("train", metrics.takeEpoch());
+    }
+    const save = due.save || reason !== undefined;
+    await this.save({ epoch, updates, endOfEpoch, save, value: this.state.validated });
+    if (reason === undefined && (await interrupt.poll())) {
+      await this.saveLast(epoch, endOfEpoch, save);
+      reason = `${interrupt.signal}`;
+    }
+    return reason;
+  }
+
+  /** @returns why training ends here, if patience is at its end. */
+  private async validate(epoch: number): Promise<string | undefined> {
+    const { validator, config, trainer } = this.parts;
+    const value = await validator.validate(epoch, trainer.updates, this.state.best);
+    this.state.validated = value;
+    const counted = countValidation(config.checkpoint, this.state.earlyStopping, value);
+    this.state.earlyStopping = counted.state;
+    if (!counted.stop) return undefined;
+    return `no improvement in the last ${config.checkpoint.patience} validations`;
+  }
+
+  private async save(event: SaveEvent): Promise<void> {
+    const { checkpoint } = this.parts.config;
+    const files = await checkpointNames(checkpoint.save_dir);
+    const plan = planSave(checkpoint, event, this.state.best, files);
+    this.state.best = plan.best;
+    await this.write(plan, event.epoch, event.endOfEpoch);
+  }
+
+  /** On a signal: the state as it is, unless it was saved at this very update. */
+  private async saveLast(epoch: number, endOfEpoch: boolean, saved: boolean): Promise<void> {
+    const { checkpoint } = this.parts.config;
+    if (checkpoint.no_save || (saved && !checkpoint.no_last_checkpoints)) return;
+    const plan = { write: [lastCheckpointName(checkpoint)], best: this.state.best };
+    await this.write(plan, epoch, endOfEpoch);
+  }
+
+  private async write(
+    plan: Parameters<typeof carryOut>[2],
+    epoch: number,
+    endOfEpoch: boolean,
+  ): Promise<void> {
+    const { config, log, batches, save, clock } = this.parts;
+    const begun = clock();
+    const iterator = batches.epochs(epoch).state();
+    const { written } = await carryOut(
+      config.checkpoint.save_dir,
+      config.checkpoint,
+      plan,
+      endOfEpoch,
+      (path) => save(path, this.state, iterator),
+    );
+    if (written.length === 0) return;
+    const folder = config.checkpoint.save_dir;
+    const last = lastCheckpointName(config.checkpoint);
+    if (written.includes(last)) this.lastSaved = `${folder}/${last}`;
+    const seconds = (clock() - begun).toFixed(1);
+    log.info("train", `saved ${written.join(", ")} in ${folder} (${seconds} s)`);
+  }
+}

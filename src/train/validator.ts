@@ -1,0 +1,99 @@
+// Validation: the criterion over each validation set, and what is logged of it.
+import type { CheckpointConfig } from "../config/schemas/checkpoint.ts";
+import type { DatasetConfig } from "../config/schemas/dataset.ts";
+import { UserError } from "../config/user_error.ts";
+import type { LanguagePairDataset } from "../data/language_pair_dataset.ts";
+import type { BatchedSet, BatchSource } from "./batch_source.ts";
+import { validationStats } from "./metrics.ts";
+import type { TrainingLog } from "./progress.ts";
+import { addSums, emptySums, type Trainer } from "./trainer.ts";
+
+/** Metrics that are not the criterion's, such as BLEU of translations. */
+export type ExtraMetrics = (dataset: LanguagePairDataset) => Promise<Record<string, number>>;
+
+export interface ValidatorParts {
+  readonly dataset: DatasetConfig;
+  readonly checkpoint: CheckpointConfig;
+  readonly trainer: Trainer;
+  readonly batches: BatchSource;
+  readonly log: TrainingLog;
+  readonly clock: () => number;
+  readonly extra?: ExtraMetrics;
+}
+
+export class Validator {
+  private readonly sets = new Map<string, BatchedSet>();
+
+  constructor(private readonly parts: ValidatorParts) {}
+
+  /** Names of the validation sets. */
+  get subsets(): string[] {
+    return this.parts.dataset.valid_subset.split(",");
+  }
+
+  /** Loads all sets, so that a missing one is an error before training and not after an epoch. */
+  load(): void {
+    for (const subset of this.subsets) this.setOf(subset);
+  }
+
+  /**
+   * Validates on every set.
+   *
+   * @param best best value of the metric so far.
+   * @returns the metric that decides about checkpoints, on the first set.
+   */
+  async validate(epoch: number, updates: number, best: number | undefined): Promise<number> {
+    const values: number[] = [];
+    for (const subset of this.subsets) {
+      values.push(await this.validateOn(subset, epoch, updates, best));
+    }
+    return values[0];
+  }
+
+  private async validateOn(
+    subset: string,
+    epoch: number,
+    updates: number,
+    best: number | undefined,
+  ): Promise<number> {
+    const { trainer, log, checkpoint, clock, dataset: config, extra } = this.parts;
+    const { dataset, batches: all } = this.setOf(subset);
+    const batches = all.slice(0, config.max_valid_steps);
+    const label = `valid on '${subset}' subset`;
+    const progress = log.begin({ epoch, done: 0, size: batches.length, label });
+    const begun = clock();
+    let sums = emptySums();
+    for (const ids of batches) {
+      const batch = dataset.batch(ids);
+      if (batch) sums = addSums(sums, await trainer.validate(batch));
+      progress.advance();
+    }
+    const metric = checkpoint.best_checkpoint_metric;
+    const stats = validationStats(
+      trainer.options.criterion,
+      {
+        sums,
+        batches: batches.length,
+        seconds: clock() - begun,
+        numUpdates: updates,
+        extra: await extra?.(dataset),
+      },
+      { metric, value: best, maximize: checkpoint.maximize_best_checkpoint_metric },
+    );
+    progress.close();
+    progress.summarize(subset, stats);
+    const value = stats.get(metric);
+    if (value !== undefined) return value;
+    throw new UserError({
+      place: `--best-checkpoint-metric ${metric}`,
+      problem: "no validation reports it",
+      remedy: `choose one of ${[...stats.keys()].join(", ")}`,
+    });
+  }
+
+  private setOf(subset: string): BatchedSet {
+    let set = this.sets.get(subset);
+    if (!set) this.sets.set(subset, (set = this.parts.batches.validation(subset)));
+    return set;
+  }
+}
