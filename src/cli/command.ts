@@ -58,8 +58,8 @@ const everyCommand = z.strictObject({
   plugin: z
     .array(z.string())
     .default([])
-    .describe("ES modules with further components")
-    .meta({ placeholder: "FILE ..." }),
+    .describe("ES module with further components; may be repeated")
+    .meta({ placeholder: "FILE" }),
   debug: z.boolean().default(false).describe("show where an error arose"),
   help: z
     .boolean()

@@ -94,9 +94,7 @@ class ArgumentReader {
     } else if (isWordList(field)) {
       const earlier = this.given.get(field.key)?.value;
       const value = [...(Array.isArray(earlier) ? earlier : []), requiredValue(token, field)];
-      for (let word = this.nextWord(token); word !== undefined; word = this.nextWord(token)) {
-        value.push(word);
-      }
+      if (field.several) value.push(...this.nextWords(token));
       this.given.set(field.key, { value, flag });
     } else {
       this.given.set(field.key, {
@@ -115,6 +113,14 @@ class ArgumentReader {
     if (token.inlineValue || next?.kind !== "positional" || !suits(next.value)) return undefined;
     this.at += 1;
     return next.value;
+  }
+
+  private nextWords(token: OptionToken): string[] {
+    const words: string[] = [];
+    for (let word = this.nextWord(token); word !== undefined; word = this.nextWord(token)) {
+      words.push(word);
+    }
+    return words;
   }
 
   /** Hands the words that belong to no flag to the positional fields, in order. */

@@ -55,7 +55,7 @@ function listPlaceholder(schema: ValueSchema): string {
   const fixed = subschemas(schema.prefixItems);
   if (fixed.length > 0) return fixed.map(placeholder).join(",");
   const item = itemsOf(schema);
-  return item?.type === "string" ? `${placeholder(item)} ...` : `${placeholder(item ?? {})},...`;
+  return item?.type === "string" ? placeholder(item) : `${placeholder(item ?? {})},...`;
 }
 
 function listExpectation(schema: ValueSchema): string {

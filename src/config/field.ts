@@ -14,6 +14,8 @@ export interface FieldMeta {
   readonly bare?: unknown;
   /** Flags that stand for one value of this field: `--cpu` for `--device cpu`. */
   readonly shorthands?: Readonly<Record<string, unknown>>;
+  /** A list of words whose flag takes all words behind it: `--inputs a b c`. Others take one. */
+  readonly several?: boolean;
   /** What `--help` shows for the value: FILE, N. */
   readonly placeholder?: string;
 }
@@ -55,14 +57,8 @@ export function fieldsOf(section: string, schema: z.ZodObject): Field[] {
   const json = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" });
   const required = new Set(json.required ?? []);
   return Object.entries(json.properties ?? {}).map(([key, property]) => {
-    if (!/^[a-z][a-z0-9_]*$/.test(key)) {
-      throw new UserError({
-        place: `the schema of ${section}`,
-        problem: `key ${JSON.stringify(key)} is not in snake_case`,
-        remedy: "use small letters, digits and underscores: the flag is made from the key",
-      });
-    }
     const value = typeof property === "boolean" ? {} : (property as ValueSchema & FieldMeta);
+    requireWellNamed(section, key, value.aliases ?? []);
     return {
       key,
       section,
@@ -77,9 +73,28 @@ export function fieldsOf(section: string, schema: z.ZodObject): Field[] {
   });
 }
 
+function requireWellNamed(section: string, key: string, aliases: readonly string[]): void {
+  const place = `the schema of ${section}`;
+  if (!/^[a-z][a-z0-9_]*$/.test(key)) {
+    throw new UserError({
+      place,
+      problem: `key ${JSON.stringify(key)} is not in snake_case`,
+      remedy: "use small letters, digits and underscores: the flag is made from the key",
+    });
+  }
+  const wrong = aliases.find((alias) => !/^(-[A-Za-z]|--[a-z][a-z0-9-]*)$/.test(alias));
+  const short = aliases.filter((alias) => !alias.startsWith("--"));
+  if (wrong === undefined && short.length <= 1) return;
+  throw new UserError({
+    place,
+    problem: `${key} has the aliases ${aliases.join(" ")}`,
+    remedy: "give at most one of a single letter, as -s, and long ones as --source-language",
+  });
+}
+
 function metaOf(meta: FieldMeta): FieldMeta {
-  const { aliases, positional, bare, shorthands, placeholder } = meta;
-  return { aliases, positional, bare, shorthands, placeholder };
+  const { aliases, positional, bare, shorthands, several, placeholder } = meta;
+  return { aliases, positional, bare, shorthands, several, placeholder };
 }
 
 /** A switch is on or off, and takes no value on the command line. */
@@ -87,7 +102,7 @@ export function isSwitch(field: Field): boolean {
   return field.value.type === "boolean";
 }
 
-/** A list of words is given as several arguments (`--inputs a b`); of numbers, as one (`0.1,0.2`). */
+/** A list of words is given word by word (`--plugin a --plugin b`); of numbers, as one (`0.1,0.2`). */
 export function isWordList(field: Field): boolean {
   const items = field.value.items;
   return field.value.type === "array" && typeof items === "object" && "type" in items

@@ -73,6 +73,13 @@ test("weft runs a command of one schema, of two words, and with --debug before i
   expect((await weft("--debug", "train", "--lr-scheduler", "step")).out).toBe("step\n");
 });
 
+test("--plugin takes one file each, and leaves the next word alone", async () => {
+  const { err } = await weft("average", "--plugin", "absent.ts", "word", "--output", "x");
+  expect(err).toContain("--plugin absent.ts: cannot be read");
+  const kept = await weft("average", "--output", "x", "--inputs", "a", "b");
+  expect(JSON.parse(kept.out).inputs).toEqual(["a", "b"]);
+});
+
 test("weft reports a rule over several flags in the schema's words", async () => {
   const both = ["--num-epoch-checkpoints", "1", "--num-best-checkpoints", "1"];
   const { code, err } = await weft("average", "--inputs", "a", "--output", "b", ...both);

@@ -7,7 +7,7 @@ export const average = z
       .array(z.string())
       .min(1)
       .describe("checkpoint files, or one folder")
-      .meta({ placeholder: "PATH ..." }),
+      .meta({ several: true, placeholder: "PATH ..." }),
     output: z.string().describe("file to write").meta({ placeholder: "FILE" }),
     num_epoch_checkpoints: z
       .int()
