@@ -83,16 +83,16 @@ function elements(tensor: StoredTensor, n: number): (index: number) => number {
     }
     case "F16": {
       const data = view(tensor, Uint16Array, n);
-      return (i) => float16ToNumber(data[i] ?? 0);
+      return (i) => float16ToNumber(data[i]);
     }
     case "BF16": {
       const data = view(tensor, Uint16Array, n);
-      return (i) => bfloat16ToNumber(data[i] ?? 0);
+      return (i) => bfloat16ToNumber(data[i]);
     }
   }
 }
 
-const at = (data: ArrayLike<number>) => (index: number) => data[index] ?? 0;
+const at = (data: ArrayLike<number>) => (index: number) => data[index];
 
 interface TypedArrayConstructor<T> {
   readonly BYTES_PER_ELEMENT: number;
@@ -121,5 +121,5 @@ const single = new Float32Array(word.buffer);
 /** The value of bfloat16 bits: the upper half of a float32. */
 export function bfloat16ToNumber(bits: number): number {
   word[0] = bits << 16;
-  return single[0] ?? 0;
+  return single[0];
 }

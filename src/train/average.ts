@@ -74,7 +74,7 @@ class Sum {
 
   add(tensor: StoredTensor): void {
     for (const [i, value] of toNumbers(tensor).entries()) {
-      this.values[i] = (this.values[i] ?? 0) + value;
+      this.values[i] = this.values[i] + value;
     }
   }
 

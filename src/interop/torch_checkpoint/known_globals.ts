@@ -150,7 +150,7 @@ function rebuildTensor(values: readonly PickleValue[]): TorchTensor {
   if (shape.length !== strides.length) {
     throw new MalformedPickle(`a tensor has shape [${shape}] and strides [${strides}]`);
   }
-  const last = shape.reduce((sum, size, i) => sum + (size - 1) * (strides[i] ?? 0), offset);
+  const last = shape.reduce((sum, size, i) => sum + (size - 1) * strides[i], offset);
   if (!shape.includes(0) && last >= storage.elements) {
     throw new MalformedPickle(
       `a tensor of shape [${shape}] reaches beyond its storage ${storage.key}`,

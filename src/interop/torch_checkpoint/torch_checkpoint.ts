@@ -101,7 +101,7 @@ function contiguous(tensor: TorchTensor, storage: Uint8Array, place: string): St
   const width = DTYPE_BYTES[dtype];
   const first = (start + tensor.offset) * width;
   const count = elementCount(shape);
-  const last = shape.reduce((sum, size, i) => sum + (size - 1) * (strides[i] ?? 0) * width, first);
+  const last = shape.reduce((sum, size, i) => sum + (size - 1) * strides[i] * width, first);
   if (count > 0 && last + width > storage.length) {
     throw corruptTorch(place, `storage ${key} has ${storage.length} bytes, a tensor needs more`);
   }
@@ -137,16 +137,16 @@ function gather(
   const index = shape.map(() => 0);
   let from = first;
   for (let to = 0; to < bytes.length; to += width) {
-    for (let i = 0; i < width; i++) bytes[to + i] = storage[from + i] ?? 0;
+    for (let i = 0; i < width; i++) bytes[to + i] = storage[from + i];
     for (let axis = shape.length - 1; axis >= 0; axis--) {
-      const step = (strides[axis] ?? 0) * width;
-      const next = (index[axis] ?? 0) + 1;
+      const step = strides[axis] * width;
+      const next = index[axis] + 1;
       if (next < (shape[axis] ?? 1)) {
         index[axis] = next;
         from += step;
         break;
       }
-      from -= (index[axis] ?? 0) * step;
+      from -= index[axis] * step;
       index[axis] = 0;
     }
   }

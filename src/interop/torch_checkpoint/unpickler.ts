@@ -159,7 +159,7 @@ const longLength = (cursor: ByteCursor): number => Number(cursor.view(8).getBigU
 function integer(bytes: Uint8Array): number | bigint {
   if (bytes.length > LONGEST_INTEGER) throw new MalformedPickle("an integer is too long");
   let value = 0n;
-  for (let i = bytes.length - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[i] ?? 0);
+  for (let i = bytes.length - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[i]);
   value = BigInt.asIntN(8 * bytes.length, value);
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value;
