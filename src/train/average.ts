@@ -1,6 +1,6 @@
 import { UserError } from "../config/user_error.ts";
 import { writeSafetensors } from "../interop/safetensors.ts";
-import { elementCount, type StoredTensor, toNumbers } from "../interop/stored_tensor.ts";
+import { elementCount, type StoredTensor, toFloat32, toNumbers } from "../interop/stored_tensor.ts";
 import { writeCheckpoint } from "./checkpoint_file.ts";
 import { replaceFile } from "./checkpoint_replace.ts";
 import { FAIRSEQ_KEY, loadStoredWeights, type StoredWeights } from "./checkpoint_weights.ts";
@@ -73,9 +73,9 @@ class Sum {
   }
 
   add(tensor: StoredTensor): void {
-    for (const [i, value] of toNumbers(tensor).entries()) {
-      this.values[i] = this.values[i] + value;
-    }
+    const exact = tensor.dtype === "F64" || tensor.dtype.startsWith("I");
+    const addends = exact ? toNumbers(tensor) : toFloat32(tensor);
+    for (let i = 0; i < addends.length; i++) this.values[i] += addends[i];
   }
 
   mean(count: number): StoredTensor {
