@@ -40,9 +40,10 @@ export async function buildKernels(): Promise<KernelBuild> {
   if (compiled) {
     const binary = await compile(entries);
     mkdirSync(join(root, "build"), { recursive: true });
-    // The hash is written last: a build cut short is built again.
-    writeFileSync(`${output}.partial`, binary);
-    renameSync(`${output}.partial`, output);
+    // Renamed, so that nobody reads half a module; the hash last, so that a build cut short is repeated.
+    const partial = `${output}.${process.pid}`;
+    writeFileSync(partial, binary);
+    renameSync(partial, output);
     writeFileSync(hashFile, hash);
   }
   return { output, compiled, files: entries.length, milliseconds: performance.now() - began };

@@ -21,9 +21,10 @@ export function productCpu(
   operands: ProductOperands,
   facts: CpuFacts,
 ): CpuDispatch[] {
-  if (!facts.blas || shape.K === 0 || dotProductsWin(shape)) {
-    return [productDispatch(shape, operands, facts)];
-  }
+  const epilogue = Boolean(operands.bias || operands.pre || shape.activation !== "linear");
+  // The pass for bias and activation knows single matrices only.
+  const ours = shape.K === 0 || dotProductsWin(shape) || (epilogue && shape.batch > 1);
+  if (!facts.blas || ours) return [productDispatch(shape, operands, facts)];
   const { transA, transB, M, N, K, lda, ldb, ldc, batch, strides, activation } = shape;
   const split = batch >= facts.threads && batch > 1 ? "batch" : M >= N ? "M" : "N";
   const small = batch * M * N * K < SINGLE_THREAD;
@@ -36,7 +37,7 @@ export function productCpu(
     c: operands.c,
     grain,
   };
-  if (!operands.bias && !operands.pre && activation === "linear") return [product];
+  if (!epilogue) return [product];
   const byColumns = split === "N";
   return [
     product,

@@ -91,6 +91,19 @@ export function linearExamples(random: ExampleRandom): Example<LinearAttributes>
     const attributes = { activation: "relu", keepPre: false } as const;
     examples.push({ name: `x of ${shape.length} axes`, attributes, inputs, absolute: 5e-5 });
   }
+  // Enough work for several threads, by columns and by rows.
+  for (const [rows, N] of [
+    [30, 96],
+    [101, 21],
+  ]) {
+    examples.push({
+      name: `${rows} rows, ${N} columns`,
+      attributes: { activation: "gelu", keepPre: true },
+      inputs: [[rows, 64], [N, 64], [N]].map((shape) => normals(random, shape)),
+      lossOutputs: [0],
+      absolute: 1e-4,
+    });
+  }
   return examples;
 }
 

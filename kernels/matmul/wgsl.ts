@@ -70,6 +70,27 @@ export function productWgsl(
 const names = (prefix: string, count: number): string[] =>
   Array.from({ length: count }, (_, i) => `${prefix}${i}`);
 
+/** Steps of K per turn of the inner loop; divides every tile's depth. */
+const UNROLLED = 4;
+
+/** Step k + u of the inner loop: a lane's block of C from a column of A and a row of B. */
+function multiplyWgsl(tile: Tile, sums: readonly (readonly string[])[], u: number): string {
+  const quads = (slab: string, name: string, lane: string, extent: number, count: number) =>
+    names(name, count).map(
+      (quad, i) => `        let ${quad} = ${slab}[(k + ${u}u) * ${extent / 4}u + ${lane} + ${i}u];`,
+    );
+  const component = (i: number) => `left${u}_${Math.floor(i / 4)}.${"xyzw"[i % 4]}`;
+  return [
+    ...quads("slabA", `left${u}_`, "laneRow", tile.rows, tile.laneRows / 4),
+    ...quads("slabB", `right${u}_`, "laneColumn", tile.columns, tile.laneColumns / 4),
+    ...sums.flatMap((row, i) =>
+      row.map(
+        (sum, j) => `        ${sum} = fma(vec4<f32>(${component(i)}), right${u}_${j}, ${sum});`,
+      ),
+    ),
+  ].join("\n");
+}
+
 function productCode(
   { transA, transB, accumulate, activation }: ProductShape,
   tile: Tile,
@@ -83,7 +104,6 @@ function productCode(
   const quadColumns = tile.laneColumns / 4;
   const rows = Array.from({ length: tile.laneRows }, (_, i) => i);
   const sums = rows.map((i) => names(`sum${i}_`, quadColumns));
-  const component = (i: number) => `left${Math.floor(i / 4)}.${"xyzw"[i % 4]}`;
   return `
 ${declareBindings(
   arrays.map((name) => [name, "f32"]),
@@ -119,28 +139,20 @@ ${sums
 ${loadSlab("A", "slabA", tile.rows, tile.depth, lanes, !transA, "firstRow")}
 ${loadSlab("B", "slabB", tile.columns, tile.depth, lanes, transB, "firstColumn")}
       workgroupBarrier();
-      for (var k = 0u; k < ${tile.depth}u; k++) {
-${names("left", quadRows)
-  .map((name, i) => `        let ${name} = slabA[k * ${tile.rows / 4}u + laneRow + ${i}u];`)
-  .join("\n")}
-${names("right", quadColumns)
-  .map((name, i) => `        let ${name} = slabB[k * ${tile.columns / 4}u + laneColumn + ${i}u];`)
-  .join("\n")}
-${rows
-  .flatMap((i) =>
-    sums[i].map((sum, j) => `        ${sum} = fma(vec4<f32>(${component(i)}), right${j}, ${sum});`),
-  )
-  .join("\n")}
+      // Unrolled by hand, and no further: software adapters take seconds to compile what they unroll.
+      let depth = min(${tile.depth}u, K - k0);
+      for (var k = 0u; k < depth; k += ${UNROLLED}u) {
+${Array.from({ length: UNROLLED }, (_, u) => multiplyWgsl(tile, sums, u)).join("\n")}
       }
       workgroupBarrier();
     }
-    let row = firstRow + laneRow * 4u;
-    let column = firstColumn + laneColumn * 4u;
-${rows
-  .flatMap((i) =>
-    sums[i].map((sum, j) => `    storeQuad(baseC, row + ${i}u, column + ${4 * j}u, ${sum});`),
-  )
-  .join("\n")}
+    // A loop, so that compilers see bias and activation once instead of for every element.
+    var block = array<vec4<f32>, ${sums.flat().length}>(${sums.flat().join(", ")});
+    for (var i = 0u; i < ${4 * sums.flat().length}u; i++) {
+      let row = firstRow + laneRow * 4u + i / ${tile.laneColumns}u;
+      let column = firstColumn + laneColumn * 4u + i % ${tile.laneColumns}u;
+      if (row < M && column < N) { storeElement(baseC, row, column, block[i / 4u][i % 4u]); }
+    }
   }
 }`;
 }
@@ -194,17 +206,9 @@ const storeElement = (
   pre: boolean,
   activated: boolean,
 ): string => `
-fn storeOne(base: u32, row: u32, column: u32, sum: f32) {
-  if (column >= params[0].y) { return; }
+fn storeElement(base: u32, row: u32, column: u32, sum: f32) {
   let at = base + row * params[1].y + column;
   let x = sum${bias ? " + bias[column]" : ""};
   ${pre ? "pre[at] = x;" : ""}
   c[at] ${accumulate ? "+=" : "="} ${activated ? "activate(x)" : "x"};
-}
-fn storeQuad(base: u32, row: u32, column: u32, sums: vec4<f32>) {
-  if (row >= params[0].x) { return; }
-  storeOne(base, row, column, sums.x);
-  storeOne(base, row, column + 1u, sums.y);
-  storeOne(base, row, column + 2u, sums.z);
-  storeOne(base, row, column + 3u, sums.w);
 }`;

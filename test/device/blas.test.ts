@@ -60,6 +60,16 @@ blasTest("sgemm() equals a plain loop in all forms, also in a memory that has gr
   );
 });
 
+blasTest("sgemm() takes addresses beyond 2 GiB, also as negative numbers", async () => {
+  if ("reason" in found) return;
+  const large = new WebAssembly.Memory({ initial: 32770, maximum: 65536, shared: true });
+  const blas = await openBlasFor(found.description, large);
+  const far = new Float32Array(large.buffer, 2 ** 31, 3);
+  far.set([3, 5, 0]);
+  blas.sgemm(false, false, 1, 1, 1, 2 ** 31, 1, 4 - 2 ** 31, 1, 0, 8 - 2 ** 31, 1);
+  expect(far[2]).toBe(15);
+});
+
 test("openBlas() says that it was switched off", async () => {
   expect(await openBlas({ library: "none" }, memory)).toEqual({
     reason: "switched off with --blas none",

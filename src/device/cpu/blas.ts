@@ -36,7 +36,8 @@ export interface Blas {
 
 /**
  * C (M, N) = op(A) op(B) + beta C, row-major f32, on the calling thread. a, b and c are byte offsets into
- * the memory that the library was opened for; leading dimensions count elements. M, N > 0; K may be 0.
+ * the memory that the library was opened for, modulo 2^32 (those beyond 2 GiB may come from an
+ * Int32Array); leading dimensions count elements and are at least 1. M, N > 0; K may be 0.
  */
 export type Sgemm = (
   transA: boolean,
@@ -150,7 +151,8 @@ function bind(
     sgemm(transA, transB, M, N, K, a, lda, b, ldb, beta, c, ldc) {
       const formA = transA ? TRANS : NO_TRANS;
       const formB = transB ? TRANS : NO_TRANS;
-      call(ROW_MAJOR, formA, formB, M, N, K, 1, base + a, lda, base + b, ldb, beta, base + c, ldc);
+      const [atA, atB, atC] = [base + (a >>> 0), base + (b >>> 0), base + (c >>> 0)];
+      call(ROW_MAJOR, formA, formB, M, N, K, 1, atA, lda, atB, ldb, beta, atC, ldc);
     },
   };
 }
