@@ -26,12 +26,18 @@ export interface Invocation {
   readonly record: ConfigRecord;
 }
 
+/** What `run` may return: an exit code, as after a signal; nothing is success. */
+export type ExitCode = number | undefined;
+
 /** A command of `weft`, ready to run. */
 export interface Command {
   readonly name: string;
   readonly summary: string;
-  /** @param args what follows the command's name. */
-  execute(args: readonly string[], terminal: Terminal): Promise<void>;
+  /**
+   * @param args what follows the command's name.
+   * @returns the exit code, or nothing for success.
+   */
+  execute(args: readonly string[], terminal: Terminal): Promise<ExitCode>;
   /** The settings that `execute` would run with; runs nothing. */
   inspect(args: readonly string[]): Promise<readonly Setting[]>;
 }
@@ -45,7 +51,11 @@ interface Definition<C extends z.ZodObject | Sections> {
   readonly summary: string;
   /** One schema, or named sections of schemas and choices. */
   readonly config: C;
-  run(config: ConfigOf<C>, terminal: Terminal, invocation: Invocation): void | Promise<void>;
+  run(
+    config: ConfigOf<C>,
+    terminal: Terminal,
+    invocation: Invocation,
+  ): void | ExitCode | Promise<void> | Promise<ExitCode>;
 }
 
 /** Flags that every command has; their heading in --help. */
@@ -88,12 +98,13 @@ export function command<C extends z.ZodObject | Sections>(definition: Definition
       const { values, settings } = resolvePlan(name, plan, sources);
       const record = toRecord(name, own, values, plugins);
       const input = isSchema ? Object.values(values)[0] : values;
-      await definition.run(input as ConfigOf<C>, terminal, {
+      const code = await definition.run(input as ConfigOf<C>, terminal, {
         registries,
         plugins,
         settings,
         record,
       });
+      return typeof code === "number" ? code : undefined;
     },
     async inspect(args) {
       const { sources } = await prepare(args);

@@ -1,6 +1,6 @@
 import { didYouMean } from "../config/nearest.ts";
 import { UserError } from "../config/user_error.ts";
-import type { Command } from "./command.ts";
+import type { Command, ExitCode } from "./command.ts";
 import { overviewHelp } from "./help.ts";
 import type { Terminal } from "./terminal.ts";
 import { version } from "./version.ts";
@@ -12,7 +12,8 @@ export const exitCode = { ok: 0, internalError: 1, userError: 2 } as const;
  * Runs one command line.
  *
  * @param args what follows the program's name.
- * @returns the exit code: 0, 2 after a mistake of the user's, 1 after one of weft's own.
+ * @returns the exit code: the command's own (0 as a rule), 2 after a mistake of the user's, 1 after one
+ *   of weft's.
  */
 export async function runProgram(
   args: readonly string[],
@@ -20,8 +21,7 @@ export async function runProgram(
   terminal: Terminal,
 ): Promise<number> {
   try {
-    await dispatch(args, commands, terminal);
-    return exitCode.ok;
+    return (await dispatch(args, commands, terminal)) ?? exitCode.ok;
   } catch (error) {
     return report(error, args.includes("--debug"), terminal);
   }
@@ -31,7 +31,7 @@ async function dispatch(
   args: readonly string[],
   commands: readonly Command[],
   terminal: Terminal,
-): Promise<void> {
+): Promise<ExitCode> {
   const [first] = args.filter((word) => word !== "--debug");
   if (first === undefined || first === "--help" || first === "-h" || first === "help") {
     terminal.line(overviewHelp(version, commands));
@@ -43,7 +43,7 @@ async function dispatch(
   }
   const start = args.indexOf(first);
   const { command, words } = findCommand(args.slice(start), commands);
-  await command.execute([...args.slice(0, start), ...args.slice(start + words)], terminal);
+  return command.execute([...args.slice(0, start), ...args.slice(start + words)], terminal);
 }
 
 /** The command that the first word names, or the first two: "bpe learn". */

@@ -1,4 +1,3 @@
-import process from "node:process";
 import { checkpoint } from "../config/schemas/checkpoint.ts";
 import { common } from "../config/schemas/common.ts";
 import { dataset } from "../config/schemas/dataset.ts";
@@ -31,8 +30,5 @@ export const train = command({
     device,
     common,
   },
-  async run(config, terminal, { record }) {
-    const exitCode = await trainModel(config, record, terminal);
-    if (exitCode !== undefined) process.exitCode = exitCode;
-  },
+  run: (config, terminal, { record }) => trainModel(config, record, terminal),
 });

@@ -26,6 +26,10 @@ test("runAsProcess() ends with 1 after a fault of its own, and shows the stack o
   expect(debug.stderr).toContain("program.ts:");
 });
 
+test("runAsProcess() ends with the exit code that the command returns", async () => {
+  expect((await runFixture("program.ts", ["stop"])).code).toBe(130);
+});
+
 test("runAsProcess() writes everything before it ends, however slow the reader", async () => {
   const { stdout } = await runShell("$PROGRAM count 20000 | (sleep 1; wc -l)");
   expect(Number(stdout)).toBe(20000);
