@@ -36,7 +36,7 @@ for (const [file, weights] of [
 ] as const) {
   goldenTest(
     `readFairseqCheckpoint() brings ${file}.pt to the names of 0.12.2`,
-    "checkpoints",
+    `checkpoints/${file}`,
     () => {
       const { tensors } = load(file).weights;
       const golden = goldenWeights(weights);
@@ -66,40 +66,44 @@ interface LoadReport {
 }
 
 for (const file of ["transformer_a.no_optimizer", "legacy_args", "legacy_keys"]) {
-  goldenTest(`readFairseqCheckpoint() upgrades ${file}.pt as fairseq does`, "checkpoints", () => {
-    const report = readGolden<Record<string, LoadReport>>("checkpoints/legacy_load_report.json")[
-      file
-    ];
-    const [history] = report?.upgraded_optimizer_history ?? [];
-    const { settings, training } = load(file);
-    expect<unknown>({
-      upgraded_train_iterator: training.trainIterator,
-      history: {
-        criterion_name: training.criterionName,
-        optimizer_name: training.optimizerName,
-        lr_scheduler_state: training.lrSchedulerState,
-        num_updates: training.numUpdates,
-      },
-      upgraded_task: settings?.task,
-      upgraded_arch: settings?.arch,
-      lr: settings?.flags.lr,
-      stop_min_lr: settings?.flags.stop_min_lr,
-      max_source_positions: settings?.flags.max_source_positions,
-    }).toEqual({
-      upgraded_train_iterator: report?.upgraded_train_iterator,
-      history,
-      upgraded_task: report?.upgraded_task,
-      upgraded_arch: report?.upgraded_arch,
-      lr: report?.lr,
-      stop_min_lr: report?.stop_min_lr,
-      max_source_positions: report?.max_source_positions,
-    });
-  });
+  goldenTest(
+    `readFairseqCheckpoint() upgrades ${file}.pt as fairseq does`,
+    `checkpoints/${file}`,
+    () => {
+      const report = readGolden<Record<string, LoadReport>>("checkpoints/legacy_load_report.json")[
+        file
+      ];
+      const [history] = report?.upgraded_optimizer_history ?? [];
+      const { settings, training } = load(file);
+      expect<unknown>({
+        upgraded_train_iterator: training.trainIterator,
+        history: {
+          criterion_name: training.criterionName,
+          optimizer_name: training.optimizerName,
+          lr_scheduler_state: training.lrSchedulerState,
+          num_updates: training.numUpdates,
+        },
+        upgraded_task: settings?.task,
+        upgraded_arch: settings?.arch,
+        lr: settings?.flags.lr,
+        stop_min_lr: settings?.flags.stop_min_lr,
+        max_source_positions: settings?.flags.max_source_positions,
+      }).toEqual({
+        upgraded_train_iterator: report?.upgraded_train_iterator,
+        history,
+        upgraded_task: report?.upgraded_task,
+        upgraded_arch: report?.upgraded_arch,
+        lr: report?.lr,
+        stop_min_lr: report?.stop_min_lr,
+        max_source_positions: report?.max_source_positions,
+      });
+    },
+  );
 }
 
 goldenTest(
   "transformerHyperparameters() reads those of any age of checkpoint",
-  "checkpoints",
+  "checkpoints/transformer_prenorm_shared",
   () => {
     const settings = load("transformer_prenorm_shared").settings;
     if (!settings) throw new Error("no settings");
@@ -132,7 +136,7 @@ goldenTest(
   },
 );
 
-goldenTest("readFairseqCheckpoint() says where the run stood", "checkpoints", () => {
+goldenTest("readFairseqCheckpoint() says where the run stood", "checkpoints/transformer_a", () => {
   const { training, settings } = load("transformer_a");
   expect(training).toMatchObject({ numUpdates: 1000, valLoss: 4.212, best: 4.212 });
   expect(training.previousTrainingTime).toBeCloseTo(133.228, 3);
@@ -152,7 +156,7 @@ for (const [file, key] of [
 ] as const) {
   goldenTest(
     `readFairseqCheckpoint() gives ${file}.pt's optimizer state by name`,
-    "checkpoints",
+    `checkpoints/${file}`,
     () => {
       const { optimizer, weights } = load(file, { optimizer: true });
       const slot = optimizer?.slots.get(key) ?? new Map();
@@ -168,7 +172,7 @@ for (const [file, key] of [
 
 goldenTest(
   "readFairseqCheckpoint() pairs moments with parameters as torch numbers them",
-  "checkpoints",
+  "checkpoints/transformer_a.pt",
   () => {
     const path = goldenPath("checkpoints/transformer_a.pt");
     const raw = openTorchCheckpoint(path);
@@ -188,7 +192,7 @@ goldenTest(
 
 goldenTest(
   "readFairseqCheckpoint() finds no optimizer state where none was saved",
-  "checkpoints",
+  "checkpoints/transformer_a.no_optimizer.pt",
   () => {
     const { optimizer } = load("transformer_a.no_optimizer", { optimizer: true });
     expect(optimizer).toBeUndefined();

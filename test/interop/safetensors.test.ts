@@ -188,8 +188,14 @@ test("float16ToNumber() covers subnormals, infinities and NaN", () => {
   expect(float16ToNumber(0x7e00)).toBeNaN();
 });
 
-goldenTest("readSafetensors() reads the files of the reference writer", "checkpoints", () => {
-  const { tensors } = readSafetensors(goldenPath("checkpoints/transformer_a.weights.safetensors"));
-  expect(tensors.get("encoder.embed_tokens.weight")?.shape).toEqual([184, 32]);
-  expect(tensors.get("encoder.embed_tokens.weight")?.dtype).toBe("F32");
-});
+goldenTest(
+  "readSafetensors() reads the files of the reference writer",
+  "checkpoints/transformer_a.weights.safetensors",
+  () => {
+    const { tensors } = readSafetensors(
+      goldenPath("checkpoints/transformer_a.weights.safetensors"),
+    );
+    expect(tensors.get("encoder.embed_tokens.weight")?.shape).toEqual([184, 32]);
+    expect(tensors.get("encoder.embed_tokens.weight")?.dtype).toBe("F32");
+  },
+);

@@ -80,12 +80,18 @@ const models = hasFullGoldens
   : ["transformer_a"];
 
 for (const model of models) {
-  goldenTest(`openTorchCheckpoint() reads ${model}.pt as torch does`, "checkpoints", () => {
-    const checkpoint = openTorchCheckpoint(goldenPath(`checkpoints/${model}.pt`));
-    const golden = readGolden<{ contents: Record<string, Described> }>(`checkpoints/${model}.json`);
-    expectSame(checkpoint.root, { type: "dict", items: golden.contents }, model);
-    checkpoint.close();
-  });
+  goldenTest(
+    `openTorchCheckpoint() reads ${model}.pt as torch does`,
+    `checkpoints/${model}`,
+    () => {
+      const checkpoint = openTorchCheckpoint(goldenPath(`checkpoints/${model}.pt`));
+      const golden = readGolden<{ contents: Record<string, Described> }>(
+        `checkpoints/${model}.json`,
+      );
+      expectSame(checkpoint.root, { type: "dict", items: golden.contents }, model);
+      checkpoint.close();
+    },
+  );
 }
 
 const hex = (data: Float32Array) =>
@@ -101,22 +107,26 @@ for (const [model, weights] of [
       ] as const)
     : []),
 ]) {
-  goldenTest(`openTorchCheckpoint() gives ${model}.pt's weights bit for bit`, "checkpoints", () => {
-    const checkpoint = openTorchCheckpoint(goldenPath(`checkpoints/${model}.pt`));
-    const state = (checkpoint.root as PickleDict).get("model") as PickleDict;
-    const { tensors } = readSafetensors(goldenPath(`checkpoints/${weights}.weights.safetensors`));
-    expect(tensors.size).toBeGreaterThan(5);
-    for (const [name, golden] of tensors) {
-      if (name.endsWith("_float_tensor")) continue; // uninitialised memory
-      const value = state.get(name);
-      if (!(value instanceof TorchTensor)) throw new Error(`${name} is missing`);
-      const tensor = checkpoint.read(value);
-      expect({ name, shape: tensor.shape }).toEqual({ name, shape: golden.shape });
-      const [got, want] = [hex(toFloat32(tensor)), hex(toFloat32(golden))];
-      expect({ name, same: got === want }).toEqual({ name, same: true });
-    }
-    checkpoint.close();
-  });
+  goldenTest(
+    `openTorchCheckpoint() gives ${model}.pt's weights bit for bit`,
+    `checkpoints/${model}`,
+    () => {
+      const checkpoint = openTorchCheckpoint(goldenPath(`checkpoints/${model}.pt`));
+      const state = (checkpoint.root as PickleDict).get("model") as PickleDict;
+      const { tensors } = readSafetensors(goldenPath(`checkpoints/${weights}.weights.safetensors`));
+      expect(tensors.size).toBeGreaterThan(5);
+      for (const [name, golden] of tensors) {
+        if (name.endsWith("_float_tensor")) continue; // uninitialised memory
+        const value = state.get(name);
+        if (!(value instanceof TorchTensor)) throw new Error(`${name} is missing`);
+        const tensor = checkpoint.read(value);
+        expect({ name, shape: tensor.shape }).toEqual({ name, shape: golden.shape });
+        const [got, want] = [hex(toFloat32(tensor)), hex(toFloat32(golden))];
+        expect({ name, same: got === want }).toEqual({ name, same: true });
+      }
+      checkpoint.close();
+    },
+  );
 }
 
 test("isTorchCheckpoint() knows a file that is none", () => {

@@ -129,7 +129,7 @@ test("writeAverage() keeps the first checkpoint's record, and loads again", asyn
 
 goldenTest(
   "writeAverage() keeps what a fairseq checkpoint says about its model",
-  "checkpoints",
+  "checkpoints/transformer_a.pt",
   async () => {
     const path = goldenPath("checkpoints/transformer_a.pt");
     const output = join(folder, "from-fairseq.safetensors");

@@ -28,17 +28,21 @@ test("loadWeights() reads a checkpoint of weft's, and its averages when asked", 
   expect(averaged.tensors.get("decoder.w")?.data[5]).toBe(8);
 });
 
-goldenTest("loadWeights() gives a .pt file and its bare weights alike", "checkpoints", () => {
-  const fairseq = loadWeights(goldenPath("checkpoints/transformer_a.pt"));
-  const bare = loadWeights(goldenPath("checkpoints/transformer_a.weights.safetensors"));
-  expect(fairseq.fairseq?.settings?.arch).toBe("transformer");
-  expect(bare.record).toBeUndefined();
-  expect([...fairseq.tensors.keys()].sort()).toEqual([...bare.tensors.keys()].sort());
-  for (const [name, { shape, data }] of bare.tensors) {
-    expect(fairseq.tensors.get(name)?.shape).toEqual(shape);
-    expect(fairseq.tensors.get(name)?.data).toEqual(data);
-  }
-});
+goldenTest(
+  "loadWeights() gives a .pt file and its bare weights alike",
+  "checkpoints/transformer_a",
+  () => {
+    const fairseq = loadWeights(goldenPath("checkpoints/transformer_a.pt"));
+    const bare = loadWeights(goldenPath("checkpoints/transformer_a.weights.safetensors"));
+    expect(fairseq.fairseq?.settings?.arch).toBe("transformer");
+    expect(bare.record).toBeUndefined();
+    expect([...fairseq.tensors.keys()].sort()).toEqual([...bare.tensors.keys()].sort());
+    for (const [name, { shape, data }] of bare.tensors) {
+      expect(fairseq.tensors.get(name)?.shape).toEqual(shape);
+      expect(fairseq.tensors.get(name)?.data).toEqual(data);
+    }
+  },
+);
 
 test("loadWeights() names what it cannot read", async () => {
   const bare = join(folder, "bare.safetensors");
