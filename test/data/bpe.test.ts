@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { UserError } from "../../src/config/user_error.ts";
 import { learnBpe } from "../../src/data/bpe/learn_bpe.ts";
+import { learnJointBpe } from "../../src/data/bpe/learn_joint_bpe.ts";
 import { postProcess } from "../../src/data/bpe/post_process.ts";
 import {
   frequentWords,
@@ -65,14 +66,6 @@ goldenTest("SubwordNmt cuts words as subword-nmt does", folder, () => {
   }
 });
 
-goldenTest("countTextWords() gives the vocabularies of learn-joint-bpe-and-vocab", folder, () => {
-  const bpe = new SubwordNmt(codes("joint.codes"), "joint.codes");
-  for (const language of ["en", "de"]) {
-    const applied = bpe.processText(text(`data/text_slices/bpe.train.${language}`));
-    expect(formatWordCounts(countTextWords(applied))).toBe(codes(`joint.vocab.${language}`));
-  }
-});
-
 goldenTest("SubwordNmt encodes and decodes as fairseq's --bpe subword_nmt", folder, () => {
   type Golden = {
     rows: { text: string; encoded: string; decoded: string }[];
@@ -115,3 +108,14 @@ test("SubwordNmt.processText() ends lines where Python's codecs do and keeps the
   const bpe = new SubwordNmt("#version: 0.2\na b\nb \u2028</w>\n", "codes");
   expect(bpe.processText("abb\u2028ab  c\r\n\n ab")).toBe("ab@@ b\u2028a@@ b c\r\n\n a@@ b");
 });
+
+goldenTest(
+  "learnJointBpe() writes codes and vocabularies of learn-joint-bpe-and-vocab",
+  folder,
+  () => {
+    const texts = ["en", "de"].map((language) => text(`data/text_slices/bpe.train.${language}`));
+    const { codes: joint, vocabularies } = learnJointBpe(texts, { symbols: 400 });
+    expect(joint).toBe(codes("joint.codes"));
+    expect(vocabularies).toEqual([codes("joint.vocab.en"), codes("joint.vocab.de")]);
+  },
+);
