@@ -1,15 +1,21 @@
 // The explicit list of all ops: the suite, the devices and the compiled binary read it.
+import { attentionOps } from "./attention/index.ts";
 import { elementwiseOps } from "./elementwise/index.ts";
 import { embeddingOps } from "./embedding/index.ts";
+import { matmulOps } from "./matmul/index.ts";
 import { movementOps } from "./movement/index.ts";
 import type { Op } from "./op.ts";
 import { randomOps } from "./random/index.ts";
 import { reduceOps } from "./reduce/index.ts";
+import { softmaxOps } from "./softmax/index.ts";
 
 export const ops = [
   ...elementwiseOps,
   ...movementOps,
   ...reduceOps,
-  ...randomOps,
+  ...matmulOps,
+  ...attentionOps,
+  ...softmaxOps,
   ...embeddingOps,
+  ...randomOps,
 ] as readonly Op<unknown>[];

@@ -2,7 +2,7 @@ import { arch, availableParallelism, cpus, freemem, platform, release, totalmem 
 import process from "node:process";
 import { z } from "zod";
 import { command } from "./command.ts";
-import { version } from "./version.ts";
+import { version } from "../version.ts";
 
 /** One part of what `weft info` says: a heading and lines. Must not fail: what is missing is a line. */
 export type InfoSource = () => InfoSection | Promise<InfoSection>;

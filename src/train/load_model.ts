@@ -60,6 +60,10 @@ function architectureOf({
   if (!fairseq?.settings) return undefined;
   const { settings } = fairseq;
   const config: Record<string, unknown> = { ...transformerHyperparameters(settings) };
+  // fairseq keeps --decoder-output-dim and its like as the text that was typed.
+  for (const [key, value] of Object.entries(config)) {
+    if (key.endsWith("_dim") && typeof value === "string") config[key] = Number(value);
+  }
   if (config.decoder_normalize_before && withoutFinalNorm.includes("decoder")) {
     config.no_decoder_final_norm = true;
   }

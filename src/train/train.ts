@@ -1,8 +1,6 @@
 // `weft train` from a parsed configuration: builds the parts, restores what a checkpoint holds, runs.
-import { existsSync } from "node:fs";
 import { appendFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import process from "node:process";
 import type { Chosen } from "../config/choice.ts";
 import type { ConfigRecord } from "../config/record.ts";
@@ -24,9 +22,10 @@ import { openDevice } from "../device/open_device.ts";
 import { traceDocument } from "../engine/profile.ts";
 import { bindParameters, initializeParameters } from "../models/model.ts";
 import type { Task } from "../tasks/task.ts";
-import { version } from "../cli/version.ts";
+import { version } from "../version.ts";
 import { BatchSource } from "./batch_source.ts";
 import { writeCheckpoint } from "./checkpoint_file.ts";
+import { removeUnfinished } from "./checkpoint_replace.ts";
 import { Interrupt } from "./interrupt.ts";
 import { chooseLogFormat } from "./log_format.ts";
 import { TrainingMetrics } from "./metrics.ts";
@@ -143,6 +142,7 @@ async function trainOn(
         ),
       ),
   });
+  await removeUnfinished(checkpoint.save_dir);
   const epoch = startFrom({ checkpoint, ema, trainer, batches, metrics, identity, run, say });
   announceMemory(trainer, batches, epoch, device, say);
 
@@ -232,9 +232,4 @@ function openLog(common: CommonConfig, terminal: TrainTerminal): TrainingLog {
     clock,
     now: () => new Date(),
   });
-}
-
-/** Whether a path names a checkpoint, as it stands or inside --save-dir. */
-export function findCheckpoint(name: string, folder: string): string | undefined {
-  return [name, join(folder, name)].find((path) => existsSync(path));
 }

@@ -5,7 +5,7 @@ import type { Device } from "../../src/device/device.ts";
 import { openCpuDevice } from "../../src/device/cpu/cpu_device.ts";
 
 /** Products by our own kernels, whatever BLAS is installed: what a bare machine runs. */
-const wasm = await openCpuDevice({ blas: { path: "none" } });
+const wasm = await openCpuDevice({ blas: "none" });
 const blas = await openCpuDevice({ threads: 2 });
 
 afterAll(async () => {

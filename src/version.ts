@@ -1,4 +1,4 @@
-import manifest from "../../package.json" with { type: "json" };
+import manifest from "../package.json" with { type: "json" };
 
 /** The version of weft, as its package.json says. */
 export const version: string = manifest.version;

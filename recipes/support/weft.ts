@@ -1,0 +1,39 @@
+// What every recipe does: run weft's commands as a user would type them, and show them.
+import { spawn } from "node:child_process";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+
+const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
+
+/** How a command looks in a shell. */
+const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word}'`);
+
+export interface RunOptions {
+  /** Collect what the command prints instead of showing it. */
+  readonly capture?: boolean;
+}
+
+/**
+ * Runs `weft ...`, after printing the command line.
+ *
+ * @returns what it printed, if captured. Ends the recipe with the command's exit code if it fails.
+ */
+export async function weft(args: readonly string[], options: RunOptions = {}): Promise<string> {
+  console.log(`\n$ weft ${args.map(quoted).join(" ")}`);
+  const child = spawn(process.execPath, [main, ...args], {
+    stdio: ["ignore", options.capture ? "pipe" : "inherit", "inherit"],
+  });
+  let printed = "";
+  child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+    printed += text;
+  });
+  const code = await new Promise<number>((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (exit) => resolve(exit ?? 1));
+  });
+  if (code !== 0) process.exit(code);
+  return printed;
+}
+
+/** Seconds since the recipe began, for its last line. */
+export const secondsSinceStart = (): string => (performance.now() / 1000).toFixed(0);
