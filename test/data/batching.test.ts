@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { UserError } from "../../src/config/user_error.ts";
+import { batchFixedShapes, sortShapes } from "../../src/data/batch_fixed_shapes.ts";
 import { batchBySize } from "../../src/data/batching.ts";
 import { Dictionary } from "../../src/data/dictionary.ts";
 import { planBatches } from "../../src/data/epoch_batches.ts";
@@ -253,4 +254,43 @@ test("planBatches() cuts pairs and keeps their eos under --on-too-long truncate"
   expect([...dataset.get(1).source]).toEqual([4, 5, 6, 7, 2]);
   expect([...(dataset.get(2).target ?? [])]).toEqual([4, 5, 6, 7, 8, 2]);
   expect([...report.tooLong]).toEqual([1, 2]);
+});
+
+goldenTest("batchFixedShapes() fills fairseq's shapes", file, () => {
+  type Row = {
+    shapes: [number, number][];
+    shapes_sorted: [number, number][];
+    num_tokens: string;
+    batches: number[][];
+  };
+  type Sets = { sets: { name: string; num_tokens: number[] }[] };
+  const sets = goldenCases<Sets>("batch_by_size").flatMap((c) => c.sets);
+  for (const { rows } of goldenCases<{ rows: Row[] }>("fixed_shapes")) {
+    for (const { shapes, shapes_sorted, num_tokens, batches } of rows) {
+      const [name] = num_tokens.split(" ");
+      const sizes =
+        sets.find((set) => set.name === name)?.num_tokens.map((size) => Math.min(size, 40)) ?? [];
+      expect(sortShapes(shapes)).toEqual(shapes_sorted);
+      const cut = batchFixedShapes(range(sizes.length), (i) => sizes[i] ?? 0, shapes);
+      expect(lists(cut).flat()).toEqual([...range(sizes.length)]);
+      for (const batch of cut) {
+        const longest = Math.max(...[...batch].map((i) => sizes[i] ?? 0));
+        const fits = shapes.some(([most, length]) => batch.length <= most && longest <= length);
+        expect({ batch: [...batch], fits }).toEqual({ batch: [...batch], fits: true });
+      }
+      // fairseq forgets the length of a batch's first sentence, so that where a shorter one follows
+      // the batch may fit no shape. Sorted by length, as its datasets are, nothing shorter follows.
+      if (name !== "unsorted") expect(lists(cut)).toEqual(batches);
+    }
+  }
+});
+
+test("batchFixedShapes() refuses a sentence that no shape holds", () => {
+  const sizes = [3, 50, 4];
+  expect(() =>
+    batchFixedShapes(range(3), (i) => sizes[i] ?? 0, [
+      [2, 10],
+      [1, 40],
+    ]),
+  ).toThrow("sentence 1: it has 50 tokens, which none of the batch shapes 1x40, 2x10 holds");
 });

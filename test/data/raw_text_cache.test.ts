@@ -53,7 +53,7 @@ test("prepareRawText() learns byte-pair encoding and keeps the codes beside the 
   const valid = loadLanguagePairs(data, { split: "valid" });
   const text = data.sourceDictionary.string(valid.get(2).source, { postProcess: "@@ " });
   expect(text).toBe("the house is red");
-  expect(readFileSync(codes ?? "", "utf8")).toStartWith("#version: 0.2\n");
+  expect(readFileSync(codes ?? "", "utf8").startsWith("#version: 0.2\n")).toBe(true);
   const given = await prepareRawText({ ...options, bpeSymbols: undefined, bpeCodes: codes });
   expect(given.reused).toBe(false);
 });
