@@ -4,6 +4,7 @@ import { elementwiseOps } from "./elementwise/index.ts";
 import { embeddingOps } from "./embedding/index.ts";
 import { matmulOps } from "./matmul/index.ts";
 import { movementOps } from "./movement/index.ts";
+import { normOps } from "./norm/index.ts";
 import type { Op } from "./op.ts";
 import { randomOps } from "./random/index.ts";
 import { reduceOps } from "./reduce/index.ts";
@@ -17,5 +18,6 @@ export const ops = [
   ...attentionOps,
   ...softmaxOps,
   ...embeddingOps,
+  ...normOps,
   ...randomOps,
 ] as readonly Op<unknown>[];
