@@ -187,16 +187,18 @@ class Placement {
   }
 
   private placeOutput(node: OpNode, op: Op<unknown>, output: Tensor, at: number): number {
-    const pair = op.inPlace?.find(([index]) => index === output.index);
-    const taken = pair ? node.inputs[pair[1]] : undefined;
+    const replaceable = (op.inPlace ?? [])
+      .filter(([index]) => index === output.index)
+      .map(([, index]) => node.inputs[index]);
     const target = this.targets.get(output);
-    if (target && this.mayWrite(regionOf(target), node, taken, at)) {
+    if (target && this.mayWrite(regionOf(target), node, replaceable, at)) {
       return this.record(output, this.variableBuffer(target), target.offset * 4);
     }
-    if (taken && this.mayTakeOver(taken, output, node, at)) {
+    const taken = replaceable.find((input) => this.mayTakeOver(input, output, node, at));
+    if (taken) {
       const { buffer, offset } = this.values[this.valueOf(taken)];
       const value = this.record(output, buffer, offset);
-      this.extend(value, this.endOf(output, at));
+      this.extend(value, Math.max(at + 1, this.endOf(output, at)));
       return value;
     }
     const bytes = bytesOf(output.spec);
@@ -210,17 +212,22 @@ class Placement {
     return Math.max(at, this.lastUseOf(output), end);
   }
 
-  /** May this instruction write a variable's region: does nobody read the old contents any more? */
-  private mayWrite(region: Region, node: OpNode, taken: Tensor | undefined, at: number): boolean {
-    const samePlace =
-      taken?.node.kind === "variable" &&
-      taken.node.variable.root === region.root &&
-      taken.node.variable.offset * 4 === region.begin;
-    const readNow = node.inputs.some((input, index) => {
-      const origin = originOf(input);
-      if (origin.node.kind !== "variable") return false;
-      if (!overlaps(regionOf(origin.node.variable), region)) return false;
-      return !(samePlace && node.inputs[index] === taken);
+  /**
+   * May this instruction write a variable's region: does nobody read the old contents any more? It may
+   * itself read them through an input that it can replace in place.
+   */
+  private mayWrite(
+    region: Region,
+    node: OpNode,
+    replaceable: readonly Tensor[],
+    at: number,
+  ): boolean {
+    const readNow = node.inputs.some((input) => {
+      const { node: origin } = originOf(input);
+      if (origin.kind !== "variable") return false;
+      const read = regionOf(origin.variable);
+      if (!overlaps(read, region)) return false;
+      return read.begin !== region.begin || !replaceable.includes(input);
     });
     if (readNow) return false;
     return !this.variableReads.some((read) => read.at > at && overlaps(read.region, region));
