@@ -1,4 +1,5 @@
 import { UserError } from "../config/user_error.ts";
+import { workerUrl } from "../workers.ts";
 import { type LineRange, lineRanges } from "./line_ranges.ts";
 import {
   countWords,
@@ -93,9 +94,7 @@ const toReply = (result: WordCounts | EncodedLines): TextReply =>
 
 /** A thread that is asked and answers, in the order it was asked. */
 class TextWorker {
-  readonly #worker = new Worker(new URL("./text_worker.ts", import.meta.url).href, {
-    type: "module",
-  });
+  readonly #worker = new Worker(workerUrl("src/data/text_worker.ts"), { type: "module" });
   readonly #asked: PromiseWithResolvers<TextReply>[] = [];
 
   constructor() {

@@ -5,6 +5,7 @@ import process from "node:process";
 import { UserError } from "../../config/user_error.ts";
 import { BYTES_PER_ELEMENT, bytesOf, formatShape, sizeOf } from "../../tensor/shape.ts";
 import type { Variable } from "../../tensor/variable.ts";
+import { workerUrl } from "../../workers.ts";
 import type { Device, DeviceMemory, Pending, PreparedProgram, Span } from "../device.ts";
 import type { Buffer, HostArray, Program } from "../program.ts";
 import { pack } from "./arena.ts";
@@ -83,7 +84,7 @@ async function findBlas(named: string | undefined, memory: WebAssembly.Memory) {
 }
 
 function startWorker(setup: ThreadSetup): Promise<Worker> {
-  const worker = new Worker(new URL("./worker.ts", import.meta.url).href, { type: "module" });
+  const worker = new Worker(workerUrl("src/device/cpu/worker.ts"), { type: "module" });
   return new Promise((resolve, reject) => {
     worker.onmessage = ({ data }: MessageEvent<{ ready: true } | { error: string }>) => {
       if ("error" in data) reject(new Error(`cpu: thread ${setup.thread}: ${data.error}`));
