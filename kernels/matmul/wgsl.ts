@@ -1,14 +1,15 @@
 // Matrix products for WebGPU, C = act(op(A) op(B) + bias).
 //
 // Memory: reads A, B, bias; overwrites C (adds to it when accumulating) and `pre`; never in place.
-// Work: one workgroup per tile of C, one batch entry per z. It walks over K in slabs: all lanes load
+// Work: small products, one invocation per element. Else one workgroup per tile of C, one batch entry
+//   per z. It walks over K in slabs: all lanes load
 //   a slab of A and B into workgroup memory, turned so that K is outermost, then each lane
 //   multiplies its own block of 4s in registers.
 // Sums: over K in ascending order for every element, whatever the tile.
 
 import { activateWgsl } from "../elementwise/wgsl.ts";
 import type { GpuBinding, GpuDispatch, GpuFacts } from "../op.ts";
-import { declareBindings, packParams } from "../wgsl.ts";
+import { declareBindings, ELEMENT_INDEX, ENTRY, elementWorkgroups, packParams } from "../wgsl.ts";
 import type { ProductShape } from "./split.ts";
 
 export interface GpuProductOperands {
@@ -46,19 +47,35 @@ function chooseTile({ M, N, batch }: ProductShape): Tile {
   return wideTiles >= ENOUGH_WORKGROUPS ? wide : square;
 }
 
+/** Below so many multiply-adds a product gains nothing from tiles, and compiles faster without. */
+const SMALL = 32_768;
+
 /** The dispatch of a batched product. Empty products of K = 0 still write bias and activation. */
 export function productWgsl(
   shape: ProductShape,
   operands: GpuProductOperands,
   facts: GpuFacts,
 ): GpuDispatch {
-  const tile = chooseTile(shape);
   const { M, N, K, lda, ldb, ldc, batch, strides } = shape;
-  const optional = [operands.bias, operands.pre].filter((binding) => binding !== undefined);
+  const bindings = [operands.a, operands.b, operands.c];
+  const arrays = ["a", "b", "c"];
+  for (const name of ["bias", "pre"] as const) {
+    const binding = operands[name];
+    if (!binding) continue;
+    bindings.push(binding);
+    arrays.push(name);
+  }
+  const shared = sharedWgsl(shape, arrays);
+  const params = packParams(M, N, K, lda, ldb, ldc, ...strides, batch);
+  if (batch * M * N * K <= SMALL) {
+    const workgroups = elementWorkgroups(batch * M * N, facts);
+    return { code: `${shared}${smallWgsl}`, bindings, params, workgroups };
+  }
+  const tile = chooseTile(shape);
   return {
-    code: productCode(shape, tile, Boolean(operands.bias), Boolean(operands.pre)),
-    bindings: [operands.a, operands.b, operands.c, ...optional],
-    params: packParams(M, N, K, lda, ldb, ldc, ...strides, batch),
+    code: `${shared}${tiledWgsl(shape, tile)}`,
+    bindings,
+    params,
     workgroups: [
       Math.ceil(N / tile.columns),
       Math.ceil(M / tile.rows),
@@ -66,6 +83,60 @@ export function productWgsl(
     ],
   };
 }
+
+/** What both kernels start with: operands, sizes, loads that know the form, the store that ends. */
+const sharedWgsl = (
+  { transA, transB, accumulate, activation }: ProductShape,
+  arrays: readonly string[],
+): string => `
+${declareBindings(
+  arrays.map((name) => [name, "f32"]),
+  3,
+)}
+${activation === "linear" ? "" : activateWgsl(activation)}
+${loadElement("A", "a", transA, "params[0].x", "params[0].w")}
+${loadElement("B", "b", !transB, "params[0].y", "params[1].x")}
+fn baseA(batch: u32) -> u32 { return batch * params[1].z; }
+fn baseB(batch: u32) -> u32 { return batch * params[1].w; }
+fn storeElement(batch: u32, row: u32, column: u32, sum: f32) {
+  let at = batch * params[2].x + row * params[1].y + column;
+  let x = sum${arrays.includes("bias") ? " + bias[column]" : ""};
+  ${arrays.includes("pre") ? "pre[at] = x;" : ""}
+  c[at] ${accumulate ? "+=" : "="} ${activation === "linear" ? "x" : "activate(x)"};
+}
+`;
+
+/** `loadX(base, i, k)`: element of op(X) in row (A) or column (B) i; 0 outside. */
+const loadElement = (
+  name: string,
+  array: string,
+  turned: boolean,
+  count: string,
+  stride: string,
+): string => `
+fn load${name}(base: u32, i: u32, k: u32) -> f32 {
+  if (i < ${count} && k < params[0].z) {
+    return ${array}[base + ${turned ? `k * ${stride} + i` : `i * ${stride} + k`}];
+  }
+  return 0.0;
+}`;
+
+/** One invocation per element. */
+const smallWgsl = `
+${ENTRY} {
+  let i = ${ELEMENT_INDEX};
+  let M = params[0].x;
+  let N = params[0].y;
+  if (i >= params[2].y * M * N) { return; }
+  let batch = i / (M * N);
+  let row = (i / N) % M;
+  let column = i % N;
+  var sum = 0.0;
+  for (var k = 0u; k < params[0].z; k++) {
+    sum = fma(loadA(baseA(batch), row, k), loadB(baseB(batch), column, k), sum);
+  }
+  storeElement(batch, row, column, sum);
+}`;
 
 const names = (prefix: string, count: number): string[] =>
   Array.from({ length: count }, (_, i) => `${prefix}${i}`);
@@ -91,30 +162,15 @@ function multiplyWgsl(tile: Tile, sums: readonly (readonly string[])[], u: numbe
   ].join("\n");
 }
 
-function productCode(
-  { transA, transB, accumulate, activation }: ProductShape,
-  tile: Tile,
-  bias: boolean,
-  pre: boolean,
-): string {
-  const arrays = ["a", "b", "c", ...(bias ? ["bias"] : []), ...(pre ? ["pre"] : [])];
+function tiledWgsl({ transA, transB }: ProductShape, tile: Tile): string {
   const lanesAcross = tile.columns / tile.laneColumns;
   const lanes = lanesAcross * (tile.rows / tile.laneRows);
-  const quadRows = tile.laneRows / 4;
-  const quadColumns = tile.laneColumns / 4;
-  const rows = Array.from({ length: tile.laneRows }, (_, i) => i);
-  const sums = rows.map((i) => names(`sum${i}_`, quadColumns));
+  const sums = Array.from({ length: tile.laneRows }, (_, i) =>
+    names(`sum${i}_`, tile.laneColumns / 4),
+  );
   return `
-${declareBindings(
-  arrays.map((name) => [name, "f32"]),
-  3,
-)}
 var<workgroup> slabA: array<vec4<f32>, ${(tile.rows / 4) * tile.depth}>;
 var<workgroup> slabB: array<vec4<f32>, ${(tile.columns / 4) * tile.depth}>;
-${activation === "linear" ? "" : activateWgsl(activation)}
-${loadElement("A", "a", transA, "M", "lda")}
-${loadElement("B", "b", !transB, "N", "ldb")}
-${storeElement(accumulate, bias, pre, activation !== "linear")}
 
 @compute @workgroup_size(${lanes})
 fn main(
@@ -125,12 +181,9 @@ fn main(
   let M = params[0].x; let N = params[0].y; let K = params[0].z;
   let firstRow = workgroup.y * ${tile.rows}u;
   let firstColumn = workgroup.x * ${tile.columns}u;
-  let laneRow = (lane / ${lanesAcross}u) * ${quadRows}u;
-  let laneColumn = (lane % ${lanesAcross}u) * ${quadColumns}u;
+  let laneRow = (lane / ${lanesAcross}u) * ${tile.laneRows / 4}u;
+  let laneColumn = (lane % ${lanesAcross}u) * ${tile.laneColumns / 4}u;
   for (var batch = workgroup.z; batch < params[2].y; batch += workgroups.z) {
-    let baseA = batch * params[1].z;
-    let baseB = batch * params[1].w;
-    let baseC = batch * params[2].x;
 ${sums
   .flat()
   .map((sum) => `    var ${sum} = vec4<f32>();`)
@@ -151,27 +204,9 @@ ${Array.from({ length: UNROLLED }, (_, u) => multiplyWgsl(tile, sums, u)).join("
     for (var i = 0u; i < ${4 * sums.flat().length}u; i++) {
       let row = firstRow + laneRow * 4u + i / ${tile.laneColumns}u;
       let column = firstColumn + laneColumn * 4u + i % ${tile.laneColumns}u;
-      if (row < M && column < N) { storeElement(baseC, row, column, block[i / 4u][i % 4u]); }
+      if (row < M && column < N) { storeElement(batch, row, column, block[i / 4u][i % 4u]); }
     }
   }
-}`;
-}
-
-/** `loadX(base, i, k)`: element of op(X) in row (A) or column (B) i; 0 outside. */
-function loadElement(
-  name: string,
-  array: string,
-  turned: boolean,
-  extent: "M" | "N",
-  stride: "lda" | "ldb",
-): string {
-  const count = extent === "M" ? "params[0].x" : "params[0].y";
-  const step = stride === "lda" ? "params[0].w" : "params[1].x";
-  const index = turned ? `k * ${step} + i` : `i * ${step} + k`;
-  return `
-fn load${name}(base: u32, i: u32, k: u32) -> f32 {
-  if (i < ${count} && k < params[0].z) { return ${array}[base + ${index}]; }
-  return 0.0;
 }`;
 }
 
@@ -191,7 +226,7 @@ function loadSlab(
   const quads = extent / 4;
   const k = contiguousK ? `at % ${depth}u` : `at / ${quads}u`;
   const quad = contiguousK ? `at / ${depth}u` : `at % ${quads}u`;
-  const elements = [0, 1, 2, 3].map((i) => `load${name}(base${name}, i + ${i}u, k0 + k)`);
+  const elements = [0, 1, 2, 3].map((i) => `load${name}(base${name}(batch), i + ${i}u, k0 + k)`);
   return `      for (var at = lane; at < ${quads * depth}u; at += ${lanes}u) {
         let k = ${k};
         let quad = ${quad};
@@ -199,16 +234,3 @@ function loadSlab(
         ${slab}[k * ${quads}u + quad] = vec4<f32>(${elements.join(", ")});
       }`;
 }
-
-const storeElement = (
-  accumulate: boolean,
-  bias: boolean,
-  pre: boolean,
-  activated: boolean,
-): string => `
-fn storeElement(base: u32, row: u32, column: u32, sum: f32) {
-  let at = base + row * params[1].y + column;
-  let x = sum${bias ? " + bias[column]" : ""};
-  ${pre ? "pre[at] = x;" : ""}
-  c[at] ${accumulate ? "+=" : "="} ${activated ? "activate(x)" : "x"};
-}`;

@@ -23,6 +23,16 @@ interface NativeInfo extends GPUAdapterInfo {
   readonly adapterType: number;
 }
 
+/** How bun-webgpu waits for answers: private to it, so every part may be missing. */
+interface Ticker {
+  scheduleTick(): void;
+  hasWaiting(): boolean;
+  processEvents(): void;
+  _ticking: boolean;
+  /** When the last answer was asked for. */
+  _lastTime: number;
+}
+
 interface NativePass extends GPUComputePassEncoder {
   readonly lib: { wgpuComputePassEncoderRelease(pass: Pointer): void };
 }
@@ -59,6 +69,7 @@ export const bunWebGpu: Provider = {
         disabled: ["timestamp_quantization"],
       });
       referenced.add(gpu).add(toggles);
+      pauseBetweenTicks(gpu);
       return openProvider(gpu, toggles.pointer);
     } catch (error) {
       return {
@@ -92,3 +103,33 @@ function openProvider(gpu: GPU, toggles: Pointer): OpenProvider {
     },
   };
 }
+
+/** A wait this long is not about latency any more. */
+const SPIN_MILLISECONDS = 2;
+
+/**
+ * bun-webgpu asks Dawn for answers in a loop without pause, which costs a core as long as the GPU
+ * works: the one that llvmpipe or the data loader needs. After a moment we pause between questions.
+ */
+function pauseBetweenTicks(gpu: object): void {
+  const ticker = "_ticker" in gpu ? (gpu._ticker as Partial<Ticker>) : undefined;
+  if (!isTicker(ticker)) return;
+  ticker.scheduleTick = () => {
+    if (ticker._ticking) return;
+    ticker._ticking = true;
+    const tick = (): void => {
+      ticker.processEvents();
+      ticker._ticking = false;
+      if (ticker.hasWaiting()) ticker.scheduleTick();
+    };
+    if (performance.now() - ticker._lastTime < SPIN_MILLISECONDS) setImmediate(tick);
+    else setTimeout(tick, 1);
+  };
+}
+
+const isTicker = (ticker: Partial<Ticker> | undefined): ticker is Ticker =>
+  typeof ticker?.scheduleTick === "function" &&
+  typeof ticker.hasWaiting === "function" &&
+  typeof ticker.processEvents === "function" &&
+  typeof ticker._ticking === "boolean" &&
+  typeof ticker._lastTime === "number";
