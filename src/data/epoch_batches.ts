@@ -26,10 +26,12 @@ export function planBatches(
 ): { dataset: LanguagePairDataset; batches: Int32Array[]; report: LengthReport } {
   const { seed, limits, onTooLong, what } = options;
   const all = Int32Array.from({ length: dataset.length }, (_, i) => i);
-  // Cutting changes lengths, so the policy comes before the order, which it keeps.
-  const applied = applyLengthPolicy(dataset, all, limits, onTooLong, what);
-  const stays = new Set(applied.indices);
-  const ordered = applied.dataset.orderedIndices(seed).filter((index) => stays.has(index));
-  const batches = batchBySize(ordered, (index) => applied.dataset.numTokens(index), options);
-  return { dataset: applied.dataset, batches, report: applied.report };
+  // Cutting changes lengths, so the policy comes before the order.
+  const { dataset: used, report } = applyLengthPolicy(dataset, all, limits, onTooLong, what);
+  const skipped = new Set(report.policy === "skip" ? report.tooLong : []);
+  const everything = used.orderedIndices(seed);
+  const ordered =
+    skipped.size === 0 ? everything : everything.filter((index) => !skipped.has(index));
+  const batches = batchBySize(ordered, (index) => used.numTokens(index), options);
+  return { dataset: used, batches, report };
 }

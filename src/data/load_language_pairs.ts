@@ -7,6 +7,7 @@ import { type DatasetImpl, datasetExists, openDataset } from "./indexed_dataset.
 import { LanguagePairDataset } from "./language_pair_dataset.ts";
 import {
   appendToken,
+  checkIds,
   concatTokens,
   prependToken,
   type TokenDataset,
@@ -124,8 +125,8 @@ export function loadLanguagePairs(
     }
     const source = openDataset(prefix + sourceLang, sourceDictionary, impl);
     const target = openDataset(prefix + targetLang, targetDictionary, impl);
-    if (source) sources.push(source);
-    if (target) targets.push(target);
+    if (source) sources.push(checkIds(source, sourceDictionary.length, prefix + sourceLang));
+    if (target) targets.push(checkIds(target, targetDictionary.length, prefix + targetLang));
     if (source && target) checkBalance(prefix, sourceLang, targetLang, source, target);
   }
   if (targets.length > 0 && targets.length !== sources.length) {

@@ -52,10 +52,22 @@ export async function preprocess(
   });
   try {
     await run.all();
+    writeFileSync(join(options.destdir, "preprocess.log"), lines.join(""));
+  } catch (error) {
+    throw explainWriteFailure(error, options.destdir);
   } finally {
     run.close();
   }
-  writeFileSync(join(options.destdir, "preprocess.log"), lines.join(""));
+}
+
+/** A full disk or a folder that cannot be written is for the user to mend. */
+function explainWriteFailure(error: unknown, destdir: string): unknown {
+  if (!(error instanceof Error) || !("syscall" in error)) return error;
+  return new UserError({
+    place: "path" in error ? String(error.path) : destdir,
+    problem: `it cannot be written (${error.message})`,
+    remedy: "make room or choose another --destdir, then run weft preprocess again",
+  });
 }
 
 /** @throws UserError naming the first line that has no partner. */

@@ -1,3 +1,5 @@
+import { UserError } from "../config/user_error.ts";
+
 /** Sequences of token ids, by index. What the indexed file formats, raw text and wrappers offer. */
 export interface TokenDataset {
   readonly length: number;
@@ -60,6 +62,29 @@ export function appendToken(dataset: TokenDataset, token: number): TokenDataset 
     (size) => size + 1,
     (tokens) => Int32Array.of(...tokens, token),
   );
+}
+
+/**
+ * The same sequences; one with an id outside the vocabulary is an error when it is read, where it
+ * would otherwise be looked up beyond the embedding's end.
+ *
+ * @param place the dataset's path.
+ */
+export function checkIds(dataset: TokenDataset, vocabulary: number, place: string): TokenDataset {
+  return {
+    length: dataset.length,
+    sizes: dataset.sizes,
+    get(index) {
+      const tokens = dataset.get(index);
+      const wrong = tokens.find((token) => token < 0 || token >= vocabulary);
+      if (wrong === undefined) return tokens;
+      throw new UserError({
+        place: `${place}, sentence ${index}`,
+        problem: `id ${wrong} is not in the dictionary of ${vocabulary} symbols`,
+        remedy: "use the dictionary the data was binarised with, or binarise it again",
+      });
+    },
+  };
 }
 
 /** Datasets one after another; the i-th is repeated `repeats[i]` times (once where not given). */

@@ -159,3 +159,10 @@ goldenTest("loadLanguagePairs() changes sources and targets as asked", "data/pre
   expect(target?.[0]).toBe(0);
   expect(cut.source.sizes[0]).toBe(7);
 });
+
+goldenTest("loadLanguagePairs() reports ids that the dictionary has not", "data/preprocess", () => {
+  const folder = openLanguagePairFolder(goldenPath("data/preprocess/separate"));
+  const sourceDictionary = loadDictionary(goldenPath("data/preprocess/nwords_pad8/dict.en.txt"));
+  const dataset = loadLanguagePairs({ ...folder, sourceDictionary }, { split: "train" });
+  expect(() => dataset.batch(Array(400).keys())).toThrow("is not in the dictionary of 208 symbols");
+});

@@ -250,3 +250,16 @@ test("preprocess() names the line that has no partner and writes nothing", async
   expect(String(failure)).toContain(`train.en:3: the line has no partner`);
   expect(existsSync(options.destdir)).toBe(false);
 });
+
+test("preprocess() names a folder that cannot be written", async () => {
+  const root = scratch();
+  writeFileSync(join(root, "train"), "a b\n");
+  const destdir = join(root, "train", "out");
+  const failure = await preprocess({
+    onlySource: true,
+    trainpref: join(root, "train"),
+    destdir,
+  }).catch((error: unknown) => error);
+  expect(failure).toBeInstanceOf(UserError);
+  expect(String(failure)).toContain(`${destdir}: it cannot be written`);
+});
