@@ -82,13 +82,13 @@ ${ENTRY} {
   let row = ${GROUP_INDEX};
   if (row >= params[0].x) { return; }
   let C = params[0].y;
-  let from = row * C;
-  var sum = 0.0;${eachElement(`${prepare} sum = sum + ${h}[from + i];`)}
+  let first = row * C;
+  var sum = 0.0;${eachElement(`${prepare} sum = sum + ${h}[first + i];`)}
   let center = treeSum(lane, sum) / f32(C);
-  var squares = 0.0;${eachElement(`let d = ${h}[from + i] - center; squares = squares + d * d;`)}
+  var squares = 0.0;${eachElement(`let d = ${h}[first + i] - center; squares = squares + d * d;`)}
   let factor = 1.0 / sqrt(treeSum(lane, squares) / f32(C) + bitcast<f32>(params[0].z));
   if (lane == 0u) { mean[row] = center; rstd[row] = factor; }${eachElement(
-    `y[from + i] = (${h}[from + i] - center) * factor * gain[i] + bias[i];`,
+    `y[first + i] = (${h}[first + i] - center) * factor * gain[i] + bias[i];`,
   )}
 }`;
   return dispatch(operands, params, body, foldWorkgroups(rowsOf(x.shape), facts));
@@ -124,8 +124,8 @@ export function residualDropoutNormWgsl(
     ["rstd", "f32", { output: 3 }],
   ];
   if (dropout) operands.push(["key", "i32", { input: 4 }]);
-  const kept = dropout ? "x[from + i] * multiplier(from + i)" : "x[from + i]";
-  const prepare = `h[from + i] = residual[from + i] + ${kept};`;
+  const kept = dropout ? "x[first + i] * multiplier(first + i)" : "x[first + i]";
+  const prepare = `h[first + i] = residual[first + i] + ${kept};`;
   const params = paramsOf(x, dropout, epsilon);
   return forward(x, operands, params, "h", multiplierWgsl(dropout), prepare, facts);
 }
@@ -185,17 +185,17 @@ ${ENTRY} {
   let row = ${GROUP_INDEX};
   if (row >= params[0].x) { return; }
   let C = params[0].y;
-  let from = row * C;
+  let first = row * C;
   let center = mean[row];
   let factor = rstd[row];
   var sum = 0.0;
-  var dot = 0.0;${eachElement(`let g = dy[from + i] * gain[i];
-    sum = sum + g; dot = dot + g * (h[from + i] - center) * factor;`)}
+  var dot = 0.0;${eachElement(`let g = dy[first + i] * gain[i];
+    sum = sum + g; dot = dot + g * (h[first + i] - center) * factor;`)}
   let a = treeSum(lane, sum) / f32(C);
   let b = treeSum(lane, dot) / f32(C);${eachElement(`
-    let n = (h[from + i] - center) * factor;
-    let d = factor * (dy[from + i] * gain[i] - a - n * b)${at.skip === undefined ? "" : " + skip[from + i]"};
-    dh[from + i] = d;${dropout ? "\n    dx[from + i] = d * multiplier(from + i);" : ""}`)}
+    let n = (h[first + i] - center) * factor;
+    let d = factor * (dy[first + i] * gain[i] - a - n * b)${at.skip === undefined ? "" : " + skip[first + i]"};
+    dh[first + i] = d;${dropout ? "\n    dx[first + i] = d * multiplier(first + i);" : ""}`)}
 }`;
   const gradients: Operand[] = [...operands, ["gain", "f32", { input: 1 }]];
   if (at.skip !== undefined) gradients.push(["skip", "f32", { input: at.skip }]);

@@ -20,9 +20,9 @@ const eachElement = (body: string): string => `
   for (var i = lane; i < C; i = i + ${WORKGROUP_SIZE}u) { ${body} }`;
 
 const LOG_SUM_EXP = `
-  var highest = -3.0e38;${eachElement("highest = max(highest, x[from + i]);")}
+  var highest = -3.0e38;${eachElement("highest = max(highest, x[first + i]);")}
   let top = treeMax(lane, highest);
-  var sum = 0.0;${eachElement("sum = sum + exp(x[from + i] - top);")}
+  var sum = 0.0;${eachElement("sum = sum + exp(x[first + i] - top);")}
   let total = treeSum(lane, sum);`;
 
 /** @param names of the bindings: the inputs, then the output. */
@@ -38,7 +38,7 @@ ${ENTRY} {
   let row = ${GROUP_INDEX};
   if (row >= params[0].x) { return; }
   let C = params[0].y;
-  let from = row * C;
+  let first = row * C;
 ${body}
 }`,
       bindings: [...inputs.map((_, input) => ({ input })), { output: 0 }],
@@ -50,13 +50,13 @@ ${body}
 
 export const softmaxWgsl = rowKernel(
   ["x", "y"],
-  `${LOG_SUM_EXP}${eachElement("y[from + i] = exp(x[from + i] - top) / total;")}`,
+  `${LOG_SUM_EXP}${eachElement("y[first + i] = exp(x[first + i] - top) / total;")}`,
 );
 
 export const logSoftmaxWgsl = rowKernel(
   ["x", "y"],
   `${LOG_SUM_EXP}
-  let rest = log(total);${eachElement("y[from + i] = (x[from + i] - top) - rest;")}`,
+  let rest = log(total);${eachElement("y[first + i] = (x[first + i] - top) - rest;")}`,
 );
 
 export const logSumExpWgsl = rowKernel(
@@ -68,18 +68,18 @@ export const logSumExpWgsl = rowKernel(
 export const softmaxGradientWgsl = rowKernel(
   ["y", "dy", "dx"],
   `
-  var sum = 0.0;${eachElement("sum = sum + y[from + i] * dy[from + i];")}
-  let dot = treeSum(lane, sum);${eachElement("dx[from + i] = y[from + i] * (dy[from + i] - dot);")}`,
+  var sum = 0.0;${eachElement("sum = sum + y[first + i] * dy[first + i];")}
+  let dot = treeSum(lane, sum);${eachElement("dx[first + i] = y[first + i] * (dy[first + i] - dot);")}`,
 );
 
 export const logSoftmaxGradientWgsl = rowKernel(
   ["y", "dy", "dx"],
   `
-  var sum = 0.0;${eachElement("sum = sum + dy[from + i];")}
-  let total = treeSum(lane, sum);${eachElement("dx[from + i] = dy[from + i] - exp(y[from + i]) * total;")}`,
+  var sum = 0.0;${eachElement("sum = sum + dy[first + i];")}
+  let total = treeSum(lane, sum);${eachElement("dx[first + i] = dy[first + i] - exp(y[first + i]) * total;")}`,
 );
 
 export const logSumExpGradientWgsl = rowKernel(
   ["x", "lse", "dy", "dx"],
-  eachElement("dx[from + i] = exp(x[from + i] - lse[row]) * dy[row];"),
+  eachElement("dx[first + i] = exp(x[first + i] - lse[row]) * dy[row];"),
 );

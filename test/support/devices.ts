@@ -1,8 +1,9 @@
 // The devices that tests run on: the cpu always; the software adapter of WebGPU where Mesa's
 // Vulkan is installed (test/install-software-vulkan.sh), otherwise named as skipped.
-import { afterAll, describe } from "bun:test";
-import type { Device } from "../../src/device/device.ts";
+import { afterAll, describe, test } from "bun:test";
 import { openCpuDevice } from "../../src/device/cpu/cpu_device.ts";
+import type { Device } from "../../src/device/device.ts";
+import { webgpu } from "./webgpu.ts";
 
 /** Products by our own kernels, whatever BLAS is installed: what a bare machine runs. */
 const wasm = await openCpuDevice({ blas: "none" });
@@ -15,6 +16,7 @@ afterAll(async () => {
 
 const devices: { name: string; device: Device }[] = [{ name: "cpu (wasm)", device: wasm }];
 if (!("reason" in blas.blas)) devices.push({ name: "cpu (blas)", device: blas });
+if (!("reason" in webgpu)) devices.push({ name: "webgpu", device: webgpu });
 
 /** The device of tests that need just one. */
 export const cpu: Device = wasm;
@@ -22,4 +24,5 @@ export const cpu: Device = wasm;
 /** Registers a group of tests for each device that is present. */
 export function onEveryDevice(body: (device: Device, name: string) => void): void {
   for (const { name, device } of devices) describe(name, () => body(device, name));
+  if ("reason" in webgpu) test.skip(`webgpu (${webgpu.reason})`, () => {});
 }
