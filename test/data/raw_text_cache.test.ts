@@ -1,9 +1,10 @@
 import { expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { loadLanguagePairs, openLanguagePairFolder } from "../../src/data/load_language_pairs.ts";
 import { prepareRawText, type RawTextOptions } from "../../src/data/raw_text_cache.ts";
+import { findRawText } from "../../src/data/raw_text_folder.ts";
 import { spaceTokenizer } from "../../src/data/tokenizer/space_tokenizer.ts";
 import { goldenTest, readGolden } from "../support/golden.ts";
 
@@ -63,6 +64,24 @@ test("prepareRawText() leaves nothing behind when the text is refused", async ()
   writeFileSync(`${options.trainpref}.en`, "only one line\n");
   await expect(prepareRawText(options)).rejects.toThrow("train.de:2: the line has no partner");
   expect(readdirSync(options.cache ?? "")).toEqual([]);
+});
+
+test("findRawText() finds the splits of a folder of text", async () => {
+  const { trainpref } = corpus();
+  const folder = dirname(trainpref);
+  writeFileSync(join(folder, "valid1.en"), "x\n");
+  const found = findRawText(folder, "en");
+  expect(found).toEqual({
+    sourceLang: "en",
+    targetLang: "de",
+    trainpref,
+    validpref: `${join(folder, "valid")},${join(folder, "valid1")}`,
+    testpref: undefined,
+  });
+  expect(() => findRawText(folder)).toThrow("which of de, en is translated into which");
+  expect(findRawText(join(folder, "nothing"))).toBeUndefined();
+  const { folder: binarised } = await prepareRawText(corpus());
+  expect(findRawText(binarised, "en", "de")).toBeUndefined();
 });
 
 goldenTest(
