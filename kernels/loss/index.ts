@@ -1,0 +1,164 @@
+// Losses over a vocabulary, fused with the log-softmax before them.
+import { f32, ShapeError, sameShape, type TensorSpec } from "../../src/tensor/shape.ts";
+import { apply, applyAll, scalar, type Tensor } from "../../src/tensor/tensor.ts";
+import type { CpuDispatch, Op } from "../op.ts";
+import { accuracyExamples, lossExamples, lossGradientExamples } from "./examples.ts";
+import {
+  accuracyReference,
+  labelSmoothedNllReference,
+  lossGradientReference,
+} from "./reference.ts";
+import { accuracyWgsl, lossGradientWgsl, lossWgsl } from "./wgsl.ts";
+
+export interface LossAttributes {
+  /** Probability taken from the target and spread over the other V - 1 tokens. */
+  readonly epsilon: number;
+  /** Rows with this target cost nothing. */
+  readonly padding: number;
+}
+
+export interface LossGradientAttributes extends LossAttributes {
+  /** The gradient of the plain sum is an input too. */
+  readonly nll: boolean;
+}
+
+export type AccuracyAttributes = Pick<LossAttributes, "padding">;
+
+/** @throws ShapeError unless logits are (N, V), V >= 2, and target is i32 (N). */
+function checkRows(op: string, inputs: readonly TensorSpec[]): void {
+  const [logits, target] = inputs;
+  const [N, V] = logits.shape;
+  if (logits.shape.length !== 2 || logits.dtype !== "f32") {
+    throw new ShapeError(op, inputs, "logits must be f32 (N, V)");
+  }
+  if (V < 2) throw new ShapeError(op, inputs, "a vocabulary has at least 2 tokens");
+  if (target.dtype !== "i32" || !sameShape(target.shape, [N])) {
+    throw new ShapeError(op, inputs, `target must be i32(${N})`);
+  }
+}
+
+/** Second dispatch of the sums: row pairs into two scalars. */
+const sumPairs = (N: number): CpuDispatch => ({
+  kernel: "loss_sum_pairs",
+  arguments: [{ shared: "pairs", bytes: 8 * N }, { output: 0 }, { output: 1 }, { i32: N }],
+  work: 1,
+});
+
+const lossOp: Op<LossAttributes> = {
+  name: "label_smoothed_nll",
+  // logits (N, V), target (N) -> loss (), nll (), lse (N)
+  infer(_, inputs) {
+    checkRows("label_smoothed_nll", inputs);
+    return [f32(), f32(), f32(inputs[0].shape[0])];
+  },
+  gradient({ attributes, inputs: [logits, target], outputs: [, , lse] }, [dloss, dnll]) {
+    if (!dloss && !dnll) return [];
+    const operands = [logits, target, lse, dloss ?? scalar(0), ...(dnll ? [dnll] : [])];
+    return [apply(lossGradientOp, { ...attributes, nll: dnll !== undefined }, ...operands)];
+  },
+  reference: labelSmoothedNllReference,
+  cpu({ attributes: { epsilon, padding }, inputs: [logits] }) {
+    const [N, V] = logits.shape;
+    return [
+      {
+        kernel: "loss_rows",
+        arguments: [
+          ...[{ input: 0 }, { input: 1 }, { output: 2 }, { shared: "pairs", bytes: 8 * N }],
+          ...[{ i32: V }, { f32: epsilon }, { i32: padding }],
+        ],
+        work: N,
+      },
+      sumPairs(N),
+    ];
+  },
+  webgpu: lossWgsl,
+  examples: lossExamples,
+};
+
+const lossGradientOp: Op<LossGradientAttributes> = {
+  name: "label_smoothed_nll_gradient",
+  // logits, target, lse, dloss (), [dnll ()] -> dlogits
+  infer: (_, [logits]) => [logits],
+  reference: lossGradientReference,
+  cpu({ attributes: { epsilon, padding, nll }, inputs: [logits] }) {
+    const [N, V] = logits.shape;
+    return {
+      kernel: "loss_gradient",
+      arguments: [
+        ...[0, 1, 2, 3].map((input) => ({ input })),
+        ...[nll ? { input: 4 } : { i32: 0 }, { output: 0 }],
+        ...[{ i32: V }, { f32: epsilon }, { i32: padding }],
+      ],
+      work: N,
+    };
+  },
+  webgpu: lossGradientWgsl,
+  inPlace: [[0, 0]],
+  examples: lossGradientExamples,
+};
+
+const accuracyOp: Op<AccuracyAttributes> = {
+  name: "accuracy",
+  // logits (N, V), target (N) -> correct (), total ()
+  infer(_, inputs) {
+    checkRows("accuracy", inputs);
+    return [f32(), f32()];
+  },
+  reference: accuracyReference,
+  cpu({ attributes: { padding }, inputs: [logits] }) {
+    const [N, V] = logits.shape;
+    return [
+      {
+        kernel: "loss_count_rows",
+        arguments: [
+          ...[{ input: 0 }, { input: 1 }, { shared: "pairs", bytes: 8 * N }],
+          ...[{ i32: V }, { i32: padding }],
+        ],
+        work: N,
+      },
+      sumPairs(N),
+    ];
+  },
+  webgpu: accuracyWgsl,
+  examples: accuracyExamples,
+};
+
+/**
+ * Label-smoothed negative log-likelihood, summed over rows that are not padding, in nats:
+ * (1 - e - e/(V-1)) * -logp[target] + e/(V-1) * sum_v -logp[v].
+ *
+ * @param logits (N, V), f32. The gradient takes their storage when nobody else needs them.
+ * @param target (N), i32 in [0, V); rows equal to `padding` cost nothing and get no gradient.
+ * @returns [loss, nll], scalars f32: with smoothing, and -logp[target] alone. Divide by
+ * sample_size, never by N.
+ * @throws ShapeError if the row counts differ. No broadcasting here.
+ *
+ * Source: Szegedy et al. 2016, section 7; smoothing mass e/(V-1) as fairseq 0.12.
+ */
+export function labelSmoothedNll(
+  logits: Tensor,
+  target: Tensor,
+  { epsilon, padding }: LossAttributes,
+): [loss: Tensor, nll: Tensor] {
+  const [loss, nll] = applyAll(lossOp, { epsilon, padding }, logits, target);
+  return [loss, nll];
+}
+
+/**
+ * How many rows have their largest logit at the target (the first of equal ones counts), and how
+ * many rows are not padding. No gradient.
+ *
+ * @param logits (N, V), f32. @param target (N), i32.
+ * @returns [correct, total], scalars f32: whole numbers, exact below 2^24.
+ * @throws ShapeError as labelSmoothedNll.
+ */
+export function accuracy(
+  logits: Tensor,
+  target: Tensor,
+  { padding }: AccuracyAttributes,
+): [correct: Tensor, total: Tensor] {
+  const [correct, total] = applyAll(accuracyOp, { padding }, logits, target);
+  return [correct, total];
+}
+
+export const lossOps = [lossOp, lossGradientOp, accuracyOp] as readonly Op<unknown>[];

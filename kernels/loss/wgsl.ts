@@ -1,0 +1,189 @@
+// Losses in WGSL.
+//
+// Memory: reads the inputs, overwrites the outputs; dlogits may be logits.
+// Work: one workgroup per row for its loss or count, then one workgroup for the sums over rows; the
+// gradient one workgroup per row. Tree reductions in fixed order.
+import type { GpuBinding, GpuDispatch, GpuFacts, OpSpec } from "../op.ts";
+import {
+  declareBindings,
+  ENTRY,
+  foldWorkgroups,
+  GROUP_INDEX,
+  packParams,
+  TREE_MAX_WGSL,
+  TREE_SUM_WGSL,
+  WORKGROUP_SIZE,
+} from "../wgsl.ts";
+import type { AccuracyAttributes, LossAttributes, LossGradientAttributes } from "./index.ts";
+
+const eachLogit = (body: string): string => `
+  for (var v = lane; v < V; v = v + ${WORKGROUP_SIZE}u) { ${body} }`;
+
+/** Start of a kernel whose workgroups are rows. */
+const ROW = `
+  let row = ${GROUP_INDEX};
+  if (row >= params[0].x) { return; }
+  let V = params[0].y;
+  let from = row * V;
+  let y = target_[row];
+  let counted = y != bitcast<i32>(params[0].z);
+  let epsilon = bitcast<f32>(params[0].w);
+  let smoothed = epsilon / (f32(V) - 1.0);`;
+
+const paramsOf = (N: number, V: number, padding: number, epsilon: number): Uint32Array =>
+  packParams(N, V, padding >>> 0, { f32: epsilon });
+
+/** first and second () from pairs (N, 2). */
+function sumPairs(pairs: GpuBinding, N: number): GpuDispatch {
+  return {
+    code: `${declareBindings(
+      ["pairs", "first", "second"].map((name) => [name, "f32"] as const),
+      1,
+    )}
+${TREE_SUM_WGSL}
+${ENTRY} {
+  var a = 0.0;
+  var b = 0.0;
+  if (${GROUP_INDEX} == 0u) {
+    for (var row = lane; row < params[0].x; row = row + ${WORKGROUP_SIZE}u) {
+      a = a + pairs[2u * row];
+      b = b + pairs[2u * row + 1u];
+    }
+  }
+  let firstSum = treeSum(lane, a);
+  let secondSum = treeSum(lane, b);
+  if (lane == 0u) { first[0] = firstSum; second[0] = secondSum; }
+}`,
+    bindings: [pairs, { output: 0 }, { output: 1 }],
+    params: packParams(N),
+    workgroups: [1, 1, 1],
+  };
+}
+
+const pairsOf = (N: number): GpuBinding => ({ shared: "pairs", bytes: Math.max(8, 8 * N) });
+
+export function lossWgsl(
+  { attributes: { epsilon, padding }, inputs: [logits] }: OpSpec<LossAttributes>,
+  facts: GpuFacts,
+): GpuDispatch[] {
+  const [N, V] = logits.shape;
+  const pairs = pairsOf(N);
+  const arrays = [
+    ["logits", "f32"],
+    ["target_", "i32"],
+    ["lse", "f32"],
+    ["pairs", "f32"],
+  ] as const;
+  const code = `${declareBindings(arrays, 1)}
+${TREE_MAX_WGSL}${TREE_SUM_WGSL}
+${ENTRY} {${ROW}
+  var highest = -3.0e38;${eachLogit("highest = max(highest, logits[from + v]);")}
+  let top = treeMax(lane, highest);
+  var sum = 0.0;
+  var below = 0.0;${eachLogit(`let d = logits[from + v] - top;
+    sum = sum + exp(d);
+    below = below - d;`)}
+  let log_ = log(treeSum(lane, sum));
+  // Sum of -log p over the vocabulary, from distances to the top: no cancellation.
+  let all = treeSum(lane, below) + f32(V) * log_;
+  if (lane == 0u) {
+    if (counted) {
+      let nll = top - logits[from + u32(y)] + log_;
+      lse[row] = top + log_;
+      pairs[2u * row] = (1.0 - epsilon - smoothed) * nll + smoothed * all;
+      pairs[2u * row + 1u] = nll;
+    } else {
+      lse[row] = 0.0;
+      pairs[2u * row] = 0.0;
+      pairs[2u * row + 1u] = 0.0;
+    }
+  }
+}`;
+  return [
+    {
+      code,
+      bindings: [{ input: 0 }, { input: 1 }, { output: 2 }, pairs],
+      params: paramsOf(N, V, padding, epsilon),
+      workgroups: foldWorkgroups(N, facts),
+    },
+    sumPairs(pairs, N),
+  ];
+}
+
+export function lossGradientWgsl(
+  { attributes: { epsilon, padding, nll }, inputs: [logits] }: OpSpec<LossGradientAttributes>,
+  facts: GpuFacts,
+): GpuDispatch {
+  const [N, V] = logits.shape;
+  const arrays: [string, "f32" | "i32"][] = [
+    ["logits", "f32"],
+    ["target_", "i32"],
+    ["lse", "f32"],
+    ["dloss", "f32"],
+  ];
+  if (nll) arrays.push(["dnll", "f32"]);
+  const inputs = arrays.map((_, input) => ({ input }));
+  arrays.push(["dlogits", "f32"]);
+  const code = `${declareBindings(arrays, 1)}
+${ENTRY} {${ROW}
+  let dl = dloss[0];
+  let dn = ${nll ? "dnll[0]" : "0.0"};
+  let peak = dl * (1.0 - epsilon - smoothed) + dn;
+  let shift = lse[row];${eachLogit(`
+    var g = 0.0;
+    if (counted) {
+      g = exp(logits[from + v] - shift) * (dl + dn) - dl * smoothed;
+      if (i32(v) == y) { g = g - peak; }
+    }
+    dlogits[from + v] = g;`)}
+}`;
+  return {
+    code,
+    bindings: [...inputs, { output: 0 }],
+    params: paramsOf(N, V, padding, epsilon),
+    workgroups: foldWorkgroups(N, facts),
+  };
+}
+
+export function accuracyWgsl(
+  { attributes: { padding }, inputs: [logits] }: OpSpec<AccuracyAttributes>,
+  facts: GpuFacts,
+): GpuDispatch[] {
+  const [N, V] = logits.shape;
+  const pairs = pairsOf(N);
+  const arrays = [
+    ["logits", "f32"],
+    ["target_", "i32"],
+    ["pairs", "f32"],
+  ] as const;
+  const code = `${declareBindings(arrays, 1)}
+${TREE_SUM_WGSL}
+${ENTRY} {
+  let row = ${GROUP_INDEX};
+  if (row >= params[0].x) { return; }
+  let V = params[0].y;
+  let from = row * V;
+  let y = target_[row];
+  let counted = y != bitcast<i32>(params[0].z);
+  var rivals = 0.0;
+  if (counted) {
+    let value = logits[from + u32(y)];${eachLogit(`
+      let x = logits[from + v];
+      if (x > value || (x == value && i32(v) < y)) { rivals = rivals + 1.0; }`)}
+  }
+  let better = treeSum(lane, rivals);
+  if (lane == 0u) {
+    pairs[2u * row] = select(0.0, 1.0, counted && better == 0.0);
+    pairs[2u * row + 1u] = select(0.0, 1.0, counted);
+  }
+}`;
+  return [
+    {
+      code,
+      bindings: [{ input: 0 }, { input: 1 }, pairs],
+      params: paramsOf(N, V, padding, 0),
+      workgroups: foldWorkgroups(N, facts),
+    },
+    sumPairs(pairs, N),
+  ];
+}
