@@ -1,0 +1,94 @@
+// Optimisers in WGSL.
+//
+// Memory: reads the inputs, overwrites the outputs, which may be the inputs that the op names.
+// Work: one invocation per element.
+import { sizeOf } from "../../src/tensor/shape.ts";
+import type { GpuDispatch, GpuFacts, NoAttributes, OpSpec } from "../op.ts";
+import { declareBindings, ELEMENT_INDEX, ENTRY, elementWorkgroups, packParams } from "../wgsl.ts";
+import type { ClipAttributes } from "./index.ts";
+
+/** Compilers may assume that there is no NaN: look at the exponent's bits. */
+const FINITE = `
+fn finite(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u; }
+`;
+
+const floats = (names: readonly string[]): string =>
+  declareBindings(
+    names.map((name) => [name, "f32"] as const),
+    1,
+  );
+
+export function adamWgsl({ inputs }: OpSpec<NoAttributes>, facts: GpuFacts): GpuDispatch {
+  const n = sizeOf(inputs[0].shape);
+  const names = ["p", "gradient", "m", "v", "scalars", "multiplier", "newP", "newM", "newV"];
+  const code = `${floats(names)}
+${FINITE}
+${ENTRY} {
+  let i = ${ELEMENT_INDEX};
+  if (i >= params[0].x) { return; }
+  let factor = multiplier[0];
+  var first = m[i];
+  var second = v[i];
+  var value = p[i];
+  if (finite(factor)) {
+    let lr = scalars[0];
+    let g = gradient[i] * factor;
+    first = scalars[1] * first + (1.0 - scalars[1]) * g;
+    second = scalars[2] * second + (1.0 - scalars[2]) * g * g;
+    value = value - lr * scalars[4] * value;
+    let step = lr * sqrt(scalars[6]) / scalars[5];
+    value = value - step * (first / (sqrt(second) + scalars[3]));
+  }
+  newM[i] = first;
+  newV[i] = second;
+  newP[i] = value;
+}`;
+  return {
+    code,
+    bindings: [
+      ...[0, 1, 2, 3, 4, 5].map((input) => ({ input })),
+      ...[0, 1, 2].map((output) => ({ output })),
+    ],
+    params: packParams(n),
+    workgroups: elementWorkgroups(n, facts),
+  };
+}
+
+export function clipCoefficientWgsl({
+  attributes: { maxNorm },
+}: OpSpec<ClipAttributes>): GpuDispatch {
+  const code = `${floats(["squareSum", "multiplier", "coefficient"])}
+${FINITE}
+${ENTRY} {
+  if (${ELEMENT_INDEX} > 0u) { return; }
+  let factor = multiplier[0];
+  let norm = sqrt(squareSum[0]) * factor;
+  let maxNorm = bitcast<f32>(params[0].x);
+  var result = factor;
+  if (maxNorm > 0.0) { result = factor * min(1.0, maxNorm / (norm + 1e-6)); }
+  if (!finite(norm)) { result = bitcast<f32>(params[0].y); }
+  coefficient[0] = result;
+}`;
+  return {
+    code,
+    bindings: [{ input: 0 }, { input: 1 }, { output: 0 }],
+    params: packParams({ f32: maxNorm }, { f32: Number.NaN }),
+    workgroups: [1, 1, 1],
+  };
+}
+
+export function emaWgsl({ inputs }: OpSpec<NoAttributes>, facts: GpuFacts): GpuDispatch {
+  const n = sizeOf(inputs[0].shape);
+  const code = `${floats(["average", "parameter", "decay", "newAverage"])}
+${ENTRY} {
+  let i = ${ELEMENT_INDEX};
+  if (i >= params[0].x) { return; }
+  newAverage[i] = decay[0] * average[i] + (1.0 - decay[0]) * parameter[i];
+}`;
+  return {
+    code,
+    bindings: [{ input: 0 }, { input: 1 }, { input: 2 }, { output: 0 }],
+    params: packParams(n),
+    workgroups: elementWorkgroups(n, facts),
+  };
+}
