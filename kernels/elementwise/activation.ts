@@ -4,7 +4,7 @@ import { apply, type Tensor } from "../../src/tensor/tensor.ts";
 import type { NoAttributes, Op } from "../op.ts";
 import { activationGradientExamples } from "./examples.ts";
 import { activationGradientReference } from "./reference.ts";
-import { UNARY, UNARY_GRAIN, unaryOp } from "./unary.ts";
+import { UNARY_GRAIN, unaryOp } from "./unary.ts";
 import { activationGradientWgsl } from "./wgsl.ts";
 
 /** The functions behind the names. */
@@ -43,8 +43,8 @@ const activationGradientOp: Op<ActivationGradient> = {
   },
   reference: ({ activation }, inputs) => [activationGradientReference(activation, inputs)],
   cpu: ({ attributes: { activation }, inputs: [saved] }) => ({
-    kernel: "elementwise_activation_gradient",
-    arguments: [{ i32: UNARY.indexOf(activation) }, { input: 0 }, { input: 1 }, { output: 0 }],
+    kernel: `elementwise_${activation}_gradient`,
+    arguments: [{ input: 0 }, { input: 1 }, { output: 0 }],
     work: sizeOf(saved.shape),
     grain: UNARY_GRAIN,
   }),

@@ -65,23 +65,86 @@ function combineSpan(op: i32, a: usize, b: usize, y: usize, aStep: i32, bStep: i
   }
 }
 
+// One function per op: the compiler drops the other branches of combine() only where the op is a
+// constant of the whole function.
+
+function addF32(a: usize, b: usize, y: usize, aStep: i32, bStep: i32, n: i32): void {
+  combineSpan(ADD, a, b, y, aStep, bStep, n);
+}
+
+function subF32(a: usize, b: usize, y: usize, aStep: i32, bStep: i32, n: i32): void {
+  combineSpan(SUB, a, b, y, aStep, bStep, n);
+}
+
+function mulF32(a: usize, b: usize, y: usize, aStep: i32, bStep: i32, n: i32): void {
+  combineSpan(MUL, a, b, y, aStep, bStep, n);
+}
+
+function divF32(a: usize, b: usize, y: usize, aStep: i32, bStep: i32, n: i32): void {
+  combineSpan(DIV, a, b, y, aStep, bStep, n);
+}
+
+function maximumF32(a: usize, b: usize, y: usize, aStep: i32, bStep: i32, n: i32): void {
+  combineSpan(MAXIMUM, a, b, y, aStep, bStep, n);
+}
+
+function minimumF32(a: usize, b: usize, y: usize, aStep: i32, bStep: i32, n: i32): void {
+  combineSpan(MINIMUM, a, b, y, aStep, bStep, n);
+}
+
+function equalF32(a: usize, b: usize, y: usize, aStep: i32, bStep: i32, n: i32): void {
+  combineSpan(EQUAL, a, b, y, aStep, bStep, n);
+}
+
+function lessF32(a: usize, b: usize, y: usize, aStep: i32, bStep: i32, n: i32): void {
+  combineSpan(LESS, a, b, y, aStep, bStep, n);
+}
+
+function addI32(a: usize, b: usize, y: usize, aStep: i32, bStep: i32, n: i32): void {
+  combineSpan(INTEGER + ADD, a, b, y, aStep, bStep, n);
+}
+
+function subI32(a: usize, b: usize, y: usize, aStep: i32, bStep: i32, n: i32): void {
+  combineSpan(INTEGER + SUB, a, b, y, aStep, bStep, n);
+}
+
+function mulI32(a: usize, b: usize, y: usize, aStep: i32, bStep: i32, n: i32): void {
+  combineSpan(INTEGER + MUL, a, b, y, aStep, bStep, n);
+}
+
+function maximumI32(a: usize, b: usize, y: usize, aStep: i32, bStep: i32, n: i32): void {
+  combineSpan(INTEGER + MAXIMUM, a, b, y, aStep, bStep, n);
+}
+
+function minimumI32(a: usize, b: usize, y: usize, aStep: i32, bStep: i32, n: i32): void {
+  combineSpan(INTEGER + MINIMUM, a, b, y, aStep, bStep, n);
+}
+
+function equalI32(a: usize, b: usize, y: usize, aStep: i32, bStep: i32, n: i32): void {
+  combineSpan(INTEGER + EQUAL, a, b, y, aStep, bStep, n);
+}
+
+function lessI32(a: usize, b: usize, y: usize, aStep: i32, bStep: i32, n: i32): void {
+  combineSpan(INTEGER + LESS, a, b, y, aStep, bStep, n);
+}
+
 function span(op: i32, a: usize, b: usize, y: usize, aStep: i32, bStep: i32, n: i32): void {
   switch (op) {
-    case ADD: return combineSpan(ADD, a, b, y, aStep, bStep, n);
-    case SUB: return combineSpan(SUB, a, b, y, aStep, bStep, n);
-    case MUL: return combineSpan(MUL, a, b, y, aStep, bStep, n);
-    case DIV: return combineSpan(DIV, a, b, y, aStep, bStep, n);
-    case MAXIMUM: return combineSpan(MAXIMUM, a, b, y, aStep, bStep, n);
-    case MINIMUM: return combineSpan(MINIMUM, a, b, y, aStep, bStep, n);
-    case EQUAL: return combineSpan(EQUAL, a, b, y, aStep, bStep, n);
-    case LESS: return combineSpan(LESS, a, b, y, aStep, bStep, n);
-    case INTEGER + ADD: return combineSpan(INTEGER + ADD, a, b, y, aStep, bStep, n);
-    case INTEGER + SUB: return combineSpan(INTEGER + SUB, a, b, y, aStep, bStep, n);
-    case INTEGER + MUL: return combineSpan(INTEGER + MUL, a, b, y, aStep, bStep, n);
-    case INTEGER + MAXIMUM: return combineSpan(INTEGER + MAXIMUM, a, b, y, aStep, bStep, n);
-    case INTEGER + MINIMUM: return combineSpan(INTEGER + MINIMUM, a, b, y, aStep, bStep, n);
-    case INTEGER + EQUAL: return combineSpan(INTEGER + EQUAL, a, b, y, aStep, bStep, n);
-    case INTEGER + LESS: return combineSpan(INTEGER + LESS, a, b, y, aStep, bStep, n);
+    case ADD: return addF32(a, b, y, aStep, bStep, n);
+    case SUB: return subF32(a, b, y, aStep, bStep, n);
+    case MUL: return mulF32(a, b, y, aStep, bStep, n);
+    case DIV: return divF32(a, b, y, aStep, bStep, n);
+    case MAXIMUM: return maximumF32(a, b, y, aStep, bStep, n);
+    case MINIMUM: return minimumF32(a, b, y, aStep, bStep, n);
+    case EQUAL: return equalF32(a, b, y, aStep, bStep, n);
+    case LESS: return lessF32(a, b, y, aStep, bStep, n);
+    case INTEGER + ADD: return addI32(a, b, y, aStep, bStep, n);
+    case INTEGER + SUB: return subI32(a, b, y, aStep, bStep, n);
+    case INTEGER + MUL: return mulI32(a, b, y, aStep, bStep, n);
+    case INTEGER + MAXIMUM: return maximumI32(a, b, y, aStep, bStep, n);
+    case INTEGER + MINIMUM: return minimumI32(a, b, y, aStep, bStep, n);
+    case INTEGER + EQUAL: return equalI32(a, b, y, aStep, bStep, n);
+    case INTEGER + LESS: return lessI32(a, b, y, aStep, bStep, n);
   }
 }
 

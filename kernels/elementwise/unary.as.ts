@@ -8,7 +8,6 @@ import {
   geluAccurateSlope, geluAccuratev, geluSlope, geluv, reluv, swishSlope, swishv,
 } from "./activations.as";
 
-// Numbers of the ops, as in unary.ts.
 const NEG: i32 = 0;
 const EXP: i32 = 1;
 const LOG: i32 = 2;
@@ -58,36 +57,85 @@ function evaluate(op: i32, x: v128): v128 {
 }
 
 @inline
-function evaluateSpan(op: i32, x: usize, y: usize, n: i32): void {
+function evaluateSpan(op: i32, x: usize, y: usize, start: i32, end: i32): void {
+  x += <usize>start << 2;
+  y += <usize>start << 2;
+  const n = end - start;
   const bytes = <usize>(n & ~3) << 2;
   const tail = n & 3;
   for (let at: usize = 0; at < bytes; at += 16) v128.store(y + at, evaluate(op, v128.load(x + at)));
   if (tail) storeTail(y + bytes, evaluate(op, loadTail(x + bytes, tail, 1)), tail);
 }
 
-export function elementwise_unary(op: i32, x: usize, y: usize, start: i32, end: i32): void {
-  x += <usize>start << 2;
-  y += <usize>start << 2;
-  const n = end - start;
-  switch (op) {
-    case NEG: return evaluateSpan(NEG, x, y, n);
-    case EXP: return evaluateSpan(EXP, x, y, n);
-    case LOG: return evaluateSpan(LOG, x, y, n);
-    case SQRT: return evaluateSpan(SQRT, x, y, n);
-    case RECIPROCAL: return evaluateSpan(RECIPROCAL, x, y, n);
-    case ABS: return evaluateSpan(ABS, x, y, n);
-    case SQUARE: return evaluateSpan(SQUARE, x, y, n);
-    case SIGN: return evaluateSpan(SIGN, x, y, n);
-    case RELU: return evaluateSpan(RELU, x, y, n);
-    case GELU: return evaluateSpan(GELU, x, y, n);
-    case GELU_ACCURATE: return evaluateSpan(GELU_ACCURATE, x, y, n);
-    case TANH: return evaluateSpan(TANH, x, y, n);
-    case SIGMOID: return evaluateSpan(SIGMOID, x, y, n);
-    case SWISH: return evaluateSpan(SWISH, x, y, n);
-    case RELU_SQUARED: return evaluateSpan(RELU_SQUARED, x, y, n);
-    case TO_F32: return evaluateSpan(TO_F32, x, y, n);
-    case TO_I32: return evaluateSpan(TO_I32, x, y, n);
-  }
+// One export per op: the compiler drops the other branches of evaluate() only where the op is a constant
+// of the whole function.
+
+export function elementwise_neg(x: usize, y: usize, start: i32, end: i32): void {
+  evaluateSpan(NEG, x, y, start, end);
+}
+
+export function elementwise_exp(x: usize, y: usize, start: i32, end: i32): void {
+  evaluateSpan(EXP, x, y, start, end);
+}
+
+export function elementwise_log(x: usize, y: usize, start: i32, end: i32): void {
+  evaluateSpan(LOG, x, y, start, end);
+}
+
+export function elementwise_sqrt(x: usize, y: usize, start: i32, end: i32): void {
+  evaluateSpan(SQRT, x, y, start, end);
+}
+
+export function elementwise_reciprocal(x: usize, y: usize, start: i32, end: i32): void {
+  evaluateSpan(RECIPROCAL, x, y, start, end);
+}
+
+export function elementwise_abs(x: usize, y: usize, start: i32, end: i32): void {
+  evaluateSpan(ABS, x, y, start, end);
+}
+
+export function elementwise_square(x: usize, y: usize, start: i32, end: i32): void {
+  evaluateSpan(SQUARE, x, y, start, end);
+}
+
+export function elementwise_sign(x: usize, y: usize, start: i32, end: i32): void {
+  evaluateSpan(SIGN, x, y, start, end);
+}
+
+export function elementwise_relu(x: usize, y: usize, start: i32, end: i32): void {
+  evaluateSpan(RELU, x, y, start, end);
+}
+
+export function elementwise_gelu(x: usize, y: usize, start: i32, end: i32): void {
+  evaluateSpan(GELU, x, y, start, end);
+}
+
+export function elementwise_gelu_accurate(x: usize, y: usize, start: i32, end: i32): void {
+  evaluateSpan(GELU_ACCURATE, x, y, start, end);
+}
+
+export function elementwise_tanh(x: usize, y: usize, start: i32, end: i32): void {
+  evaluateSpan(TANH, x, y, start, end);
+}
+
+export function elementwise_sigmoid(x: usize, y: usize, start: i32, end: i32): void {
+  evaluateSpan(SIGMOID, x, y, start, end);
+}
+
+export function elementwise_swish(x: usize, y: usize, start: i32, end: i32): void {
+  evaluateSpan(SWISH, x, y, start, end);
+}
+
+export function elementwise_relu_squared(x: usize, y: usize, start: i32, end: i32): void {
+  evaluateSpan(RELU_SQUARED, x, y, start, end);
+}
+
+export function elementwise_to_f32(x: usize, y: usize, start: i32, end: i32): void {
+  evaluateSpan(TO_F32, x, y, start, end);
+}
+
+export function elementwise_to_i32(x: usize, y: usize, start: i32, end: i32): void {
+  evaluateSpan(TO_I32, x, y, start, end);
 }
 
 /** y = scale x + shift */
@@ -123,7 +171,11 @@ function slope(op: i32, saved: v128, dy: v128): v128 {
 }
 
 @inline
-function slopeSpan(op: i32, saved: usize, dy: usize, dx: usize, n: i32): void {
+function slopeSpan(op: i32, saved: usize, dy: usize, dx: usize, start: i32, end: i32): void {
+  saved += <usize>start << 2;
+  dy += <usize>start << 2;
+  dx += <usize>start << 2;
+  const n = end - start;
   const bytes = <usize>(n & ~3) << 2;
   const tail = n & 3;
   for (let at: usize = 0; at < bytes; at += 16) {
@@ -135,20 +187,44 @@ function slopeSpan(op: i32, saved: usize, dy: usize, dx: usize, n: i32): void {
   }
 }
 
-export function elementwise_activation_gradient(
-  op: i32, saved: usize, dy: usize, dx: usize, start: i32, end: i32,
+export function elementwise_relu_gradient(
+  saved: usize, dy: usize, dx: usize, start: i32, end: i32,
 ): void {
-  saved += <usize>start << 2;
-  dy += <usize>start << 2;
-  dx += <usize>start << 2;
-  const n = end - start;
-  switch (op) {
-    case RELU: return slopeSpan(RELU, saved, dy, dx, n);
-    case GELU: return slopeSpan(GELU, saved, dy, dx, n);
-    case GELU_ACCURATE: return slopeSpan(GELU_ACCURATE, saved, dy, dx, n);
-    case TANH: return slopeSpan(TANH, saved, dy, dx, n);
-    case SIGMOID: return slopeSpan(SIGMOID, saved, dy, dx, n);
-    case SWISH: return slopeSpan(SWISH, saved, dy, dx, n);
-    case RELU_SQUARED: return slopeSpan(RELU_SQUARED, saved, dy, dx, n);
-  }
+  slopeSpan(RELU, saved, dy, dx, start, end);
+}
+
+export function elementwise_gelu_gradient(
+  saved: usize, dy: usize, dx: usize, start: i32, end: i32,
+): void {
+  slopeSpan(GELU, saved, dy, dx, start, end);
+}
+
+export function elementwise_gelu_accurate_gradient(
+  saved: usize, dy: usize, dx: usize, start: i32, end: i32,
+): void {
+  slopeSpan(GELU_ACCURATE, saved, dy, dx, start, end);
+}
+
+export function elementwise_tanh_gradient(
+  saved: usize, dy: usize, dx: usize, start: i32, end: i32,
+): void {
+  slopeSpan(TANH, saved, dy, dx, start, end);
+}
+
+export function elementwise_sigmoid_gradient(
+  saved: usize, dy: usize, dx: usize, start: i32, end: i32,
+): void {
+  slopeSpan(SIGMOID, saved, dy, dx, start, end);
+}
+
+export function elementwise_swish_gradient(
+  saved: usize, dy: usize, dx: usize, start: i32, end: i32,
+): void {
+  slopeSpan(SWISH, saved, dy, dx, start, end);
+}
+
+export function elementwise_relu_squared_gradient(
+  saved: usize, dy: usize, dx: usize, start: i32, end: i32,
+): void {
+  slopeSpan(RELU_SQUARED, saved, dy, dx, start, end);
 }

@@ -7,27 +7,25 @@ import { affineExamples, castExamples, unaryExamples } from "./examples.ts";
 import { mapReference, unaryReference } from "./reference.ts";
 import { affineWgsl, unaryWgsl } from "./wgsl.ts";
 
-/** In the order of their numbers in unary.as.ts. */
-export const UNARY = [
-  "neg",
-  "exp",
-  "log",
-  "sqrt",
-  "reciprocal",
-  "abs",
-  "square",
-  "sign",
-  "relu",
-  "gelu",
-  "gelu_accurate",
-  "tanh",
-  "sigmoid",
-  "swish",
-  "relu_squared",
-  "to_f32",
-  "to_i32",
-] as const;
-export type Unary = (typeof UNARY)[number];
+/** The kernel of each is `elementwise_` and its name. */
+export type Unary =
+  | "neg"
+  | "exp"
+  | "log"
+  | "sqrt"
+  | "reciprocal"
+  | "abs"
+  | "square"
+  | "sign"
+  | "relu"
+  | "gelu"
+  | "gelu_accurate"
+  | "tanh"
+  | "sigmoid"
+  | "swish"
+  | "relu_squared"
+  | "to_f32"
+  | "to_i32";
 
 /** Elements that are worth a second thread. */
 export const UNARY_GRAIN = 2048;
@@ -40,8 +38,8 @@ function requireF32(op: string, x: TensorSpec): TensorSpec {
 }
 
 export const unaryCpu = (name: Unary, elements: number): CpuDispatch => ({
-  kernel: "elementwise_unary",
-  arguments: [{ i32: UNARY.indexOf(name) }, { input: 0 }, { output: 0 }],
+  kernel: `elementwise_${name}`,
+  arguments: [{ input: 0 }, { output: 0 }],
   work: elements,
   grain: UNARY_GRAIN,
 });

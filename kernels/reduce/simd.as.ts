@@ -60,10 +60,24 @@ function reduceSpanAs(kind: i32, x: usize, n: i32): f64 {
   return total;
 }
 
-function reduceSpan(kind: i32, x: usize, n: i32): f64 {
-  if (kind == SUM) return reduceSpanAs(SUM, x, n);
-  if (kind == MAX) return reduceSpanAs(MAX, x, n);
+// One function per kind: the compiler drops the other branches of join() only where the kind is a
+// constant of the whole function.
+
+function sumSpan(x: usize, n: i32): f64 {
+  return reduceSpanAs(SUM, x, n);
+}
+
+function maxSpan(x: usize, n: i32): f64 {
+  return reduceSpanAs(MAX, x, n);
+}
+
+function squareSumSpan(x: usize, n: i32): f64 {
   return reduceSpanAs(SQUARE_SUM, x, n);
+}
+
+function reduceSpan(kind: i32, x: usize, n: i32): f64 {
+  if (kind == SUM) return sumSpan(x, n);
+  return kind == MAX ? maxSpan(x, n) : squareSumSpan(x, n);
 }
 
 /** y[row] from `length` neighbouring elements. Work: rows. */
@@ -135,6 +149,14 @@ function reduceColumnsAs(
   }
 }
 
+function sumColumns(x: usize, y: usize, length: i32, step: usize, columns: i32): void {
+  reduceColumnsAs(SUM, x, y, length, step, columns);
+}
+
+function maxColumns(x: usize, y: usize, length: i32, step: usize, columns: i32): void {
+  reduceColumnsAs(MAX, x, y, length, step, columns);
+}
+
 /** y (outer, inner) from x (outer, length, inner); sums and maxima only. Work: outer * inner. */
 export function reduce_columns(
   kind: i32, x: usize, y: usize, length: i32, inner: i32, first: i32, end: i32,
@@ -146,8 +168,8 @@ export function reduce_columns(
     const columns = min(inner - column, end - unit);
     const from = x + (<usize>outer * length * inner << 2) + (<usize>column << 2);
     const to = y + (<usize>unit << 2);
-    if (kind == SUM) reduceColumnsAs(SUM, from, to, length, step, columns);
-    else reduceColumnsAs(MAX, from, to, length, step, columns);
+    if (kind == SUM) sumColumns(from, to, length, step, columns);
+    else maxColumns(from, to, length, step, columns);
     unit += columns;
   }
 }
