@@ -1,8 +1,8 @@
 import { arch, availableParallelism, cpus, freemem, platform, release, totalmem } from "node:os";
 import process from "node:process";
 import { z } from "zod";
-import { command } from "./command.ts";
 import { version } from "../version.ts";
+import { command } from "./command.ts";
 
 /** One part of what `weft info` says: a heading and lines. Must not fail: what is missing is a line. */
 export type InfoSource = () => InfoSection | Promise<InfoSection>;

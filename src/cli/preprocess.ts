@@ -1,21 +1,6 @@
-import { z } from "zod";
-import { preprocess as schema } from "../config/schemas/preprocess.ts";
-import { DATASET_IMPLS } from "../data/indexed_dataset.ts";
+import { preprocess as config } from "../config/schemas/preprocess.ts";
 import { preprocess as run } from "../data/preprocess.ts";
 import { command } from "./command.ts";
-
-// fairseq writes further formats, and takes 0 for a dictionary that is not padded.
-const config = schema.extend({
-  dataset_impl: z
-    .enum(DATASET_IMPLS)
-    .default("mmap")
-    .describe("format to write; cached and lazy are fairseq's older one"),
-  padding_factor: z
-    .int()
-    .min(0)
-    .default(8)
-    .describe("pad the dictionary's size to a multiple of this (0 or 1: not at all)"),
-});
 
 export const preprocess = command({
   name: "preprocess",

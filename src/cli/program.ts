@@ -1,9 +1,9 @@
 import { didYouMean } from "../config/nearest.ts";
 import { UserError } from "../config/user_error.ts";
+import { version } from "../version.ts";
 import type { Command, ExitCode } from "./command.ts";
 import { overviewHelp } from "./help.ts";
 import type { Terminal } from "./terminal.ts";
-import { version } from "../version.ts";
 
 /** What the shell gets to know. */
 export const exitCode = { ok: 0, internalError: 1, userError: 2 } as const;

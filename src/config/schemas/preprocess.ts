@@ -43,14 +43,17 @@ export const preprocess = z.strictObject({
     .optional()
     .describe("alignments of the training text, for a word dictionary")
     .meta(file),
-  dataset_impl: z.enum(["raw", "mmap"]).default("mmap").describe("format to write"),
+  dataset_impl: z
+    .enum(["mmap", "cached", "lazy", "raw"])
+    .default("mmap")
+    .describe("format to write; cached and lazy are fairseq's older one"),
   joined_dictionary: z.boolean().default(false).describe("one dictionary for both languages"),
   only_source: z.boolean().default(false).describe("only the source language"),
   padding_factor: z
     .int()
-    .min(1)
+    .min(0)
     .default(8)
-    .describe("pad the dictionary's size to a multiple of this"),
+    .describe("pad the dictionary's size to a multiple of this (0 or 1: not at all)"),
   workers: z.int().min(1).default(1).describe("threads; the result is the same for any number"),
   dict_only: z.boolean().default(false).describe("write the dictionaries and stop"),
 });
