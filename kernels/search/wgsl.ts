@@ -1,0 +1,130 @@
+// The k best of each row in WGSL.
+//
+// Memory: reads x and bias, overwrites values, indices and lse.
+// Work: one workgroup per row; k rounds, each finds the best element behind the one before (in value, then
+// index) by a tree over 256 lanes. Ties go to the lower index in the tree too.
+// Cost: k reads of the row; a threshold scan would be the way up.
+import type { GpuDispatch, GpuFacts, OpSpec } from "../op.ts";
+import {
+  declareBindings,
+  ENTRY,
+  foldWorkgroups,
+  GROUP_INDEX,
+  packParams,
+  TREE_MAX_WGSL,
+  TREE_SUM_WGSL,
+  WORKGROUP_SIZE,
+} from "../wgsl.ts";
+import type { LogSoftmaxTopKAttributes, TopKAttributes } from "./index.ts";
+
+/** Marks a lane that found nothing. */
+const NONE = "0xffffffffu";
+
+const BEST = `
+var<workgroup> bestValues: array<f32, ${WORKGROUP_SIZE}>;
+var<workgroup> bestIndices: array<u32, ${WORKGROUP_SIZE}>;
+/** Whether (a, i) comes before (b, j): larger, or equal and earlier. NONE comes last. */
+fn precedes(a: f32, i: u32, b: f32, j: u32) -> bool {
+  if (i == ${NONE}) { return false; }
+  if (j == ${NONE}) { return true; }
+  return a > b || (a == b && i < j);
+}
+`;
+
+/** Rounds over `candidate(from, i)`; `result` is stored in place of the bare value. */
+const rounds = (result: string): string => `
+  var lastValue = 0.0;
+  var lastIndex = ${NONE};
+  for (var round = 0u; round < params[0].z; round = round + 1u) {
+    var value = 0.0;
+    var index = ${NONE};
+    for (var i = lane; i < V; i = i + ${WORKGROUP_SIZE}u) {
+      let x = candidate(from, i);
+      let left = lastIndex == ${NONE} || precedes(lastValue, lastIndex, x, i);
+      if (left && precedes(x, i, value, index)) { value = x; index = i; }
+    }
+    bestValues[lane] = value;
+    bestIndices[lane] = index;
+    workgroupBarrier();
+    for (var half = ${WORKGROUP_SIZE / 2}u; half > 0u; half = half / 2u) {
+      if (lane < half) {
+        let other = lane + half;
+        if (precedes(bestValues[other], bestIndices[other], bestValues[lane], bestIndices[lane])) {
+          bestValues[lane] = bestValues[other];
+          bestIndices[lane] = bestIndices[other];
+        }
+      }
+      workgroupBarrier();
+    }
+    lastValue = bestValues[0];
+    lastIndex = bestIndices[0];
+    workgroupBarrier();
+    if (lane == 0u) {
+      let at = row * params[0].z + round;
+      values[at] = ${result};
+      indices[at] = i32(lastIndex);
+    }
+  }`;
+
+const ROW = `
+  let row = ${GROUP_INDEX};
+  if (row >= params[0].x) { return; }
+  let V = params[0].y;
+  let from = row * V;`;
+
+export function topKWgsl(
+  { attributes: { k }, inputs: [x] }: OpSpec<TopKAttributes>,
+  facts: GpuFacts,
+): GpuDispatch {
+  const [N, V] = x.shape;
+  const arrays = [
+    ["x", "f32"],
+    ["values", "f32"],
+    ["indices", "i32"],
+  ] as const;
+  const code = `${declareBindings(arrays, 1)}
+${BEST}
+fn candidate(from: u32, i: u32) -> f32 { return x[from + i]; }
+${ENTRY} {${ROW}${rounds("lastValue")}
+}`;
+  return {
+    code,
+    bindings: [{ input: 0 }, { output: 0 }, { output: 1 }],
+    params: packParams(N, V, k),
+    workgroups: foldWorkgroups(N, facts),
+  };
+}
+
+export function logSoftmaxTopKWgsl(
+  { attributes: { k, temperature }, inputs }: OpSpec<LogSoftmaxTopKAttributes>,
+  facts: GpuFacts,
+): GpuDispatch {
+  const [N, V] = inputs[0].shape;
+  const arrays: [string, "f32" | "i32"][] = [["x", "f32"]];
+  if (inputs.length > 1) arrays.push(["bias", "f32"]);
+  arrays.push(["values", "f32"], ["indices", "i32"], ["lse", "f32"]);
+  const code = `${declareBindings(arrays, 1)}
+${BEST}${TREE_MAX_WGSL}${TREE_SUM_WGSL}
+fn scaled(from: u32, i: u32) -> f32 { return x[from + i] * bitcast<f32>(params[0].w); }
+fn candidate(from: u32, i: u32) -> f32 {
+  return scaled(from, i)${inputs.length > 1 ? " + bias[i]" : ""};
+}
+${ENTRY} {${ROW}
+  var highest = -3.0e38;
+  for (var i = lane; i < V; i = i + ${WORKGROUP_SIZE}u) { highest = max(highest, scaled(from, i)); }
+  let top = treeMax(lane, highest);
+  var sum = 0.0;
+  for (var i = lane; i < V; i = i + ${WORKGROUP_SIZE}u) { sum = sum + exp(scaled(from, i) - top); }
+  let rest = log(treeSum(lane, sum));
+  if (lane == 0u) { lse[row] = top + rest; }${rounds("lastValue - top - rest")}
+}`;
+  return {
+    code,
+    bindings: [
+      ...inputs.map((_, input) => ({ input })),
+      ...[0, 1, 2].map((output) => ({ output })),
+    ],
+    params: packParams(N, V, k, { f32: 1 / temperature }),
+    workgroups: foldWorkgroups(N, facts),
+  };
+}
