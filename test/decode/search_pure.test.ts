@@ -26,21 +26,25 @@ const names = hasFullGoldens
 const plain = names.filter((name) => !/^(constraints|ties)_/.test(name));
 
 for (const name of plain) {
-  goldenTest(`SequenceGenerator finds fairseq's hypotheses: ${name}`, "decode/pure", async () => {
-    const golden = readCase(name);
-    if (golden.error) {
-      await expect(runCase(golden)).rejects.toThrow(UserError);
-      return;
-    }
-    const { hypotheses } = await runCase(golden);
-    expectHypotheses(hypotheses, golden.hypos);
-    expect(hypotheses.flat().every((hypothesis) => hypothesis.complete)).toBe(true);
-  });
+  goldenTest(
+    `SequenceGenerator finds fairseq's hypotheses: ${name}`,
+    `decode/pure/${name}.json`,
+    async () => {
+      const golden = readCase(name);
+      if (golden.error) {
+        await expect(runCase(golden)).rejects.toThrow(UserError);
+        return;
+      }
+      const { hypotheses } = await runCase(golden);
+      expectHypotheses(hypotheses, golden.hypos);
+      expect(hypotheses.flat().every((hypothesis) => hypothesis.complete)).toBe(true);
+    },
+  );
 }
 
 for (const name of plain) {
   const title = `SequenceGenerator finds the same among a decoder's candidates: ${name}`;
-  goldenTest(title, "decode/pure", async () => {
+  goldenTest(title, `decode/pure/${name}.json`, async () => {
     const golden = readCase(name);
     if (golden.error) return;
     const fromRows = await runCase(golden);
@@ -54,7 +58,7 @@ for (const name of plain) {
 for (const name of names.filter((name) => name.startsWith("ties_"))) {
   goldenTest(
     `SequenceGenerator settles ties for the lower token: ${name}`,
-    "decode/pure",
+    `decode/pure/${name}.json`,
     async () => {
       const golden = readCase(name);
       const { hypotheses } = await runCase(golden);
@@ -100,7 +104,7 @@ function expectAtLeast(ours: Hypothesis[], theirs: PureCase["hypos"][number], li
 for (const name of names.filter((name) => name.startsWith("constraints_"))) {
   goldenTest(
     `lexicallyConstrainedSearch() finds fairseq's hypotheses: ${name}`,
-    "decode/pure",
+    `decode/pure/${name}.json`,
     async () => {
       const golden = readCase(name);
       const { hypotheses } = await runCase(golden);
@@ -121,7 +125,7 @@ for (const name of names.filter((name) => name.startsWith("constraints_"))) {
 
 goldenTest(
   "SequenceGenerator.beam is V - 1 where a wider one is asked for",
-  "decode/pure",
+  "decode/pure/beam50_clamped_to_vocab_minus_1.json",
   async () => {
     const { generator } = await runCase(readCase("beam50_clamped_to_vocab_minus_1"));
     expect(generator.beam).toBe(5);

@@ -48,19 +48,23 @@ test("TopK compares sums as float32, so that ties are those of float32", () => {
   expect([...top.indices]).toEqual([0, 1]);
 });
 
-goldenTest("repeatedNgramEnds() bans what fairseq's block module bans", "decode/pure", () => {
-  interface Block {
-    cases: { n: number; step: number; tokens: number[][]; banned: number[][] }[];
-  }
-  for (const { n, step, tokens, banned } of readGolden<Block>("decode/pure/ngram_block.json")
-    .cases) {
-    for (const [i, row] of tokens.entries()) {
-      const ends: number[] = [];
-      repeatedNgramEnds(Int32Array.from(row), step + 1, n, ends);
-      expect([...new Set(ends)].sort()).toEqual(banned[i]);
+goldenTest(
+  "repeatedNgramEnds() bans what fairseq's block module bans",
+  "decode/pure/ngram_block.json",
+  () => {
+    interface Block {
+      cases: { n: number; step: number; tokens: number[][]; banned: number[][] }[];
     }
-  }
-});
+    for (const { n, step, tokens, banned } of readGolden<Block>("decode/pure/ngram_block.json")
+      .cases) {
+      for (const [i, row] of tokens.entries()) {
+        const ends: number[] = [];
+        repeatedNgramEnds(Int32Array.from(row), step + 1, n, ends);
+        expect([...new Set(ends)].sort()).toEqual(banned[i]);
+      }
+    }
+  },
+);
 
 interface Automata {
   automata: {
@@ -76,7 +80,7 @@ interface Automata {
   pack: { constraints: number[][][]; packed: number[][] }[];
 }
 
-goldenTest("constraint automata walk as fairseq's do", "decode/pure", () => {
+goldenTest("constraint automata walk as fairseq's do", "decode/pure/constraint_states.json", () => {
   const { automata } = readGolden<Automata>("decode/pure/constraint_states.json");
   for (const { representation, constraints, tokens, ...golden } of automata) {
     const automaton = representation === "ordered" ? OrderedConstraints : UnorderedConstraints;
@@ -90,28 +94,36 @@ goldenTest("constraint automata walk as fairseq's do", "decode/pure", () => {
   }
 });
 
-goldenTest("unpackConstraints() reads fairseq's packed rows", "decode/pure", () => {
-  for (const { constraints, packed } of readGolden<Automata>("decode/pure/constraint_states.json")
-    .pack) {
-    expect(packed.map(unpackConstraints)).toEqual(constraints);
-  }
-});
-
-goldenTest("topPPool() keeps the tokens that fairseq keeps", "decode/pure", () => {
-  interface Filters {
-    filters: { topp?: number; kept: number[][][] }[];
-  }
-  const [rows] = Object.values(readTensors("decode/pure/sampling_filters.safetensors"));
-  const width = rows.shape[rows.shape.length - 1];
-  for (const { topp, kept } of readGolden<Filters>("decode/pure/sampling_filters.json").filters) {
-    if (topp === undefined) continue;
-    for (const [i, wanted] of kept.flat().entries()) {
-      const { tokens, count } = topPPool(rows.data.slice(i * width, (i + 1) * width), topp);
-      const ids = [...(tokens ?? [])].slice(0, count).sort((a, b) => a - b);
-      expect(ids).toEqual(wanted);
+goldenTest(
+  "unpackConstraints() reads fairseq's packed rows",
+  "decode/pure/constraint_states.json",
+  () => {
+    for (const { constraints, packed } of readGolden<Automata>("decode/pure/constraint_states.json")
+      .pack) {
+      expect(packed.map(unpackConstraints)).toEqual(constraints);
     }
-  }
-});
+  },
+);
+
+goldenTest(
+  "topPPool() keeps the tokens that fairseq keeps",
+  "decode/pure/sampling_filters.json",
+  () => {
+    interface Filters {
+      filters: { topp?: number; kept: number[][][] }[];
+    }
+    const [rows] = Object.values(readTensors("decode/pure/sampling_filters.safetensors"));
+    const width = rows.shape[rows.shape.length - 1];
+    for (const { topp, kept } of readGolden<Filters>("decode/pure/sampling_filters.json").filters) {
+      if (topp === undefined) continue;
+      for (const [i, wanted] of kept.flat().entries()) {
+        const { tokens, count } = topPPool(rows.data.slice(i * width, (i + 1) * width), topp);
+        const ids = [...(tokens ?? [])].slice(0, count).sort((a, b) => a - b);
+        expect(ids).toEqual(wanted);
+      }
+    }
+  },
+);
 
 test("philox() gives the published words", () => {
   const hex = (words: Uint32Array) => [...words].map((word) => word.toString(16).padStart(8, "0"));

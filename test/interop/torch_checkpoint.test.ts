@@ -77,7 +77,7 @@ const models = hasFullGoldens
   ? readdirSync(goldenPath("checkpoints"))
       .filter((file) => file.endsWith(".pt"))
       .map((file) => file.slice(0, -3))
-  : ["transformer_a"];
+  : ["transformer_b"];
 
 for (const model of models) {
   goldenTest(
@@ -109,7 +109,7 @@ for (const [model, weights] of [
 ]) {
   goldenTest(
     `openTorchCheckpoint() gives ${model}.pt's weights bit for bit`,
-    `checkpoints/${model}`,
+    `checkpoints/${weights}.weights.safetensors`,
     () => {
       const checkpoint = openTorchCheckpoint(goldenPath(`checkpoints/${model}.pt`));
       const state = (checkpoint.root as PickleDict).get("model") as PickleDict;
