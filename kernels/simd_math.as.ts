@@ -92,7 +92,7 @@ export function logv(x: v128): v128 {
 export function tanhv(x: v128): v128 {
   const magnitude = f32x4.pmin(f32x4.abs(x), f32x4.splat(9.02));
   const u = expm1v(f32x4.mul(magnitude, f32x4.splat(-2)));
-  const y = f32x4.div(f32x4.neg(u), f32x4.add(u, f32x4.splat(2)));
+  const y = f32x4.abs(f32x4.div(u, f32x4.add(u, f32x4.splat(2))));
   return v128.or(y, v128.and(x, f32x4.splat(-0.0)));
 }
 

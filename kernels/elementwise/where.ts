@@ -52,8 +52,8 @@ const whereOp: Op<NoAttributes> = {
 };
 
 /**
- * a where condition (i32) is not 0, else b; broadcast. Where an operand is NaN or infinite and not
- * chosen, it leaves no trace, also in the gradient.
+ * a where condition (i32) is not 0, else b; broadcast. What is not chosen leaves no trace, not even
+ * NaN, and its gradient is 0. (Ops before it may still turn that 0 into NaN: 0 / 0 behind log.)
  *
  * @throws ShapeError
  */
