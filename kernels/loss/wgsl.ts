@@ -24,7 +24,7 @@ const ROW = `
   let row = ${GROUP_INDEX};
   if (row >= params[0].x) { return; }
   let V = params[0].y;
-  let from = row * V;
+  let base = row * V;
   let y = target_[row];
   let counted = y != bitcast<i32>(params[0].z);
   let epsilon = bitcast<f32>(params[0].w);
@@ -77,10 +77,10 @@ export function lossWgsl(
   const code = `${declareBindings(arrays, 1)}
 ${TREE_MAX_WGSL}${TREE_SUM_WGSL}
 ${ENTRY} {${ROW}
-  var highest = -3.0e38;${eachLogit("highest = max(highest, logits[from + v]);")}
+  var highest = -3.0e38;${eachLogit("highest = max(highest, logits[base + v]);")}
   let top = treeMax(lane, highest);
   var sum = 0.0;
-  var below = 0.0;${eachLogit(`let d = logits[from + v] - top;
+  var below = 0.0;${eachLogit(`let d = logits[base + v] - top;
     sum = sum + exp(d);
     below = below - d;`)}
   let log_ = log(treeSum(lane, sum));
@@ -88,7 +88,7 @@ ${ENTRY} {${ROW}
   let all = treeSum(lane, below) + f32(V) * log_;
   if (lane == 0u) {
     if (counted) {
-      let nll = top - logits[from + u32(y)] + log_;
+      let nll = top - logits[base + u32(y)] + log_;
       lse[row] = top + log_;
       pairs[2u * row] = (1.0 - epsilon - smoothed) * nll + smoothed * all;
       pairs[2u * row + 1u] = nll;
@@ -132,10 +132,10 @@ ${ENTRY} {${ROW}
   let shift = lse[row];${eachLogit(`
     var g = 0.0;
     if (counted) {
-      g = exp(logits[from + v] - shift) * (dl + dn) - dl * smoothed;
+      g = exp(logits[base + v] - shift) * (dl + dn) - dl * smoothed;
       if (i32(v) == y) { g = g - peak; }
     }
-    dlogits[from + v] = g;`)}
+    dlogits[base + v] = g;`)}
 }`;
   return {
     code,
@@ -162,13 +162,13 @@ ${ENTRY} {
   let row = ${GROUP_INDEX};
   if (row >= params[0].x) { return; }
   let V = params[0].y;
-  let from = row * V;
+  let base = row * V;
   let y = target_[row];
   let counted = y != bitcast<i32>(params[0].z);
   var rivals = 0.0;
   if (counted) {
-    let value = logits[from + u32(y)];${eachLogit(`
-      let x = logits[from + v];
+    let value = logits[base + u32(y)];${eachLogit(`
+      let x = logits[base + v];
       if (x > value || (x == value && i32(v) < y)) { rivals = rivals + 1.0; }`)}
   }
   let better = treeSum(lane, rivals);

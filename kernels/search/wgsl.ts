@@ -31,7 +31,7 @@ fn precedes(a: f32, i: u32, b: f32, j: u32) -> bool {
 }
 `;
 
-/** Rounds over `candidate(from, i)`; `result` is stored in place of the bare value. */
+/** Rounds over `candidate(base, i)`; `result` is stored in place of the bare value. */
 const rounds = (result: string): string => `
   var lastValue = 0.0;
   var lastIndex = ${NONE};
@@ -39,7 +39,7 @@ const rounds = (result: string): string => `
     var value = 0.0;
     var index = ${NONE};
     for (var i = lane; i < V; i = i + ${WORKGROUP_SIZE}u) {
-      let x = candidate(from, i);
+      let x = candidate(base, i);
       let left = lastIndex == ${NONE} || precedes(lastValue, lastIndex, x, i);
       if (left && precedes(x, i, value, index)) { value = x; index = i; }
     }
@@ -70,7 +70,7 @@ const ROW = `
   let row = ${GROUP_INDEX};
   if (row >= params[0].x) { return; }
   let V = params[0].y;
-  let from = row * V;`;
+  let base = row * V;`;
 
 export function topKWgsl(
   { attributes: { k }, inputs: [x] }: OpSpec<TopKAttributes>,
@@ -84,7 +84,7 @@ export function topKWgsl(
   ] as const;
   const code = `${declareBindings(arrays, 1)}
 ${BEST}
-fn candidate(from: u32, i: u32) -> f32 { return x[from + i]; }
+fn candidate(base: u32, i: u32) -> f32 { return x[base + i]; }
 ${ENTRY} {${ROW}${rounds("lastValue")}
 }`;
   return {
@@ -105,16 +105,16 @@ export function logSoftmaxTopKWgsl(
   arrays.push(["values", "f32"], ["indices", "i32"], ["lse", "f32"]);
   const code = `${declareBindings(arrays, 1)}
 ${BEST}${TREE_MAX_WGSL}${TREE_SUM_WGSL}
-fn scaled(from: u32, i: u32) -> f32 { return x[from + i] * bitcast<f32>(params[0].w); }
-fn candidate(from: u32, i: u32) -> f32 {
-  return scaled(from, i)${inputs.length > 1 ? " + bias[i]" : ""};
+fn scaled(base: u32, i: u32) -> f32 { return x[base + i] * bitcast<f32>(params[0].w); }
+fn candidate(base: u32, i: u32) -> f32 {
+  return scaled(base, i)${inputs.length > 1 ? " + bias[i]" : ""};
 }
 ${ENTRY} {${ROW}
   var highest = -3.0e38;
-  for (var i = lane; i < V; i = i + ${WORKGROUP_SIZE}u) { highest = max(highest, scaled(from, i)); }
+  for (var i = lane; i < V; i = i + ${WORKGROUP_SIZE}u) { highest = max(highest, scaled(base, i)); }
   let top = treeMax(lane, highest);
   var sum = 0.0;
-  for (var i = lane; i < V; i = i + ${WORKGROUP_SIZE}u) { sum = sum + exp(scaled(from, i) - top); }
+  for (var i = lane; i < V; i = i + ${WORKGROUP_SIZE}u) { sum = sum + exp(scaled(base, i) - top); }
   let rest = log(treeSum(lane, sum));
   if (lane == 0u) { lse[row] = top + rest; }${rounds("lastValue - top - rest")}
 }`;
