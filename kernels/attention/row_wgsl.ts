@@ -1,0 +1,226 @@
+// Attention in WGSL row by row, for any width. Every kernel is one of four: the log-sum-exp of a row
+// of scores, a sum per row, a mix of rows (out, dq, dk, dv), or the mean of probabilities. Scores are
+// computed where they are used.
+//
+// Memory: reads the inputs, overwrites the outputs; nothing of size T x S but attentionWeights' result.
+// Work: one workgroup per (b, h, row) for the first and third kind, one invocation per element else.
+// Cost: the first mix of a row costs T S D products again; tiled_wgsl.ts does better where it fits.
+import type { GpuBinding, GpuDispatch, GpuFacts } from "../op.ts";
+import { dropThreshold } from "../random/philox.ts";
+import { PHILOX_WGSL } from "../random/philox_wgsl.ts";
+import {
+  declareBindings,
+  ELEMENT_INDEX,
+  ENTRY,
+  elementWorkgroups,
+  foldWorkgroups,
+  GROUP_INDEX,
+  packParams,
+  TREE_MAX_WGSL,
+  TREE_SUM_WGSL,
+  WORKGROUP_SIZE,
+} from "../wgsl.ts";
+import type { AttentionAttributes, AttentionExtents } from "./shapes.ts";
+
+/** An operand under the name that the WGSL uses. */
+export interface Operand {
+  readonly name: string;
+  readonly type: "f32" | "i32";
+  readonly binding: GpuBinding;
+}
+
+export const floats = (name: string, binding: GpuBinding): Operand => ({
+  name,
+  type: "f32",
+  binding,
+});
+export const integers = (name: string, binding: GpuBinding): Operand => ({
+  name,
+  type: "i32",
+  binding,
+});
+
+const PARAMS = `
+fn extentT() -> u32 { return params[0].x; }
+fn extentS() -> u32 { return params[0].y; }
+fn extentH() -> u32 { return params[0].z; }
+fn extentD() -> u32 { return params[0].w; }
+fn extentB() -> u32 { return params[1].x; }
+`;
+
+/** Stands for the score of no key: below every score, and finite because WGSL knows no infinity. */
+export const LOWEST = "-3.0e38";
+
+/** `seen(b, t, s)`: whether no mask hides key s from query t. */
+export const seenWgsl = (padded: boolean): string => `
+fn seen(b: u32, t: u32, s: u32) -> bool {
+  ${padded ? "if (padding[b * extentS() + s] != 0) { return false; }" : ""}
+  return params[1].y == 0u || s <= t;
+}
+`;
+
+/** `seen(b, t, s)` and `score(b, h, t, s)` from q, k and, where there is one, padding. */
+export const scoreWgsl = (padded: boolean): string => `${seenWgsl(padded)}
+fn score(b: u32, h: u32, t: u32, s: u32) -> f32 {
+  let D = extentD();
+  let first = ((b * extentT() + t) * extentH() + h) * D;
+  let to = ((b * extentS() + s) * extentH() + h) * D;
+  var sum = 0.0;
+  for (var d = 0u; d < D; d = d + 1u) { sum = sum + q[first + d] * k[to + d]; }
+  return sum * bitcast<f32>(params[1].z);
+}
+`;
+
+export const PROBABILITY = `
+fn probability(b: u32, h: u32, t: u32, s: u32) -> f32 {
+  if (!seen(b, t, s)) { return 0.0; }
+  return exp(score(b, h, t, s) - lse[(b * extentH() + h) * extentT() + t]);
+}
+`;
+
+export const keptWgsl = (drops: boolean): string => `${drops ? PHILOX_WGSL : ""}
+fn kept(b: u32, h: u32, t: u32, s: u32) -> f32 {
+  ${
+    drops
+      ? `let element = ((b * extentH() + h) * extentT() + t) * extentS() + s;
+  return dropoutMultiplier(element, u32(key[0]), params[2].x, u32(key[1]), u32(key[2]), params[2].y,
+    bitcast<f32>(params[2].z));`
+      : "return 1.0;"
+  }
+}
+`;
+
+/** Everything about one attention op that its dispatches share. */
+export class AttentionWgsl {
+  private readonly params: Uint32Array;
+  readonly padded: boolean;
+  readonly drops: boolean;
+
+  constructor(
+    readonly extents: AttentionExtents,
+    { scale, causal, padded, dropout, selected }: AttentionAttributes & { selected?: number },
+    readonly facts: GpuFacts,
+  ) {
+    const { B, T, S, H, D } = extents;
+    const { p, stream } = dropout ?? { p: 0, stream: 0 };
+    this.padded = padded;
+    this.drops = dropout !== undefined;
+    this.params = packParams(
+      ...[T, S, H, D, B, causal ? 1 : 0, { f32: scale }, selected ?? H],
+      ...[stream, dropThreshold(p), { f32: 1 / (1 - p) }],
+    );
+  }
+
+  /** One kernel over named operands; `body` comes after their declarations and the extents. */
+  dispatch(
+    operands: readonly Operand[],
+    body: string,
+    workgroups: readonly [number, number, number],
+  ): GpuDispatch {
+    const arrays = operands.map(({ name, type }) => [name, type] as const);
+    return {
+      code: `${declareBindings(arrays, 3)}\n${PARAMS}${body}`,
+      bindings: operands.map(({ binding }) => binding),
+      params: this.params,
+      workgroups,
+    };
+  }
+
+  /** lse[b, h, t] of the scores of a row. Operands: q, k, [padding], lse. */
+  logSumExp(operands: readonly Operand[]): GpuDispatch {
+    const { B, H, T } = this.extents;
+    const body = `${scoreWgsl(this.padded)}${TREE_MAX_WGSL}${TREE_SUM_WGSL}
+${ENTRY} {
+  let row = ${GROUP_INDEX};
+  if (row >= extentB() * extentH() * extentT()) { return; }
+  let t = row % extentT();
+  let h = (row / extentT()) % extentH();
+  let b = row / (extentT() * extentH());
+  var highest = ${LOWEST};
+  for (var s = lane; s < extentS(); s = s + ${WORKGROUP_SIZE}u) {
+    if (seen(b, t, s)) { highest = max(highest, score(b, h, t, s)); }
+  }
+  let top = treeMax(lane, highest);
+  var sum = 0.0;
+  for (var s = lane; s < extentS(); s = s + ${WORKGROUP_SIZE}u) {
+    if (seen(b, t, s)) { sum = sum + exp(score(b, h, t, s) - top); }
+  }
+  let total = treeSum(lane, sum);
+  if (lane == 0u) {
+    if (total > 0.0) { lse[row] = top + log(total); } else { lse[row] = 0.0; }
+  }
+}`;
+    return this.dispatch(operands, body, foldWorkgroups(B * H * T, this.facts));
+  }
+
+  /**
+   * target[b, i, h] = sum over j of weight(b, h, t, s) source[b, j, h]. Rows i of the target are the
+   * queries t and j the keys s, or the reverse when `byKey`.
+   * @param weight body of `weight(b, h, t, s) -> f32` and what it calls.
+   */
+  mix(
+    operands: readonly Operand[],
+    weight: string,
+    target: string,
+    source: string,
+    byKey: boolean,
+  ) {
+    const { B, T, S, H } = this.extents;
+    const [rows, columns] = byKey ? ["extentS()", "extentT()"] : ["extentT()", "extentS()"];
+    const body = `${weight}
+var<workgroup> cells: array<f32, ${WORKGROUP_SIZE}>;
+${ENTRY} {
+  let row = ${GROUP_INDEX};
+  if (row >= extentB() * extentH() * ${rows}) { return; }
+  let i = row % ${rows};
+  let h = (row / ${rows}) % extentH();
+  let b = row / (${rows} * extentH());
+  for (var base = 0u; base < extentD(); base = base + ${WORKGROUP_SIZE}u) {
+    let d = base + lane;
+    var sum = 0.0;
+    for (var first = 0u; first < ${columns}; first = first + ${WORKGROUP_SIZE}u) {
+      let j = first + lane;
+      if (j < ${columns}) { cells[lane] = weight(b, h, ${byKey ? "j, i" : "i, j"}); }
+      workgroupBarrier();
+      if (d < extentD()) {
+        let count = min(${WORKGROUP_SIZE}u, ${columns} - first);
+        for (var c = 0u; c < count; c = c + 1u) {
+          let at = ((b * ${columns} + first + c) * extentH() + h) * extentD() + d;
+          sum = sum + cells[c] * ${source}[at];
+        }
+      }
+      workgroupBarrier();
+    }
+    if (d < extentD()) { ${target}[((b * ${rows} + i) * extentH() + h) * extentD() + d] = sum; }
+  }
+}`;
+    return this.dispatch(operands, body, foldWorkgroups(B * H * (byKey ? S : T), this.facts));
+  }
+
+  /** One invocation per element of `count`; `body` computes from `index`. */
+  elements(operands: readonly Operand[], functions: string, body: string, count: number) {
+    return this.dispatch(
+      operands,
+      `${functions}\n${ENTRY} {\n  let index = ${ELEMENT_INDEX};\n${body}\n}`,
+      elementWorkgroups(count, this.facts),
+    );
+  }
+
+  /** Weights p m of out and dv. */
+  get keptProbability(): string {
+    return `${scoreWgsl(this.padded)}${PROBABILITY}${keptWgsl(this.drops)}
+fn weight(b: u32, h: u32, t: u32, s: u32) -> f32 {
+  return probability(b, h, t, s) * kept(b, h, t, s);
+}`;
+  }
+
+  /** Weights dS of dq and dk. @param dp expression of d loss / d probability at (b, h, t, s). */
+  scoreGradient(functions: string, dp: string): string {
+    return `${scoreWgsl(this.padded)}${PROBABILITY}${functions}
+fn weight(b: u32, h: u32, t: u32, s: u32) -> f32 {
+  let p = probability(b, h, t, s);
+  if (p == 0.0) { return 0.0; }
+  return p * (${dp} - delta[(b * extentH() + h) * extentT() + t]) * bitcast<f32>(params[1].z);
+}`;
+  }
+}
