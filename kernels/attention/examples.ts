@@ -72,6 +72,20 @@ const CASES: Record<string, Case> = {
   "no key": { B: 1, T: 3, S: 0, H: 2, D: 4 },
 };
 
+/** Larger than the scratch of one pass of the cpu gradient, whose sums then run over several. */
+const LONG_CASES: Record<string, Case> = {
+  "several passes": { B: 1, T: 300, S: 901, H: 1, D: 4 },
+  "several passes, causal, padding": {
+    B: 1,
+    T: 541,
+    S: 541,
+    H: 1,
+    D: 3,
+    causal: true,
+    padded: "some",
+  },
+};
+
 function attributesOf({ H, D, causal, padded, p, scale }: Case): AttentionAttributes {
   return {
     heads: H,
@@ -93,8 +107,11 @@ function operands(random: ExampleRandom, { B, T, S, H, D }: Case): Input[] {
   return [T, S, S].map((rows) => normals(random, B, rows, H * D));
 }
 
-export function attentionExamples(random: ExampleRandom): Example<AttentionAttributes>[] {
-  return Object.entries(CASES).map(([name, extents]) => ({
+function forwardExamples(
+  random: ExampleRandom,
+  cases: Record<string, Case>,
+): Example<AttentionAttributes>[] {
+  return Object.entries(cases).map(([name, extents]) => ({
     name,
     attributes: attributesOf(extents),
     inputs: [...operands(random, extents), ...optionalInputs(random, extents)],
@@ -102,6 +119,9 @@ export function attentionExamples(random: ExampleRandom): Example<AttentionAttri
     lossOutputs: [0],
   }));
 }
+
+export const attentionExamples = (random: ExampleRandom): Example<AttentionAttributes>[] =>
+  forwardExamples(random, CASES);
 
 const asArray = ({ shape, data }: Input): NdArray => Arrays.of(shape, data);
 const asInput = ({ shape, data }: NdArray): Input => ({
@@ -111,7 +131,8 @@ const asInput = ({ shape, data }: NdArray): Input => ({
 });
 
 export function attentionGradientExamples(random: ExampleRandom): Example<AttentionAttributes>[] {
-  return attentionExamples(random).map(({ name, attributes, inputs }) => {
+  const cases = { ...CASES, ...LONG_CASES };
+  return forwardExamples(random, cases).map(({ name, attributes, inputs }) => {
     const [q, k, v, ...rest] = inputs;
     const outputs = attentionReference(attributes, inputs.map(asArray)).map(asInput);
     const dout = normals(random, ...q.shape);
@@ -125,8 +146,14 @@ export function attentionGradientExamples(random: ExampleRandom): Example<Attent
   });
 }
 
-export function weightsExamples(random: ExampleRandom): Example<WeightsAttributes>[] {
-  return Object.entries(CASES)
+export const weightsExamples = (random: ExampleRandom): Example<WeightsAttributes>[] =>
+  weightsForward(random, CASES);
+
+function weightsForward(
+  random: ExampleRandom,
+  cases: Record<string, Case>,
+): Example<WeightsAttributes>[] {
+  return Object.entries(cases)
     .filter(([, { p }]) => p === undefined)
     .map(([name, extents]) => ({
       name,
@@ -136,7 +163,8 @@ export function weightsExamples(random: ExampleRandom): Example<WeightsAttribute
 }
 
 export function weightsGradientExamples(random: ExampleRandom): Example<WeightsAttributes>[] {
-  return weightsExamples(random).map(({ name, attributes, inputs: [q, k, ...rest] }) => ({
+  const cases = { ...CASES, ...LONG_CASES };
+  return weightsForward(random, cases).map(({ name, attributes, inputs: [q, k, ...rest] }) => ({
     name,
     attributes,
     inputs: [q, k, normals(random, q.shape[0], q.shape[1], k.shape[1]), ...rest],
