@@ -50,8 +50,8 @@ const absent: Provider = {
   open: async () => ({ reason: "not on this runtime", remedy: "take another", absent: true }),
 };
 
-async function chosen(choice: string | undefined, ...offered: Provider[]): Promise<string> {
-  const found = await findAdapter(choice, false, offered);
+async function chosen(name: string | undefined, ...offered: Provider[]): Promise<string> {
+  const found = await findAdapter({ name }, offered);
   return isUnavailable(found) ? `none: ${found.reason}` : found.facts.name;
 }
 
@@ -87,6 +87,13 @@ test("findAdapter() goes on to the next provider where one has nothing", async (
   );
 });
 
+test("findAdapter() asks only the provider that is named", async () => {
+  const offered = [fakeProvider("p", [geforce]), fakeProvider("q", [llvmpipe])];
+  const found = await findAdapter({ provider: "q" }, offered);
+  expect(isUnavailable(found) && found.reason).toContain("q finds only a software adapter");
+  await expect(findAdapter({ provider: "r" }, offered)).rejects.toThrow("no provider r");
+});
+
 test("findAdapter() refuses Dawn's null backend by name, even when software is asked for", async () => {
   for (const choice of [undefined, "software"]) {
     expect(await chosen(choice, fakeProvider("p", [nothing]))).toContain("null backend");
@@ -99,14 +106,16 @@ test("findAdapter() tells of runtimes that a provider is not made for only when 
 });
 
 test("requireAdapter() says what was asked for, what is wrong and what to do", async () => {
-  const error = await requireAdapter("an adapter that nobody has").catch((caught) => caught);
+  const error = await requireAdapter({ name: "an adapter that nobody has" }).catch(
+    (caught) => caught,
+  );
   expect(error.name).toBe("UserError");
   expect(error.message).toStartWith("--device webgpu:an adapter that nobody has: ");
   expect(error.message).toContain("--device cpu");
 });
 
 test("describeAdapter() tells provider, adapter, backend, features and limits in one line", async () => {
-  const found = await findAdapter("llvm", false, [fakeProvider("p", [llvmpipe])]);
+  const found = await findAdapter({ name: "llvm" }, [fakeProvider("p", [llvmpipe])]);
   if (isUnavailable(found)) throw new Error(found.reason);
   expect(describeAdapter({ ...found.facts, maxWorkgroupSize: 256 })).toBe(
     "webgpu: llvmpipe (software, Vulkan, p); f16; bindings up to 128 MiB, workgroups of 256 with 32 KiB",

@@ -56,7 +56,7 @@ test("ErrorWatch says that the device was lost, and why, but not when we closed 
 });
 
 // A device with a failed kernel stays failed, so this one is opened for the test alone.
-const found = await findAdapter("software", true);
+const found = await findAdapter({ name: "software", listedOnly: true });
 if (isUnavailable(found)) test.skip(`a broken kernel is named (${found.reason})`, () => {});
 else {
   test("read() of a result names the op whose kernel does not compile", async () => {

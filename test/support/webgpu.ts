@@ -5,8 +5,10 @@ import { isUnavailable } from "../../src/device/webgpu/provider.ts";
 import { startWebGpuDevice, type WebGpuDevice } from "../../src/device/webgpu/webgpu_device.ts";
 
 async function open(): Promise<WebGpuDevice | { reason: string }> {
-  const real = await findAdapter(undefined, true);
-  const found = isUnavailable(real) ? await findAdapter("software", true) : real;
+  const real = await findAdapter({ listedOnly: true });
+  const found = isUnavailable(real)
+    ? await findAdapter({ name: "software", listedOnly: true })
+    : real;
   return isUnavailable(found) ? found : startWebGpuDevice(found);
 }
 

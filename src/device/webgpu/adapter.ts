@@ -26,11 +26,17 @@ export interface FoundAdapter {
   readonly provider: OpenProvider;
 }
 
-/**
- * What stands behind the colon of `--device webgpu:...`: nothing takes a real GPU, `software` a
- * CPU driver (llvmpipe, SwiftShader), any other text the adapter whose name contains it.
- */
-export type AdapterChoice = string | undefined;
+export interface AdapterRequest {
+  /**
+   * What stands behind the colon of `--device webgpu:...`: nothing takes a real GPU, `software` a
+   * CPU driver (llvmpipe, SwiftShader), any other text the adapter whose name contains it.
+   */
+  readonly name?: string;
+  /** Name of the one provider to ask. Default: all, in order. */
+  readonly provider?: string;
+  /** See Provider.open: for a caller who would be content with no GPU. Default false. */
+  readonly listedOnly?: boolean;
+}
 
 const wishes: readonly AdapterWish[] = ["high-performance", "low-power", "fallback"];
 
@@ -47,34 +53,31 @@ export const wantedFeatures = [
   "chromium-experimental-subgroup-matrix",
 ] as const;
 
-/**
- * The first adapter that answers `choice`, over all providers in order; or why there is none.
- *
- * @param listedOnly see Provider.open: for a caller who would be content with no GPU.
- */
+/** The first adapter that answers the request, over the providers in order; or why there is none. */
 export async function findAdapter(
-  choice?: AdapterChoice,
-  listedOnly = false,
+  request: AdapterRequest = {},
   offered: readonly Provider[] = providers,
 ): Promise<FoundAdapter | Unavailable> {
   const refusals: Unavailable[] = [];
   for (const { name, open } of offered) {
-    const opened = await open(listedOnly);
-    const found = isUnavailable(opened) ? opened : await searchProvider(name, opened, choice);
+    if (request.provider !== undefined && request.provider !== name) continue;
+    const opened = await open(request.listedOnly ?? false);
+    const found = isUnavailable(opened) ? opened : await searchProvider(name, opened, request.name);
     if (!isUnavailable(found)) return found;
     refusals.push(found);
   }
+  if (refusals.length === 0) throw new RangeError(`there is no provider ${request.provider}`);
   const present = refusals.filter(({ absent }) => !absent);
   const told = present.length > 0 ? present : refusals;
   return { reason: told.map(({ reason }) => reason).join("; "), remedy: told[0].remedy };
 }
 
 /** The adapter, or a UserError that says why there is none. */
-export async function requireAdapter(choice?: AdapterChoice): Promise<FoundAdapter> {
-  const found = await findAdapter(choice);
+export async function requireAdapter(request: AdapterRequest = {}): Promise<FoundAdapter> {
+  const found = await findAdapter(request);
   if (!isUnavailable(found)) return found;
   throw new UserError({
-    place: choice === undefined ? "--device webgpu" : `--device webgpu:${choice}`,
+    place: request.name === undefined ? "--device webgpu" : `--device webgpu:${request.name}`,
     problem: found.reason,
     remedy: `${found.remedy}, or use --device cpu`,
   });
@@ -83,7 +86,7 @@ export async function requireAdapter(choice?: AdapterChoice): Promise<FoundAdapt
 async function searchProvider(
   name: string,
   provider: OpenProvider,
-  choice: AdapterChoice,
+  choice: string | undefined,
 ): Promise<FoundAdapter | Unavailable> {
   const seen = new Map<string, AdapterFacts>();
   for (const wish of wishes) {
@@ -110,7 +113,7 @@ async function searchProvider(
   };
 }
 
-function answers(facts: AdapterFacts, choice: AdapterChoice): boolean {
+function answers(facts: AdapterFacts, choice: string | undefined): boolean {
   if (choice === undefined) return facts.type === "real";
   if (choice === "software") return facts.type === "software";
   return facts.name.toLowerCase().includes(choice.toLowerCase());

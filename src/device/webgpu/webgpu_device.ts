@@ -6,8 +6,8 @@ import type { Variable } from "../../tensor/variable.ts";
 import type { Device, DeviceMemory, PreparedProgram } from "../device.ts";
 import type { HostArray, Program } from "../program.ts";
 import {
-  type AdapterChoice,
   type AdapterFacts,
+  type AdapterRequest,
   describeAdapter,
   type FoundAdapter,
   limitsOf,
@@ -26,9 +26,9 @@ const PADDING = 256;
 
 const storage = usage.storage | usage.copySource | usage.copyTarget;
 
-/** @throws UserError when no adapter answers the choice. */
-export async function openWebGpuDevice(choice?: AdapterChoice): Promise<WebGpuDevice> {
-  return startWebGpuDevice(await requireAdapter(choice));
+/** @throws UserError when no adapter answers the request. */
+export async function openWebGpuDevice(request: AdapterRequest = {}): Promise<WebGpuDevice> {
+  return startWebGpuDevice(await requireAdapter(request));
 }
 
 /** For a caller who has searched already. */
