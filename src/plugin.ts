@@ -18,6 +18,7 @@ import type { Component } from "./config/choice.ts";
 import type { PluginRecord } from "./config/record.ts";
 import { UserError } from "./config/user_error.ts";
 import { lrScheduler } from "./lr_scheduler/schedule.ts";
+import { modelClasses, nn, ops } from "./plugin_library.ts";
 import type { Registries } from "./registries.ts";
 
 /** Where a plug-in adds its components of one kind. */
@@ -42,6 +43,13 @@ export interface WeftPluginApi {
   readonly tasks: Registrar<TaskComponent>;
   readonly optimizers: Registrar<OptimizerComponent>;
   readonly lr_schedulers: Registrar<LrSchedulerComponent>;
+  /** Functions of tensors: what criterions and models compute with. */
+  readonly ops: typeof ops;
+  /** Modules: what models are put together from. */
+  readonly nn: typeof nn;
+  readonly EncoderDecoderModel: typeof modelClasses.EncoderDecoderModel;
+  readonly TransformerModel: typeof modelClasses.TransformerModel;
+  readonly transformerConfig: typeof modelClasses.transformerConfig;
   /** The library that schemas are written with. */
   readonly z: typeof z;
   /** Each returns its argument, and lets the compiler infer the type of the configuration. */
@@ -127,6 +135,9 @@ function apiFor(registries: Registries, origin: string): WeftPluginApi {
     tasks: registrar(tasks, origin),
     optimizers: registrar(optimizers, origin),
     lr_schedulers: registrar(lr_schedulers, origin),
+    ops,
+    nn,
+    ...modelClasses,
     z,
     model,
     criterion,

@@ -41,7 +41,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   tasks: ["config", "data", "models", "components"],
   scorer_components: ["components", "config", "score"],
   registries: ["components", "registry", "scorer_components", ...components, "config"],
-  plugin: [...lists, ...tensors, ...components, "config"],
+  plugin_library: [...tensors, "models"],
+  plugin: [...lists, ...components, "plugin_library", "config"],
   // programs over all of it
   train: [...tensors, ...pure, ...components, ...lists, "interop", "version"],
   generate: [...tensors, ...pure, ...components, ...lists, "interop", "train", "version"],
