@@ -18,48 +18,60 @@ function insert(values: usize, indices: usize, count: i32, value: f32, index: i3
   store<i32>(indices + at, index);
 }
 
-/** x[i] scale + bias[i]. */
+/** x[i] scale + bias[i]. `biased` is known when the loops below are compiled. */
 @inline
-function candidate(x: usize, bias: usize, i: i32, scale: f32): f32 {
+function candidate(x: usize, bias: usize, biased: bool, i: i32, scale: f32): f32 {
   const at = <usize>i << 2;
-  return load<f32>(x + at) * scale + (bias ? load<f32>(bias + at) : 0);
+  const y = load<f32>(x + at) * scale;
+  return biased ? y + load<f32>(bias + at) : y;
 }
 
 @inline
-function candidates(x: usize, bias: usize, i: i32, scale: v128): v128 {
+function candidates(x: usize, bias: usize, biased: bool, i: i32, scale: v128): v128 {
   const at = <usize>i << 2;
   const y = f32x4.mul(v128.load(x + at), scale);
-  return bias ? f32x4.add(y, v128.load(bias + at)) : y;
+  return biased ? f32x4.add(y, v128.load(bias + at)) : y;
 }
 
 /** Merges elements [from, to) of a row into its k best; of equal ones the first stays in front. */
-function scan(
-  x: usize, bias: usize, scale: f32, from: i32, to: i32, values: usize, indices: usize, k: i32,
+@inline
+function scanAs(
+  biased: bool, x: usize, bias: usize, scale: f32, from: i32, to: i32, values: usize, indices: usize, k: i32,
 ): void {
   let i = from;
   for (const filled = min(to, k); i < filled; i++) {
-    insert(values, indices, i + 1, candidate(x, bias, i, scale), i);
+    insert(values, indices, i + 1, candidate(x, bias, biased, i, scale), i);
   }
   const last = values + (<usize>(k - 1) << 2);
   let limit = v128.load32_splat(last);
   const factor = f32x4.splat(scale);
   for (; i + 8 <= to; i += 8) {
     const above = v128.or(
-      f32x4.gt(candidates(x, bias, i, factor), limit),
-      f32x4.gt(candidates(x, bias, i + 4, factor), limit),
+      f32x4.gt(candidates(x, bias, biased, i, factor), limit),
+      f32x4.gt(candidates(x, bias, biased, i + 4, factor), limit),
     );
     if (v128.any_true(above)) {
       for (let j = i; j < i + 8; j++) {
-        const value = candidate(x, bias, j, scale);
+        const value = candidate(x, bias, biased, j, scale);
         if (value > load<f32>(last)) insert(values, indices, k, value, j);
       }
       limit = v128.load32_splat(last);
     }
   }
   for (; i < to; i++) {
-    const value = candidate(x, bias, i, scale);
+    const value = candidate(x, bias, biased, i, scale);
     if (value > load<f32>(last)) insert(values, indices, k, value, i);
   }
+}
+
+function scan(x: usize, scale: f32, from: i32, to: i32, values: usize, indices: usize, k: i32): void {
+  scanAs(false, x, 0, scale, from, to, values, indices, k);
+}
+
+function scanBiased(
+  x: usize, bias: usize, scale: f32, from: i32, to: i32, values: usize, indices: usize, k: i32,
+): void {
+  scanAs(true, x, bias, scale, from, to, values, indices, k);
 }
 
 export function search_top_k(
@@ -67,7 +79,7 @@ export function search_top_k(
 ): void {
   for (let row = start; row < end; row++) {
     const best = (<usize>row * <usize>k) << 2;
-    scan(x + ((<usize>row * <usize>V) << 2), 0, 1, 0, V, values + best, indices + best, k);
+    scan(x + ((<usize>row * <usize>V) << 2), 1, 0, V, values + best, indices + best, k);
   }
 }
 
@@ -104,7 +116,8 @@ export function search_log_softmax_top_k(
         top = highest;
       }
       if (top > -Infinity) total += scaledExpSum(chunk, count, scale, top);
-      scan(from, bias, scale, c, c + count, values + best, indices + best, k);
+      if (bias) scanBiased(from, bias, scale, c, c + count, values + best, indices + best, k);
+      else scan(from, scale, c, c + count, values + best, indices + best, k);
     }
     const rest = log1(total);
     store<f32>(lse + (<usize>row << 2), top + rest);
