@@ -1,6 +1,8 @@
 import { arch, availableParallelism, cpus, freemem, platform, release, totalmem } from "node:os";
 import process from "node:process";
 import { z } from "zod";
+import { openCpuDevice } from "../device/cpu/cpu_device.ts";
+import { describeAdapter, listAdapters } from "../device/webgpu/adapter.ts";
 import { version } from "../version.ts";
 import { command } from "./command.ts";
 
@@ -45,8 +47,34 @@ function machine(): InfoSection {
   };
 }
 
+/** The cpu device: whether a BLAS serves it, or how to get one. */
+async function cpuDevice(): Promise<InfoSection> {
+  try {
+    const device = await openCpuDevice();
+    await device.close();
+    const { blas } = device;
+    const products = "reason" in blas ? ["no BLAS:", ...blas.reason.split("; ")] : [];
+    return {
+      title: "device cpu",
+      lines: [device.description.replace(/ \(no BLAS.*/, ""), ...products],
+    };
+  } catch (error) {
+    return { title: "device cpu", lines: [error instanceof Error ? error.message : String(error)] };
+  }
+}
+
+/** Adapters by provider; where a provider has none, why, and what helps. */
+async function webgpuDevice(): Promise<InfoSection> {
+  const lines: string[] = [];
+  for (const { provider, adapters, refusal } of await listAdapters()) {
+    for (const facts of adapters) lines.push(describeAdapter(facts));
+    if (refusal) lines.push(`${provider}: ${refusal.reason}; ${refusal.remedy}`);
+  }
+  return { title: "device webgpu", lines };
+}
+
 /** What `weft info` reports, in this order. */
-export const infoSources: readonly InfoSource[] = [versions, machine];
+export const infoSources: readonly InfoSource[] = [versions, machine, cpuDevice, webgpuDevice];
 
 export const info = command({
   name: "info",

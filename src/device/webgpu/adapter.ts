@@ -72,6 +72,39 @@ export async function findAdapter(
   return { reason: told.map(({ reason }) => reason).join("; "), remedy: told[0].remedy };
 }
 
+/** What one provider offers, for people: adapters, each once, or why there is none. */
+export interface ProviderReport {
+  readonly provider: string;
+  readonly adapters: readonly AdapterFacts[];
+  readonly refusal: Unavailable | undefined;
+}
+
+/** Asks every provider for all of its adapters. */
+export async function listAdapters(
+  offered: readonly Provider[] = providers,
+): Promise<ProviderReport[]> {
+  const reports: ProviderReport[] = [];
+  for (const { name, open } of offered) {
+    const opened = await open(false);
+    if (isUnavailable(opened)) {
+      reports.push({ provider: name, adapters: [], refusal: opened });
+      continue;
+    }
+    const seen = new Map<string, AdapterFacts>();
+    let refusal: Unavailable | undefined;
+    for (const wish of wishes) {
+      const adapter = await opened.requestAdapter(wish);
+      if (!adapter) continue;
+      const facts = factsOf(name, opened, adapter);
+      if (isNullBackend(facts)) refusal = nullBackend(name);
+      else seen.set(`${facts.name} ${facts.backend}`, facts);
+    }
+    if (seen.size === 0) refusal ??= noAdapter(name);
+    reports.push({ provider: name, adapters: [...seen.values()], refusal });
+  }
+  return reports;
+}
+
 /** The adapter, or a UserError that says why there is none. */
 export async function requireAdapter(request: AdapterRequest = {}): Promise<FoundAdapter> {
   const found = await findAdapter(request);
@@ -97,12 +130,7 @@ async function searchProvider(
     if (answers(facts, choice)) return { facts, adapter, provider };
     seen.set(facts.name, facts);
   }
-  if (seen.size === 0) {
-    return {
-      reason: `${name} finds no adapter`,
-      remedy: "install the GPU's driver (on Linux a Vulkan driver)",
-    };
-  }
+  if (seen.size === 0) return noAdapter(name);
   const list = [...seen.values()].map((facts) => `${facts.name} (${facts.type})`).join(", ");
   if (choice === undefined) {
     return { reason: `${name} finds only a software adapter: ${list}`, remedy: softwareRemedy };
@@ -126,6 +154,11 @@ const isNullBackend = ({ backend, name }: AdapterFacts): boolean =>
 const nullBackend = (provider: string): Unavailable => ({
   reason: `${provider} finds no usable driver and offers Dawn's null backend, whose results are all zero`,
   remedy: "install a Vulkan driver that Dawn accepts (Mesa 23 or newer, or NVIDIA's own)",
+});
+
+const noAdapter = (provider: string): Unavailable => ({
+  reason: `${provider} finds no adapter`,
+  remedy: "install the GPU's driver (on Linux a Vulkan driver)",
 });
 
 function factsOf(providerName: string, provider: OpenProvider, adapter: GPUAdapter): AdapterFacts {

@@ -72,10 +72,12 @@ export const bunWebGpu: Provider = {
       pauseBetweenTicks(gpu);
       return openProvider(gpu, toggles.pointer);
     } catch (error) {
-      return {
-        reason: `bun-webgpu does not load (${error instanceof Error ? error.message : error})`,
-        remedy: `install the package bun-webgpu-${process.platform}-${process.arch}, if there is one`,
-      };
+      const message = error instanceof Error ? error.message : String(error);
+      // The compiled binary carries Dawn, and Bun unpacks it where temporary files go.
+      const remedy = message.includes("bunfs")
+        ? "set TMPDIR to a folder that can be written: Dawn is unpacked there"
+        : `install the package bun-webgpu-${process.platform}-${process.arch}, if there is one`;
+      return { reason: `bun-webgpu does not load (${message})`, remedy };
     }
   },
 };
