@@ -9,8 +9,8 @@ import { existsSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { median } from "./support/statistics.ts";
 
 const { values, positionals } = parseArgs({
@@ -85,7 +85,9 @@ for (let pair = 0; pair < Number(values.pairs); pair++) {
   }
 }
 
-console.log(`training ${values.model}, ${availableParallelism()} threads, ${cpus()[0]?.model.trim()}\n`);
+console.log(
+  `training ${values.model}, ${availableParallelism()} threads, ${cpus()[0]?.model.trim()}\n`,
+);
 console.log("| | tokens/s (median) | min | max | ratio to fairseq |");
 console.log("|---|--:|--:|--:|--:|");
 const peer = measured.get("fairseq");

@@ -15,7 +15,10 @@ const words = process.argv.slice(2);
 const quick = words.includes("--quick");
 const trainFlags = words.filter((word) => word !== "--quick");
 const corpus = join(import.meta.dirname, "data/help");
-const out = join(import.meta.dirname, quick ? "out/translation-help-quick" : "out/translation-help");
+const out = join(
+  import.meta.dirname,
+  quick ? "out/translation-help-quick" : "out/translation-help",
+);
 const at = (name: string): string => join(out, name);
 const splits = ["train", "valid", "test"] as const;
 const languages = ["en", "de"] as const;
@@ -51,7 +54,9 @@ mkdirSync(out, { recursive: true });
 
 /** Raw lines of a split in both languages. */
 function readSplit(split: string): string[][] {
-  const lines = readFileSync(join(corpus, `${split}.en-de.tsv`), "utf8").trimEnd().split("\n");
+  const lines = readFileSync(join(corpus, `${split}.en-de.tsv`), "utf8")
+    .trimEnd()
+    .split("\n");
   return lines.map((line) => line.split("\t"));
 }
 
@@ -66,7 +71,16 @@ for (const split of splits) {
 // One vocabulary of word pieces for both languages.
 const codes = at("bpe.codes");
 const learnFrom = languages.map((language) => at(`train.words.${language}`));
-await weft(["bpe", "learn", "--symbols", `${settings.symbols}`, "--output", codes, "--input", ...learnFrom]);
+await weft([
+  "bpe",
+  "learn",
+  "--symbols",
+  `${settings.symbols}`,
+  "--output",
+  codes,
+  "--input",
+  ...learnFrom,
+]);
 for (const split of splits) {
   for (const language of languages) {
     const [input, output] = [at(`${split}.words.${language}`), at(`${split}.${language}`)];
@@ -76,7 +90,18 @@ for (const split of splits) {
 
 const bin = at("bin");
 await weft([
-  ...["preprocess", "-s", "en", "-t", "de", "--joined-dictionary", "--destdir", bin, "--workers", "2"],
+  ...[
+    "preprocess",
+    "-s",
+    "en",
+    "-t",
+    "de",
+    "--joined-dictionary",
+    "--destdir",
+    bin,
+    "--workers",
+    "2",
+  ],
   ...splits.flatMap((split) => [`--${split}pref`, at(split)]),
 ]);
 
@@ -90,8 +115,10 @@ await weft([
 ]);
 
 const results = at("results");
-const deviceFlags = trainFlags.filter((_, i) =>
-  /^--(device|threads|blas)$/.test(trainFlags[i] ?? "") || /^--(device|threads|blas)$/.test(trainFlags[i - 1] ?? ""),
+const deviceFlags = trainFlags.filter(
+  (_, i) =>
+    /^--(device|threads|blas)$/.test(trainFlags[i] ?? "") ||
+    /^--(device|threads|blas)$/.test(trainFlags[i - 1] ?? ""),
 );
 await weft([
   ...["generate", bin, "--path", join(checkpoints, "checkpoint_last.safetensors"), "--ema"],
@@ -117,4 +144,6 @@ for (const index of [3, 150, 301, 452, 603]) {
   console.log(`  translated ${translations[index]}`);
   console.log(`  reference  ${references[index]}`);
 }
-console.log(`\ndone in ${secondsSinceStart()} s; the model is ${join(checkpoints, "checkpoint_last.safetensors")}`);
+console.log(
+  `\ndone in ${secondsSinceStart()} s; the model is ${join(checkpoints, "checkpoint_last.safetensors")}`,
+);

@@ -16,10 +16,16 @@ const SWISH: i32 = 6;
  * activation goes to `pre`, laid out as C, unless that is 0.
  */
 export function addBiasAndActivate(
-  c: usize, step: usize, bias: usize, pre: usize, activation: i32, M: i32, N: i32,
+  c: usize,
+  step: usize,
+  bias: usize,
+  pre: usize,
+  activation: i32,
+  M: i32,
+  N: i32,
 ): void {
   if (!bias && !pre && activation == LINEAR) return;
-  const whole = <usize>(N & ~3) << 2;
+  const whole = (<usize>(N & ~3)) << 2;
   const tail = N & 3;
   for (let i = 0; i < M; i++) {
     for (let at: usize = 0; at < whole; at += 16) {

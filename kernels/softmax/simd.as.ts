@@ -8,13 +8,14 @@ import { log1, rowExpSum, rowLogSumExp, rowMax } from "./rows.as";
 
 /** y = exp(x - max) / sum. */
 export function softmax_forward(x: usize, y: usize, C: i32, start: i32, end: i32): void {
-  const bytes = <usize>C << 2;
+  const bytes = (<usize>C) << 2;
   for (let row = start; row < end; row++) {
-    const from = x + <usize>row * bytes, to = y + <usize>row * bytes;
+    const from = x + <usize>row * bytes,
+      to = y + <usize>row * bytes;
     const top = rowMax(from, C);
     const shift = f32x4.splat(top);
     let total = f32x4.splat(0);
-    const whole = <usize>(C & ~3) << 2;
+    const whole = (<usize>(C & ~3)) << 2;
     for (let i: usize = 0; i < whole; i += 16) {
       const e = expv(f32x4.sub(v128.load(from + i), shift));
       v128.store(to + i, e);
@@ -30,19 +31,21 @@ export function softmax_forward(x: usize, y: usize, C: i32, start: i32, end: i32
 }
 
 function scaleRow(x: usize, C: i32, factor: f32): void {
-  const whole = x + (<usize>(C & ~3) << 2);
+  const whole = x + ((<usize>(C & ~3)) << 2);
   for (; x < whole; x += 16) v128.store(x, f32x4.mul(v128.load(x), f32x4.splat(factor)));
   storeTail(x, f32x4.mul(loadTail(x, C & 3, 0), f32x4.splat(factor)), C & 3);
 }
 
 /** y = (x - max) - log(sum(exp(x - max))): exact where all logits are far from zero. */
 export function softmax_log_forward(x: usize, y: usize, C: i32, start: i32, end: i32): void {
-  const bytes = <usize>C << 2;
-  const whole = <usize>(C & ~3) << 2;
+  const bytes = (<usize>C) << 2;
+  const whole = (<usize>(C & ~3)) << 2;
   for (let row = start; row < end; row++) {
-    const from = x + <usize>row * bytes, to = y + <usize>row * bytes;
+    const from = x + <usize>row * bytes,
+      to = y + <usize>row * bytes;
     const highest = rowMax(from, C);
-    const top = f32x4.splat(highest), rest = f32x4.splat(log1(rowExpSum(from, C, highest)));
+    const top = f32x4.splat(highest),
+      rest = f32x4.splat(log1(rowExpSum(from, C, highest)));
     for (let i: usize = 0; i < whole; i += 16) {
       v128.store(to + i, f32x4.sub(f32x4.sub(v128.load(from + i), top), rest));
     }
@@ -55,16 +58,25 @@ export function softmax_log_forward(x: usize, y: usize, C: i32, start: i32, end:
 export function softmax_log_sum_exp(x: usize, y: usize, C: i32, start: i32, end: i32): void {
   for (let row = start; row < end; row++) {
     const lse = rowLogSumExp(x + ((<usize>row * <usize>C) << 2), C);
-    store<f32>(y + (<usize>row << 2), lse);
+    store<f32>(y + ((<usize>row) << 2), lse);
   }
 }
 
 /** dx = y (dy - sum(dy y)). */
-export function softmax_gradient(y: usize, dy: usize, dx: usize, C: i32, start: i32, end: i32): void {
-  const bytes = <usize>C << 2;
-  const whole = <usize>(C & ~3) << 2;
+export function softmax_gradient(
+  y: usize,
+  dy: usize,
+  dx: usize,
+  C: i32,
+  start: i32,
+  end: i32,
+): void {
+  const bytes = (<usize>C) << 2;
+  const whole = (<usize>(C & ~3)) << 2;
   for (let row = start; row < end; row++) {
-    const a = y + <usize>row * bytes, b = dy + <usize>row * bytes, to = dx + <usize>row * bytes;
+    const a = y + <usize>row * bytes,
+      b = dy + <usize>row * bytes,
+      to = dx + <usize>row * bytes;
     let total = f32x4.mul(loadTail(a + whole, C & 3, 0), loadTail(b + whole, C & 3, 0));
     for (let i: usize = 0; i < whole; i += 16) {
       total = f32x4.add(total, f32x4.mul(v128.load(a + i), v128.load(b + i)));
@@ -79,11 +91,20 @@ export function softmax_gradient(y: usize, dy: usize, dx: usize, C: i32, start: 
 }
 
 /** dx = dy - exp(y) sum(dy). */
-export function softmax_log_gradient(y: usize, dy: usize, dx: usize, C: i32, start: i32, end: i32): void {
-  const bytes = <usize>C << 2;
-  const whole = <usize>(C & ~3) << 2;
+export function softmax_log_gradient(
+  y: usize,
+  dy: usize,
+  dx: usize,
+  C: i32,
+  start: i32,
+  end: i32,
+): void {
+  const bytes = (<usize>C) << 2;
+  const whole = (<usize>(C & ~3)) << 2;
   for (let row = start; row < end; row++) {
-    const a = y + <usize>row * bytes, b = dy + <usize>row * bytes, to = dx + <usize>row * bytes;
+    const a = y + <usize>row * bytes,
+      b = dy + <usize>row * bytes,
+      to = dx + <usize>row * bytes;
     let total = loadTail(b + whole, C & 3, 0);
     for (let i: usize = 0; i < whole; i += 16) total = f32x4.add(total, v128.load(b + i));
     const sum = f32x4.splat(sumLanes(total));
@@ -98,14 +119,21 @@ export function softmax_log_gradient(y: usize, dy: usize, dx: usize, C: i32, sta
 
 /** dx = exp(x - lse) dy, with lse and dy one number a row. */
 export function softmax_log_sum_exp_gradient(
-  x: usize, lse: usize, dy: usize, dx: usize, C: i32, start: i32, end: i32,
+  x: usize,
+  lse: usize,
+  dy: usize,
+  dx: usize,
+  C: i32,
+  start: i32,
+  end: i32,
 ): void {
-  const bytes = <usize>C << 2;
-  const whole = <usize>(C & ~3) << 2;
+  const bytes = (<usize>C) << 2;
+  const whole = (<usize>(C & ~3)) << 2;
   for (let row = start; row < end; row++) {
-    const from = x + <usize>row * bytes, to = dx + <usize>row * bytes;
-    const shift = v128.load32_splat(lse + (<usize>row << 2));
-    const factor = v128.load32_splat(dy + (<usize>row << 2));
+    const from = x + <usize>row * bytes,
+      to = dx + <usize>row * bytes;
+    const shift = v128.load32_splat(lse + ((<usize>row) << 2));
+    const factor = v128.load32_splat(dy + ((<usize>row) << 2));
     for (let i: usize = 0; i < whole; i += 16) {
       const p = expv(f32x4.sub(v128.load(from + i), shift));
       v128.store(to + i, f32x4.mul(p, factor));

@@ -19,7 +19,10 @@ export const labelSmoothedCrossEntropy = criterion({
       .lt(1)
       .default(0)
       .describe("probability taken from the right token and spread over the others"),
-    report_accuracy: z.boolean().default(false).describe("log how often the right token ranks first"),
+    report_accuracy: z
+      .boolean()
+      .default(false)
+      .describe("log how often the right token ranks first"),
     ignore_prefix_size: z
       .int()
       .min(0)

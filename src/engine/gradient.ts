@@ -1,8 +1,7 @@
 // Reverse mode over the recorded graph. The result is more graph: nothing is computed here.
 import { add } from "../../kernels/elementwise/index.ts";
-import { formatShape, sameShape } from "../tensor/shape.ts";
+import { formatShape, sameShape, sizeOf } from "../tensor/shape.ts";
 import { constant, type OpNode, scalar, type Tensor } from "../tensor/tensor.ts";
-import { sizeOf } from "../tensor/shape.ts";
 
 /** Output gradients by node id and output index. */
 class Cotangents {
@@ -19,8 +18,8 @@ class Cotangents {
         `gradient: ${name} of shape ${formatShape(target.shape)} was given ${formatShape(gradient.shape)}`,
       );
     }
-    let slots = this.byNode.get(target.node.id);
-    if (!slots) this.byNode.set(target.node.id, (slots = []));
+    const slots = this.byNode.get(target.node.id) ?? [];
+    this.byNode.set(target.node.id, slots);
     const before = slots[target.index];
     slots[target.index] = before ? add(before, gradient) : gradient;
   }
@@ -63,7 +62,10 @@ export function gradient(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
   const order = topologicalOrder([loss]);
   const needed = dependents(order, wrt);
   const cotangents = new Cotangents();
-  cotangents.accumulate(loss, loss.shape.length === 0 ? scalar(1) : constant(new Float32Array([1]), loss.shape));
+  cotangents.accumulate(
+    loss,
+    loss.shape.length === 0 ? scalar(1) : constant(new Float32Array([1]), loss.shape),
+  );
   for (const node of order.reverse()) {
     const outputGradients = cotangents.of(node.id);
     if (!outputGradients || !needed.has(node.id)) continue;

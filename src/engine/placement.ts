@@ -1,11 +1,12 @@
 // Decides where every value of a traced function lies: aliases share, in-place results take over
 // their input's buffer, assigned results are produced in the variable itself where that is safe.
+
+import { copy } from "../../kernels/movement/index.ts";
 import type { Op } from "../../kernels/op.ts";
 import type { Buffer, Instruction, Program, Value } from "../device/program.ts";
 import { bytesOf } from "../tensor/shape.ts";
 import { apply, type OpNode, type Tensor } from "../tensor/tensor.ts";
 import type { Variable } from "../tensor/variable.ts";
-import { copy } from "../../kernels/movement/index.ts";
 import { topologicalOrder } from "./gradient.ts";
 import type { Assignment } from "./trace.ts";
 
@@ -114,8 +115,8 @@ class Placement {
 
   private use(tensor: Tensor, at: number): void {
     const { node } = tensor;
-    let uses = this.lastUse.get(node.id);
-    if (!uses) this.lastUse.set(node.id, (uses = []));
+    const uses = this.lastUse.get(node.id) ?? [];
+    this.lastUse.set(node.id, uses);
     uses[tensor.index] = Math.max(uses[tensor.index] ?? -1, at);
     if (node.kind === "variable") {
       this.variableReads.push({ region: regionOf(node.variable), at });
@@ -167,8 +168,8 @@ class Placement {
 
   private record(tensor: Tensor, buffer: number, offset: number): number {
     const value = this.values.push({ spec: tensor.spec, buffer, offset }) - 1;
-    let slots = this.placed.get(tensor.node.id);
-    if (!slots) this.placed.set(tensor.node.id, (slots = []));
+    const slots = this.placed.get(tensor.node.id) ?? [];
+    this.placed.set(tensor.node.id, slots);
     slots[tensor.index] = value;
     return value;
   }
@@ -260,11 +261,12 @@ class Placement {
     this.extend(source, this.instructions.length);
     const buffer = this.variableBuffer(variable);
     if (this.values[source].buffer === buffer || this.copyTargets.has(this.values[source].buffer)) {
-      throw new Error(`assign: ${variable.name} takes the old value of a variable that is assigned too`);
+      throw new Error(
+        `assign: ${variable.name} takes the old value of a variable that is assigned too`,
+      );
     }
     this.copyTargets.add(buffer);
-    const target =
-      this.values.push({ spec: tensor.spec, buffer, offset: variable.offset * 4 }) - 1;
+    const target = this.values.push({ spec: tensor.spec, buffer, offset: variable.offset * 4 }) - 1;
     const op = copy as Op<unknown>;
     this.instructions.push({ op, attributes: {}, inputs: [source], outputs: [target] });
   }

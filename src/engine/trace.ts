@@ -1,6 +1,7 @@
 // What a function under compilation does besides computing: it reads and assigns variables.
-import { newNodeId, Tensor } from "../tensor/tensor.ts";
+
 import { formatShape, sameShape } from "../tensor/shape.ts";
+import { newNodeId, Tensor } from "../tensor/tensor.ts";
 import type { Variable } from "../tensor/variable.ts";
 
 export interface Assignment {
@@ -55,7 +56,7 @@ export function withTrace<T>(body: () => T): { result: T; trace: Trace } {
 }
 
 /** The value of a variable at this point of the program. */
-export function valueOf(variable: Variable): Tensor {
+export function readVariable(variable: Variable): Tensor {
   if (active) return active.read(variable);
   return new Tensor({ kind: "variable", id: newNodeId(), variable }, 0, variable.spec);
 }

@@ -7,7 +7,7 @@ import { logSoftmax } from "../../kernels/softmax/index.ts";
 
 import type { Device, Pending, Span } from "../device/device.ts";
 import { type CompiledFunction, compile, type HostTensor } from "../engine/compile.ts";
-import { assign, valueOf } from "../engine/trace.ts";
+import { assign, readVariable } from "../engine/trace.ts";
 import { f32, i32, sizeOf } from "../tensor/shape.ts";
 import { constant, type Tensor } from "../tensor/tensor.ts";
 import { Variable } from "../tensor/variable.ts";
@@ -97,7 +97,11 @@ export class DecodingWorkspace {
   }
 
   /** The k best log-probabilities of a step after adding `bias` (V): (R, k). */
-  best(inputs: Record<StepInputs, HostTensor>, bias: HostTensor, k: number): Record<string, Pending> {
+  best(
+    inputs: Record<StepInputs, HostTensor>,
+    bias: HostTensor,
+    k: number,
+  ): Record<string, Pending> {
     return this.stepFunctions.best({ ...inputs, bias }, String(k));
   }
 
@@ -133,7 +137,7 @@ export class DecodingWorkspace {
           [values, this.self[layer].values],
         ]) {
           const room = constant(new Float32Array(sizeOf(from.spec.shape)), from.spec.shape);
-          assign(to, concat([valueOf(from), room], 1));
+          assign(to, concat([readVariable(from), room], 1));
         }
       }
       return {};
@@ -162,7 +166,7 @@ export class DecodingWorkspace {
     const [after] = kept.shape;
     const roots = this.cross.flatMap(({ keys, values }) => [keys, values]);
     for (const root of [...roots, this.sourcePadding]) {
-      const moved = gatherRows(valueOf(this.first(root, before)), kept);
+      const moved = gatherRows(readVariable(this.first(root, before)), kept);
       assign(this.first(root, after), moved);
     }
     return {};
@@ -170,8 +174,8 @@ export class DecodingWorkspace {
 
   /** The first `count` sentences of a variable, as one. */
   private first(root: Variable, count: number): Variable {
-    let views = this.views.get(root);
-    if (!views) this.views.set(root, (views = new Map()));
+    const views = this.views.get(root) ?? new Map<number, Variable>();
+    this.views.set(root, views);
     let view = views.get(count);
     if (!view) {
       view = root.view(root.name, [count, ...root.spec.shape.slice(1)], 0);
@@ -218,19 +222,21 @@ export class DecodingWorkspace {
     const { beam, width, temperature } = this.shape;
     const [R] = tokens.shape;
     const B = R / beam;
-    const caches = this.self.map(({ keys, values }, layer): LayerCaches => ({
-      self: { keys: valueOf(keys), values: valueOf(values) },
-      cross: {
-        keys: valueOf(this.first(this.cross[layer].keys, B)),
-        values: valueOf(this.first(this.cross[layer].values, B)),
-      },
-    }));
+    const caches = this.self.map(
+      ({ keys, values }, layer): LayerCaches => ({
+        self: { keys: readVariable(keys), values: readVariable(values) },
+        cross: {
+          keys: readVariable(this.first(this.cross[layer].keys, B)),
+          values: readVariable(this.first(this.cross[layer].values, B)),
+        },
+      }),
+    );
     let layer = 0;
     const context: StepContext = {
       ancestors,
       position,
       length,
-      sourcePadding: valueOf(this.first(this.sourcePadding, B)), // (B, S)
+      sourcePadding: readVariable(this.first(this.sourcePadding, B)), // (B, S)
       store: (self, added) => {
         const variables = this.self[layer++];
         const keys = cacheStore(self.keys, added.keys, position);

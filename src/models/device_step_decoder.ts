@@ -1,10 +1,10 @@
 // The search's StepDecoder over a compiled model: key/value caches on the device, candidates chosen
 // there, a few numbers per row brought back.
-import { rowCandidates } from "../decode/token_rules.ts";
+
 import type {
   CandidateRequest,
-  DecodeStart,
   DecoderState,
+  DecodeStart,
   RowCandidates,
   SourceBatch,
   StepDecoder,
@@ -12,6 +12,7 @@ import type {
   StepRows,
   TokenRules,
 } from "../decode/step_decoder.ts";
+import { rowCandidates } from "../decode/token_rules.ts";
 import type { Device, Span } from "../device/device.ts";
 import type { HostTensor } from "../engine/compile.ts";
 import { DecodingWorkspace } from "./decoding_workspace.ts";

@@ -31,9 +31,17 @@ export function loadParameters(
     else names.set(parameter, [name]);
   }
   const missing = [...names.values()].filter((aliases) => !aliases.some((n) => tensors.has(n)));
-  refuseIfAny(place, "lacks", missing.map(([first]) => first));
+  refuseIfAny(
+    place,
+    "lacks",
+    missing.map(([first]) => first),
+  );
   const expected = new Set([...names.values()].flat());
-  refuseIfAny(place, "has unknown", [...tensors.keys()].filter((name) => !expected.has(name)));
+  refuseIfAny(
+    place,
+    "has unknown",
+    [...tensors.keys()].filter((name) => !expected.has(name)),
+  );
   for (const [parameter, aliases] of names) {
     const name = aliases.find((alias) => tensors.has(alias));
     const tensor = name === undefined ? undefined : tensors.get(name);

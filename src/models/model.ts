@@ -60,9 +60,7 @@ export abstract class EncoderDecoderModel extends Module {
 /** Gives every parameter its place on the device. The values are zero until they are written. */
 export function bindParameters(model: Module): FlatParameters {
   const parameters = uniqueParameters(model);
-  const flat = new FlatParameters(
-    [...parameters].map(([name, { shape }]) => ({ name, shape })),
-  );
+  const flat = new FlatParameters([...parameters].map(([name, { shape }]) => ({ name, shape })));
   for (const [name, parameter] of parameters) parameter.bind(flat.slot(name).value);
   return flat;
 }

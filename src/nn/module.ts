@@ -1,6 +1,6 @@
 // Parameters and the modules that own them. A module's parameters are its fields, named as fairseq
 // names them: selfAttn.qProj.weight is self_attn.q_proj.weight.
-import { valueOf } from "../engine/trace.ts";
+import { readVariable } from "../engine/trace.ts";
 import type { Shape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Variable } from "../tensor/variable.ts";
@@ -26,7 +26,7 @@ export class Parameter {
 
   /** Its value at this point of the program. */
   get value(): Tensor {
-    return valueOf(this.variable);
+    return readVariable(this.variable);
   }
 }
 

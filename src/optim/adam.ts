@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { adam as adamStep } from "../../kernels/optimizer/index.ts";
 import { optimizer } from "../components.ts";
-import { assign, valueOf } from "../engine/trace.ts";
+import { assign, readVariable } from "../engine/trace.ts";
 import type { Optimizer, OptimizerContext } from "./optimizer.ts";
 
 /** Kingma and Ba 2015 with decoupled weight decay, in fairseq's form (reference 2.9). */
@@ -12,7 +12,11 @@ export const adam = optimizer({
       .tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)])
       .default([0.9, 0.999])
       .describe("decay rates of the moments, such as '(0.9, 0.98)'"),
-    adam_eps: z.number().positive().default(1e-8).describe("added to the root of the second moment"),
+    adam_eps: z
+      .number()
+      .positive()
+      .default(1e-8)
+      .describe("added to the root of the second moment"),
     weight_decay: z
       .number()
       .min(0)
@@ -45,10 +49,10 @@ export const adam = optimizer({
           const m = expAvg.segments[number];
           const v = expAvgSq.segments[number];
           const [value, first, second] = adamStep(
-            valueOf(values),
-            valueOf(gradients),
-            valueOf(m),
-            valueOf(v),
+            readVariable(values),
+            readVariable(gradients),
+            readVariable(m),
+            readVariable(v),
             scalars,
             multiplier,
           );

@@ -1,6 +1,7 @@
 // What a task is: the dictionaries, the data sets, and what a model must be built for.
-import type { DatasetImpl } from "../data/indexed_dataset.ts";
+
 import type { Dictionary } from "../data/dictionary.ts";
+import type { DatasetImpl } from "../data/indexed_dataset.ts";
 import type { LanguagePairDataset } from "../data/language_pair_dataset.ts";
 import type { PairLimits } from "../data/length_limits.ts";
 import type { ModelContext } from "../models/model.ts";

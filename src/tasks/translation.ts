@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { task } from "../components.ts";
-import { type TranslationConfig, translation as config } from "../config/schemas/translation.ts";
+import { translation as config, type TranslationConfig } from "../config/schemas/translation.ts";
 import { UserError } from "../config/user_error.ts";
 import { Dictionary } from "../data/dictionary.ts";
 import type { LanguagePairDataset } from "../data/language_pair_dataset.ts";

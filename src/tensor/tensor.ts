@@ -1,5 +1,5 @@
 // The graph core. Calling an op records a node; nothing is computed here and no device is known.
-import { ShapeError, type Shape, sizeOf, type TensorSpec } from "./shape.ts";
+import { type Shape, ShapeError, sizeOf, type TensorSpec } from "./shape.ts";
 import type { Variable } from "./variable.ts";
 
 /** What the graph needs to know of an op. The full contract is kernels/op.ts. */
@@ -93,7 +93,8 @@ export function applyAll<Attributes>(
     inputs,
     outputs,
   };
-  for (const [index, spec] of specs.entries()) outputs.push(new Tensor(node as OpNode, index, spec));
+  for (const [index, spec] of specs.entries())
+    outputs.push(new Tensor(node as OpNode, index, spec));
   return outputs;
 }
 

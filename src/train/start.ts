@@ -13,7 +13,7 @@ import type { BatchSource } from "./batch_source.ts";
 import { openCheckpoint } from "./checkpoint_file.ts";
 import { loadWeights } from "./checkpoint_weights.ts";
 import type { TrainingMetrics } from "./metrics.ts";
-import { restoreRecord, type RunIdentity } from "./run_record.ts";
+import { type RunIdentity, restoreRecord } from "./run_record.ts";
 import { restoreFairseqOptimizer, restoreTensors } from "./snapshot.ts";
 import type { Trainer } from "./trainer.ts";
 import type { TrainingRun } from "./training_run.ts";

@@ -2,6 +2,13 @@
 import { appendFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import process from "node:process";
+import type {
+  CriterionComponent,
+  LrSchedulerComponent,
+  ModelComponent,
+  OptimizerComponent,
+  TaskComponent,
+} from "../components.ts";
 import type { Chosen } from "../config/choice.ts";
 import type { ConfigRecord } from "../config/record.ts";
 import type { CheckpointConfig } from "../config/schemas/checkpoint.ts";
@@ -10,13 +17,6 @@ import type { DatasetConfig } from "../config/schemas/dataset.ts";
 import type { DeviceConfig } from "../config/schemas/device.ts";
 import type { EmaConfig } from "../config/schemas/ema.ts";
 import type { OptimizationConfig } from "../config/schemas/optimization.ts";
-import type {
-  CriterionComponent,
-  LrSchedulerComponent,
-  ModelComponent,
-  OptimizerComponent,
-  TaskComponent,
-} from "../components.ts";
 import type { Device, Span } from "../device/device.ts";
 import { openDevice } from "../device/open_device.ts";
 import { traceDocument } from "../engine/profile.ts";
@@ -159,7 +159,9 @@ async function trainOn(
     );
     return interrupt.exitCode;
   }
-  say(`done training after ${trainer.updates} updates in ${metrics.wall().toFixed(1)} s: ${end.reason}`);
+  say(
+    `done training after ${trainer.updates} updates in ${metrics.wall().toFixed(1)} s: ${end.reason}`,
+  );
   return undefined;
 }
 
@@ -178,10 +180,7 @@ function buildTrainer(
     sentenceAvg: optimization.sentence_avg,
   });
   const optimizer = config.optimizer.component.build(config.optimizer.config, { parameters });
-  const schedule = config.lr_scheduler.component.build(
-    config.lr_scheduler.config,
-    optimization.lr,
-  );
+  const schedule = config.lr_scheduler.component.build(config.lr_scheduler.config, optimization.lr);
   const { clip_norm: clipNorm } = optimization;
   const { seed } = common;
   return new Trainer({

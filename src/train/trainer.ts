@@ -1,6 +1,7 @@
 // One training run's state on the device, and what moves it: updates and validations.
-import { UserError } from "../config/user_error.ts";
+
 import type { EmaConfig } from "../config/schemas/ema.ts";
+import { UserError } from "../config/user_error.ts";
 import type { Criterion, CriterionSums } from "../criterions/criterion.ts";
 import type { LanguagePairBatch } from "../data/language_pair_batch.ts";
 import type { Device, Span } from "../device/device.ts";
@@ -117,7 +118,15 @@ export class Trainer {
   }
 
   /** Which layers take part: drawn anew for every micro-batch, from its place in the run alone. */
-  private keptLayers({ seed, update, microBatch }: { seed: number; update: number; microBatch: number }) {
+  private keptLayers({
+    seed,
+    update,
+    microBatch,
+  }: {
+    seed: number;
+    update: number;
+    microBatch: number;
+  }) {
     const { layerdrop } = this.options.model;
     if (layerdrop.length === 0) return "";
     const random = HostRandom.named(seed, `layerdrop ${update} ${microBatch}`);
@@ -150,7 +159,8 @@ async function readSums(
   criterion: Criterion,
 ): Promise<CriterionSums> {
   const losses: Record<string, number> = {};
-  for (const [name, value] of Object.entries(pending)) [losses[name]] = Array.from(await value.read());
+  for (const [name, value] of Object.entries(pending))
+    [losses[name]] = Array.from(await value.read());
   return { ntokens, nsentences, sampleSize: criterion.sampleSize({ ntokens, nsentences }), losses };
 }
 

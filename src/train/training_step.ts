@@ -8,7 +8,7 @@ import { type CompiledFunction, compile, type HostTensor } from "../engine/compi
 import type { FlatParameters } from "../engine/flat_parameters.ts";
 import { gradient } from "../engine/gradient.ts";
 import { Randomness, withRandomness } from "../engine/randomness.ts";
-import { assign, valueOf } from "../engine/trace.ts";
+import { assign, readVariable } from "../engine/trace.ts";
 import type { EncoderDecoderModel } from "../models/model.ts";
 import type { Optimizer, OptimizerState } from "../optim/optimizer.ts";
 import { f32, i32, type TensorSpec } from "../tensor/shape.ts";
@@ -128,11 +128,11 @@ export class TrainingStep {
     const slots = [...parameters.slots.values()];
     const gradients = gradient(
       sums.loss,
-      slots.map(({ value }) => valueOf(value)),
+      slots.map(({ value }) => readVariable(value)),
     );
     for (const [index, slot] of slots.entries()) {
       const added = gradients[index];
-      assign(slot.gradient, order === "first" ? added : add(valueOf(slot.gradient), added));
+      assign(slot.gradient, order === "first" ? added : add(readVariable(slot.gradient), added));
     }
     return sums;
   }
@@ -143,7 +143,7 @@ export class TrainingStep {
   }: Readonly<Record<"scalars" | "normalization", Tensor>>): { norm: Tensor } {
     const { parameters, optimizer, clipNorm } = this.options;
     const total = parameters.segments
-      .map(({ gradients }) => squareSum(valueOf(gradients)))
+      .map(({ gradients }) => squareSum(readVariable(gradients)))
       .reduce((a, b) => add(a, b));
     const multiplier = clipCoefficient(total, normalization, clipNorm);
     optimizer.step(scalars, multiplier);
@@ -155,7 +155,7 @@ export class TrainingStep {
     if (!average) throw new Error("TrainingStep: no average was asked for");
     for (const [number, { values }] of parameters.segments.entries()) {
       const variable = average.segments[number];
-      assign(variable, ema(valueOf(variable), valueOf(values), decay));
+      assign(variable, ema(readVariable(variable), readVariable(values), decay));
     }
     return {};
   }

@@ -92,8 +92,8 @@ export class Validator {
   }
 
   private setOf(subset: string): BatchedSet {
-    let set = this.sets.get(subset);
-    if (!set) this.sets.set(subset, (set = this.parts.batches.validation(subset)));
+    const set = this.sets.get(subset) ?? this.parts.batches.validation(subset);
+    this.sets.set(subset, set);
     return set;
   }
 }

@@ -61,15 +61,20 @@ test("pack() never lets two values that live together overlap", () => {
 
 test("shareOf() hands out every unit once, in multiples of the grain", () => {
   fc.assert(
-    fc.property(fc.nat(500), fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 7 }), (work, grain, threads) => {
-      let next = 0;
-      for (let thread = 0; thread < threads; thread++) {
-        const [start, end] = shareOf(work, grain, thread, threads);
-        expect(start).toBe(next);
-        expect(start % grain === 0 || start === work).toBe(true);
-        next = end;
-      }
-      expect(next).toBe(work);
-    }),
+    fc.property(
+      fc.nat(500),
+      fc.integer({ min: 1, max: 9 }),
+      fc.integer({ min: 1, max: 7 }),
+      (work, grain, threads) => {
+        let next = 0;
+        for (let thread = 0; thread < threads; thread++) {
+          const [start, end] = shareOf(work, grain, thread, threads);
+          expect(start).toBe(next);
+          expect(start % grain === 0 || start === work).toBe(true);
+          next = end;
+        }
+        expect(next).toBe(work);
+      },
+    ),
   );
 });

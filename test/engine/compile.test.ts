@@ -5,14 +5,18 @@ import { sum } from "../../kernels/reduce/index.ts";
 import { compile, read } from "../../src/engine/compile.ts";
 import { gradient } from "../../src/engine/gradient.ts";
 import { place } from "../../src/engine/placement.ts";
-import { assign, valueOf, withTrace } from "../../src/engine/trace.ts";
+import { assign, readVariable, withTrace } from "../../src/engine/trace.ts";
 import { f32, ShapeError } from "../../src/tensor/shape.ts";
 import { constant, input, type Tensor } from "../../src/tensor/tensor.ts";
 import { Variable } from "../../src/tensor/variable.ts";
 import { cpu, onEveryDevice } from "../support/devices.ts";
 
-const vector = (...values: number[]) => ({ data: Float32Array.from(values), shape: [values.length] });
-const host = async (pending: { read(): Promise<ArrayLike<number>> }) => Array.from(await pending.read());
+const vector = (...values: number[]) => ({
+  data: Float32Array.from(values),
+  shape: [values.length],
+});
+const host = async (pending: { read(): Promise<ArrayLike<number>> }) =>
+  Array.from(await pending.read());
 
 onEveryDevice((device) => {
   test("compile() traces once per signature and replays", async () => {
@@ -58,9 +62,9 @@ onEveryDevice((device) => {
   test("a variable keeps what a compiled function assigned", async () => {
     const total = new Variable("total", f32(3));
     const accumulate = compile(device, "accumulate", ({ x }: { x: Tensor }) => {
-      const before = valueOf(total);
+      const before = readVariable(total);
       assign(total, add(before, x));
-      return { before, after: valueOf(total) };
+      return { before, after: readVariable(total) };
     });
     accumulate({ x: vector(1, 2, 3) });
     const { before, after } = accumulate({ x: vector(10, 10, 10) });
@@ -76,7 +80,7 @@ onEveryDevice((device) => {
     const part = whole.view("part", [2, 2], 64);
     device.write(part, Float32Array.of(1, 2, 3, 4));
     const square = compile(device, "square", () => {
-      const x = valueOf(part);
+      const x = readVariable(part);
       assign(part, mul(x, x));
       return {};
     });
@@ -95,7 +99,8 @@ onEveryDevice((device) => {
     });
     const x = [0, 1, -2];
     const got = await host(run({ x: vector(...x) }).g);
-    for (const [i, value] of x.entries()) expect(got[i]).toBeCloseTo(Math.exp(value) * (1 + value) + 3, 5);
+    for (const [i, value] of x.entries())
+      expect(got[i]).toBeCloseTo(Math.exp(value) * (1 + value) + 3, 5);
     run.release();
   });
 
@@ -118,7 +123,9 @@ test("ops refuse shapes that do not fit, naming the op and both shapes", () => {
   const a = constant(new Float32Array(6), [2, 3]);
   const b = constant(new Float32Array(4), [2, 2]);
   expect(() => add(a, b)).toThrow(ShapeError);
-  expect(() => add(a, b)).toThrow(/add: f32\(2, 3\) x f32\(2, 2\): extents 3 and 2 do not broadcast/);
+  expect(() => add(a, b)).toThrow(
+    /add: f32\(2, 3\) x f32\(2, 2\): extents 3 and 2 do not broadcast/,
+  );
 });
 
 test("assign() refuses another shape, and any place outside a compiled function", () => {
@@ -132,7 +139,12 @@ test("assign() refuses another shape, and any place outside a compiled function"
 test("place() lets elementwise chains share buffers that have no further use", () => {
   const x = input("x", f32(1000));
   const outputs = new Map([["y", exp(exp(exp(exp(x))))]]);
-  const { buffers } = place({ name: "chain", inputs: new Map([["x", x]]), outputs, assignments: [] });
+  const { buffers } = place({
+    name: "chain",
+    inputs: new Map([["x", x]]),
+    outputs,
+    assignments: [],
+  });
   const temporaries = buffers.filter(({ kind }) => kind === "temporary");
   const alive = (at: number) =>
     temporaries.filter((b) => b.kind === "temporary" && b.first <= at && at <= b.last).length;
@@ -157,7 +169,7 @@ test("place() copies when the old value is still needed", async () => {
   const variable = new Variable("v", f32(2));
   cpu.write(variable, Float32Array.of(1, 2));
   const run = compile(cpu, "late reader", () => {
-    const old = valueOf(variable);
+    const old = readVariable(variable);
     assign(variable, exp(old));
     return { late: affine(reshape(old, [2, 1]), 10, 0) };
   });

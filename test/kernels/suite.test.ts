@@ -1,8 +1,8 @@
 // Every op that stands in kernels/index.ts, on every device present: the forward result against the
 // float64 reference, and every gradient against central differences of that reference.
 import { expect, test } from "bun:test";
+import { add, mul } from "../../kernels/elementwise/index.ts";
 import { ops } from "../../kernels/index.ts";
-import { mul } from "../../kernels/elementwise/index.ts";
 import { NdArray } from "../../kernels/nd_array.ts";
 import type { Example, ExampleRandom, Op } from "../../kernels/op.ts";
 import { sum } from "../../kernels/reduce/index.ts";
@@ -10,7 +10,6 @@ import type { Device } from "../../src/device/device.ts";
 import type { HostArray } from "../../src/device/program.ts";
 import { compile, type HostTensor } from "../../src/engine/compile.ts";
 import { gradient } from "../../src/engine/gradient.ts";
-import { add } from "../../kernels/elementwise/index.ts";
 import { applyAll, constant, type Tensor } from "../../src/tensor/tensor.ts";
 import { onEveryDevice } from "../support/devices.ts";
 import { seededRandom } from "../support/random.ts";
@@ -82,7 +81,8 @@ function expectClose(
   { absolute = 1e-5, relative = 1e-5 }: { absolute?: number; relative?: number },
   what: string,
 ): void {
-  if (got.length !== want.length) throw new Error(`${what}: ${got.length} of ${want.length} elements`);
+  if (got.length !== want.length)
+    throw new Error(`${what}: ${got.length} of ${want.length} elements`);
   for (let i = 0; i < want.length; i++) {
     const equal = Object.is(got[i], want[i]) || got[i] === want[i];
     if (equal || Math.abs(got[i] - want[i]) <= absolute + relative * Math.abs(want[i])) continue;
@@ -105,7 +105,9 @@ async function checkGradient(
   const specs = op.infer(example.attributes, example.inputs);
   const inLoss =
     example.lossOutputs ?? specs.flatMap(({ dtype }, index) => (dtype === "f32" ? [index] : []));
-  const weights = outputs.map(({ size }) => Float32Array.from({ length: size }, () => random.normal()));
+  const weights = outputs.map(({ size }) =>
+    Float32Array.from({ length: size }, () => random.normal()),
+  );
   const loss = (at: readonly NdArray[]): number => {
     const values = op.reference(example.attributes, at);
     let total = 0;

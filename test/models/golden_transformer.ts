@@ -3,12 +3,12 @@ import { z } from "zod";
 import type { Device } from "../../src/device/device.ts";
 import type { HostTensor } from "../../src/engine/compile.ts";
 import type { FlatParameters } from "../../src/engine/flat_parameters.ts";
+import { renameFairseqTensors } from "../../src/interop/fairseq_names.ts";
+import { float32Tensor, toFloat32 } from "../../src/interop/stored_tensor.ts";
 import { loadParameters } from "../../src/models/load_parameters.ts";
 import { bindParameters } from "../../src/models/model.ts";
 import { transformerConfig } from "../../src/models/transformer/config.ts";
 import { TransformerModel } from "../../src/models/transformer/transformer.ts";
-import { renameFairseqTensors } from "../../src/interop/fairseq_names.ts";
-import { float32Tensor, toFloat32 } from "../../src/interop/stored_tensor.ts";
 import { readGolden } from "../support/golden.ts";
 import { readTensors } from "../support/tensors.ts";
 
@@ -31,10 +31,7 @@ export function knownSettings(settings: Readonly<Record<string, unknown>>) {
     ([key, value]) => key in transformerConfig.shape && value !== null,
   );
   // fairseq keeps --decoder-output-dim as the text that was typed.
-  const numbers = known.map(([key, value]) => [
-    key,
-    key.endsWith("_dim") ? Number(value) : value,
-  ]);
+  const numbers = known.map(([key, value]) => [key, key.endsWith("_dim") ? Number(value) : value]);
   return transformerConfig.parse(Object.fromEntries(numbers));
 }
 

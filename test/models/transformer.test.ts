@@ -1,12 +1,12 @@
 // The Transformer against fairseq: logits, losses, every gradient, and incremental decoding.
 import { expect } from "bun:test";
 import { logSoftmax } from "../../kernels/softmax/index.ts";
-import { crossEntropy } from "../../src/criterions/cross_entropy.ts";
 import type { Criterion } from "../../src/criterions/criterion.ts";
+import { crossEntropy } from "../../src/criterions/cross_entropy.ts";
 import { labelSmoothedCrossEntropy } from "../../src/criterions/label_smoothed_cross_entropy.ts";
 import { compile } from "../../src/engine/compile.ts";
 import { gradient } from "../../src/engine/gradient.ts";
-import { valueOf } from "../../src/engine/trace.ts";
+import { readVariable } from "../../src/engine/trace.ts";
 import { DeviceStepDecoder } from "../../src/models/device_step_decoder.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import { onEveryDevice } from "../support/devices.ts";
@@ -28,7 +28,12 @@ interface Expected {
       string,
       {
         criterion: string;
-        settings: { sentence_avg: boolean; eps?: number; ignore_prefix_size?: number; report_accuracy?: boolean };
+        settings: {
+          sentence_avg: boolean;
+          eps?: number;
+          ignore_prefix_size?: number;
+          report_accuracy?: boolean;
+        };
         loss: number;
         sample_size: number;
         logging_output: Readonly<Record<string, number>>;
@@ -44,7 +49,10 @@ const tensor = (tensors: Map<string, GoldenTensor>, name: string): GoldenTensor 
   return found;
 };
 
-function criterionOf({ criterion, settings }: Expected["criteria"][string], padding: number): Criterion {
+function criterionOf(
+  { criterion, settings }: Expected["criteria"][string],
+  padding: number,
+): Criterion {
   const context = { padding, sentenceAvg: settings.sentence_avg };
   if (criterion === "cross_entropy") return crossEntropy.build({}, context);
   return labelSmoothedCrossEntropy.build(
@@ -59,19 +67,32 @@ function criterionOf({ criterion, settings }: Expected["criteria"][string], padd
 
 onEveryDevice((device) => {
   for (const name of MODELS) {
-    goldenTest(`${name} computes fairseq's logits and log-probabilities`, `models/${name}`, async () => {
-      const { model, sample } = goldenTransformer(name, device);
-      const expected = readTensors(`models/${name}/expected.safetensors`);
-      const run = compile(device, name, ({ srcTokens, prevOutputTokens }: Record<string, Tensor>) => {
-        const logits = model.forward(srcTokens, prevOutputTokens);
-        return { logits, logProbs: logSoftmax(logits) };
-      });
-      const { srcTokens, prevOutputTokens } = sample;
-      const results = run({ srcTokens, prevOutputTokens });
-      expectTensor("logits", await results.logits.read(), tensor(expected, "logits").data, 2e-5);
-      expectTensor("log_probs", await results.logProbs.read(), tensor(expected, "log_probs").data, 2e-5);
-      run.release();
-    });
+    goldenTest(
+      `${name} computes fairseq's logits and log-probabilities`,
+      `models/${name}`,
+      async () => {
+        const { model, sample } = goldenTransformer(name, device);
+        const expected = readTensors(`models/${name}/expected.safetensors`);
+        const run = compile(
+          device,
+          name,
+          ({ srcTokens, prevOutputTokens }: Record<string, Tensor>) => {
+            const logits = model.forward(srcTokens, prevOutputTokens);
+            return { logits, logProbs: logSoftmax(logits) };
+          },
+        );
+        const { srcTokens, prevOutputTokens } = sample;
+        const results = run({ srcTokens, prevOutputTokens });
+        expectTensor("logits", await results.logits.read(), tensor(expected, "logits").data, 2e-5);
+        expectTensor(
+          "log_probs",
+          await results.logProbs.read(),
+          tensor(expected, "log_probs").data,
+          2e-5,
+        );
+        run.release();
+      },
+    );
 
     goldenTest(`${name} has fairseq's losses and gradients`, `models/${name}`, async () => {
       const { model, parameters, sample, config } = goldenTransformer(name, device);
@@ -83,7 +104,10 @@ onEveryDevice((device) => {
         const run = compile(device, key, (inputs: Record<string, Tensor>) => {
           const { srcTokens, prevOutputTokens, target } = inputs;
           const sums = criterion.forward(model, { srcTokens, prevOutputTokens, target });
-          const gradients = gradient(sums.loss, slots.map(([, { value }]) => valueOf(value)));
+          const gradients = gradient(
+            sums.loss,
+            slots.map(([, { value }]) => readVariable(value)),
+          );
           const named = slots.map(([parameter], i) => [`grad/${parameter}`, gradients[i]] as const);
           return { ...sums, ...Object.fromEntries(named) } as Record<string, Tensor>;
         });

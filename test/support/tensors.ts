@@ -33,7 +33,8 @@ export function expectTensor(
   absolute: number,
   relative = 0,
 ): void {
-  if (got.length !== want.length) throw new Error(`${what}: ${got.length} of ${want.length} elements`);
+  if (got.length !== want.length)
+    throw new Error(`${what}: ${got.length} of ${want.length} elements`);
   let largest = 0;
   for (let i = 0; i < want.length; i++) largest = Math.max(largest, Math.abs(want[i]));
   const tolerance = absolute + relative * largest;

@@ -1,7 +1,7 @@
 // The threads of the cpu device. The caller is thread 0; the others sleep in workers until a
 // program starts. All run the same commands on their own shares, with a barrier between commands.
 
-import { advance, barrier, CONTROL } from "./barrier.ts";
+import { barrier, CONTROL } from "./barrier.ts";
 import type { BlasDescription } from "./blas.ts";
 import { openBlasFor } from "./blas.ts";
 import { type Command, decode, type Kernel, type ThreadContext } from "./commands.ts";

@@ -57,7 +57,9 @@ export const transformerConfig = z.strictObject({
   decoder_layers: z.int().min(0).default(6).describe("decoder layers"),
   decoder_attention_heads: width.default(8).describe("decoder attention heads"),
   decoder_input_dim: width.optional().describe("width of decoder embeddings (default: decoder's)"),
-  decoder_output_dim: width.optional().describe("width before the output layer (default: decoder's)"),
+  decoder_output_dim: width
+    .optional()
+    .describe("width before the output layer (default: decoder's)"),
   ...(side("encoder") as SideShape<"encoder">),
   ...(side("decoder") as SideShape<"decoder">),
   share_decoder_input_output_embed: z
@@ -71,13 +73,18 @@ export const transformerConfig = z.strictObject({
   no_token_positional_embeddings: z.boolean().default(false).describe("no positions at all"),
   no_scale_embedding: z.boolean().default(false).describe("do not scale embeddings by sqrt(width)"),
   layernorm_embedding: z.boolean().default(false).describe("layer norm on embeddings"),
-  no_decoder_final_norm: z.boolean().default(false).describe("pre-norm decoder without a last norm"),
+  no_decoder_final_norm: z
+    .boolean()
+    .default(false)
+    .describe("pre-norm decoder without a last norm"),
   max_source_positions: z.int().min(1).default(1024).describe("longest source, in tokens"),
   max_target_positions: z.int().min(1).default(1024).describe("longest target, in tokens"),
   init: z
     .enum(["torch", "xavier"])
     .default("torch")
-    .describe("start of feed-forward weights: PyTorch's default (fairseq 0.10 on) or xavier (before)"),
+    .describe(
+      "start of feed-forward weights: PyTorch's default (fairseq 0.10 on) or xavier (before)",
+    ),
 });
 
 type SideShape<Name extends string> = {

@@ -30,7 +30,11 @@ class OutputProjection extends Module {
 const widthChange = (from: number, to: number): Linear | undefined =>
   from === to
     ? undefined
-    : new Linear(from, to, { bias: false, initializeWeight: xavierUniform(), initializeBias: zeros });
+    : new Linear(from, to, {
+        bias: false,
+        initializeWeight: xavierUniform(),
+        initializeBias: zeros,
+      });
 
 export class TransformerDecoder extends Module {
   readonly projectInDim: Linear | undefined;

@@ -41,7 +41,9 @@ function feedForwardWeights(
   config: TransformerConfig,
   { embedDim, ffnEmbedDim }: SideConfig,
 ): [Linear, Linear] {
-  const options = (inputSize: number): { initializeWeight: Initializer; initializeBias: Initializer } =>
+  const options = (
+    inputSize: number,
+  ): { initializeWeight: Initializer; initializeBias: Initializer } =>
     config.init === "xavier"
       ? { initializeWeight: xavierUniform(), initializeBias: zeros }
       : { initializeWeight: torchLinear(inputSize), initializeBias: torchLinear(inputSize) };
