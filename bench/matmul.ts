@@ -6,7 +6,7 @@ import { openBlas } from "../src/device/cpu/blas.ts";
 import { openCpuDevice } from "../src/device/cpu/cpu_device.ts";
 import type { Device } from "../src/device/device.ts";
 import { compile } from "../src/engine/compile.ts";
-import { assign, valueOf as valueIn } from "../src/engine/trace.ts";
+import { assign, readVariable as valueIn } from "../src/engine/trace.ts";
 import { f32 } from "../src/tensor/shape.ts";
 import type { Tensor } from "../src/tensor/tensor.ts";
 import { Variable } from "../src/tensor/variable.ts";

@@ -4,7 +4,7 @@ import { UserError } from "../config/user_error.ts";
 import { openCpuDevice } from "./cpu/cpu_device.ts";
 import type { Device } from "./device.ts";
 import { findAdapter } from "./webgpu/adapter.ts";
-import { isUnavailable, type Provider, providers } from "./webgpu/provider.ts";
+import { isUnavailable } from "./webgpu/provider.ts";
 import { startWebGpuDevice } from "./webgpu/webgpu_device.ts";
 
 /**
@@ -23,22 +23,18 @@ export async function openDevice(
 async function choose(config: DeviceConfig): Promise<{ device: Device; why?: string }> {
   const { device: wish, threads, blas } = config;
   if (wish === "cpu") return { device: await openCpuDevice({ threads, blas }) };
-  const offered = offeredProviders(config.webgpu_provider);
+  const provider = config.webgpu_provider === "auto" ? undefined : config.webgpu_provider;
   if (wish === "auto") {
-    const found = await findAdapter(undefined, true, offered);
+    const found = await findAdapter({ provider, listedOnly: true });
     if (!isUnavailable(found)) return { device: await startWebGpuDevice(found) };
     return { device: await openCpuDevice({ threads, blas }), why: `no GPU: ${found.reason}` };
   }
-  const choice = wish === "webgpu" ? undefined : wish.slice("webgpu:".length);
-  const found = await findAdapter(choice, false, offered);
+  const name = wish === "webgpu" ? undefined : wish.slice("webgpu:".length);
+  const found = await findAdapter({ provider, name });
   if (!isUnavailable(found)) return { device: await startWebGpuDevice(found) };
   throw new UserError({
     place: `--device ${wish}`,
     problem: found.reason,
     remedy: `${found.remedy}, or use --device cpu`,
   });
-}
-
-function offeredProviders(name: DeviceConfig["webgpu_provider"]): readonly Provider[] {
-  return name === "auto" ? providers : providers.filter((provider) => provider.name === name);
 }
