@@ -147,7 +147,7 @@ test(
       ...[`--${side}-embed-dim`, "16", `--${side}-ffn-embed-dim`, "16"],
       ...[`--${side}-attention-heads`, "2"],
     ]);
-    const run = ["--max-update", "4", "--save-dir", "masked", "--device", "cpu", "--threads", "2"];
+    const run = ["--max-epoch", "1", "--save-dir", "masked", "--device", "cpu", "--threads", "2"];
     const { stderr } = succeed(
       ...[
         "train",

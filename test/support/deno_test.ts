@@ -1,8 +1,21 @@
 // What "bun:test" is under Deno (deno.json maps it here): the part of Bun's test interface that the
-// tests of the pure rooms use, over Deno's own runner and Jest's expect.
-export { expect } from "expect";
+// tests use, over Deno's own runner and Jest's expect.
+import { expect as jestExpect } from "expect";
 
 type Body = () => void | Promise<void>;
+
+jestExpect.extend({
+  toStartWith(received: string, start: string) {
+    const pass = received.startsWith(start);
+    return { pass, message: () => `${JSON.stringify(received)} begins with ${start}: ${pass}` };
+  },
+});
+
+/** Bun's second argument, a message for failures, has no counterpart in Jest's. */
+export const expect = Object.assign(
+  (actual: unknown, _message?: string) => jestExpect(actual),
+  jestExpect,
+);
 
 /** A suite that is being described: its name goes before those of its tests. */
 const suites: string[] = [];
