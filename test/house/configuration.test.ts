@@ -28,6 +28,18 @@ test("every dependency has one exact version", () => {
   ).toEqual([]);
 });
 
+test("package-lock.json knows the packages of every platform, or npm ci refuses it", () => {
+  const { packages: locked } = json<{
+    packages: Record<string, { optionalDependencies?: Record<string, string>; resolved?: string }>;
+  }>("package-lock.json");
+  const wanted = Object.values(locked).flatMap((entry) =>
+    Object.keys(entry.optionalDependencies ?? {}),
+  );
+  expect(wanted.length).toBeGreaterThan(10);
+  expect(wanted.filter((name) => !(`node_modules/${name}` in locked))).toEqual([]);
+  expect(Object.values(locked).filter(({ resolved }) => resolved !== undefined)).toEqual([]);
+});
+
 test("deno.json imports the versions that package.json names", () => {
   const fromNpm = Object.entries(deno.imports).filter(([, target]) => target.startsWith("npm:"));
   expect(fromNpm.length).toBeGreaterThan(0);
