@@ -17,13 +17,26 @@ export function foldWorkgroups(
 export const elementWorkgroups = (elements: number, facts: GpuFacts): [number, number, number] =>
   foldWorkgroups(Math.ceil(elements / WORKGROUP_SIZE), facts);
 
-/** Attributes of an entry point whose body starts with `elementIndex` or `groupIndex`. */
-export const ENTRY = `@compute @workgroup_size(${WORKGROUP_SIZE})
+/**
+ * Attributes of an entry point with so many lanes, a power of two from 32 up; its body starts with
+ * GROUP_INDEX or ELEMENT_INDEX and may use `LANES`.
+ */
+export const entryWgsl = (lanes: number): string => `
+const LANES = ${lanes}u;
+const LANE_PARTS = ${2 ** Math.floor(Math.log2(lanes) / 2)}u;
+@compute @workgroup_size(${lanes})
 fn main(
   @builtin(workgroup_id) workgroup: vec3<u32>,
   @builtin(num_workgroups) workgroups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 )`;
+
+/** The entry point of most kernels. */
+export const ENTRY = entryWgsl(WORKGROUP_SIZE);
+
+/** Lanes of a workgroup that walks over one row of this length: more would wait at its barriers. */
+export const lanesFor = (length: number): number =>
+  length <= 128 ? 32 : length <= 1024 ? 64 : WORKGROUP_SIZE;
 
 /** Number of this workgroup, counted over x, then y. */
 export const GROUP_INDEX = "(workgroup.y * workgroups.x + workgroup.x)";
@@ -88,36 +101,36 @@ fn erf(x: f32) -> f32 {
 `;
 
 /**
- * Fixed-order tree reduction of one f32 per lane: `treeSum(lane, x)` returns the total to every
- * lane. Must be reached by all lanes of the workgroup.
+ * Two levels, about as wide as deep: some lanes join a part each, then every lane joins the parts.
+ * Barriers cost more than reads: there are two, and none at the end, because the next call writes the
+ * parts only behind its own first barrier.
  */
-export const TREE_SUM_WGSL = `
-var<workgroup> treeCells: array<f32, ${WORKGROUP_SIZE}>;
-fn treeSum(lane: u32, x: f32) -> f32 {
-  treeCells[lane] = x;
+const treeWgsl = (name: string, joint: string): string => `
+var<workgroup> ${name}Cells: array<f32, LANES>;
+var<workgroup> ${name}Parts: array<f32, LANE_PARTS>;
+fn ${name}Joint(a: f32, b: f32) -> f32 { return ${joint}; }
+fn ${name}(lane: u32, x: f32) -> f32 {
+  ${name}Cells[lane] = x;
   workgroupBarrier();
-  for (var half = ${WORKGROUP_SIZE / 2}u; half > 0u; half = half / 2u) {
-    if (lane < half) { treeCells[lane] = treeCells[lane] + treeCells[lane + half]; }
-    workgroupBarrier();
+  if (lane < LANE_PARTS) {
+    var part = ${name}Cells[lane];
+    for (var i = lane + LANE_PARTS; i < LANES; i += LANE_PARTS) {
+      part = ${name}Joint(part, ${name}Cells[i]);
+    }
+    ${name}Parts[lane] = part;
   }
-  let total = treeCells[0];
   workgroupBarrier();
+  var total = ${name}Parts[0];
+  for (var i = 1u; i < LANE_PARTS; i++) { total = ${name}Joint(total, ${name}Parts[i]); }
   return total;
 }
 `;
 
-/** Fixed-order tree maximum of one f32 per lane, returned to every lane. */
-export const TREE_MAX_WGSL = `
-var<workgroup> maxCells: array<f32, ${WORKGROUP_SIZE}>;
-fn treeMax(lane: u32, x: f32) -> f32 {
-  maxCells[lane] = x;
-  workgroupBarrier();
-  for (var half = ${WORKGROUP_SIZE / 2}u; half > 0u; half = half / 2u) {
-    if (lane < half) { maxCells[lane] = max(maxCells[lane], maxCells[lane + half]); }
-    workgroupBarrier();
-  }
-  let highest = maxCells[0];
-  workgroupBarrier();
-  return highest;
-}
-`;
+/**
+ * Fixed-order sum of one f32 per lane: `treeSum(lane, x)` returns the total to every lane. Must be
+ * reached by all lanes of the workgroup.
+ */
+export const TREE_SUM_WGSL = treeWgsl("treeSum", "a + b");
+
+/** Maximum of one f32 per lane, returned to every lane. Must be reached by all lanes. */
+export const TREE_MAX_WGSL = treeWgsl("treeMax", "max(a, b)");

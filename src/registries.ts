@@ -19,6 +19,7 @@ import { step } from "./lr_scheduler/step.ts";
 import { triStage } from "./lr_scheduler/tri_stage.ts";
 import { triangular } from "./lr_scheduler/triangular.ts";
 import { transformer } from "./models/transformer/transformer.ts";
+import { transformerAlign } from "./models/transformer/transformer_align.ts";
 import { adam } from "./optim/adam.ts";
 import { ComponentRegistry, ModelRegistry } from "./registry.ts";
 import { bleu, chrf, type ScorerComponent, sacrebleu, wer } from "./scorer_components.ts";
@@ -37,7 +38,7 @@ export type Registries = {
 /** New registries with all that weft brings along. Plug-ins add theirs to these. */
 export function createRegistries(): Registries {
   return {
-    models: new ModelRegistry<ModelComponent>("model").add(transformer),
+    models: new ModelRegistry<ModelComponent>("model").add(transformer).add(transformerAlign),
     criterions: new ComponentRegistry<CriterionComponent>("criterion")
       .add(crossEntropy)
       .add(labelSmoothedCrossEntropy),

@@ -4,13 +4,13 @@
 import type { GpuDispatch, GpuFacts, OpSpec } from "../op.ts";
 import {
   declareBindings,
-  ENTRY,
+  entryWgsl,
   foldWorkgroups,
   GROUP_INDEX,
+  lanesFor,
   packParams,
   TREE_MAX_WGSL,
   TREE_SUM_WGSL,
-  WORKGROUP_SIZE,
 } from "../wgsl.ts";
 import type { CachedAttributes } from "./cached.ts";
 import { LOWEST } from "./row_wgsl.ts";
@@ -40,9 +40,9 @@ fn score(r: u32, h: u32, j: u32) -> f32 {
   return sum * bitcast<f32>(params[1].x);
 }
 ${TREE_MAX_WGSL}${TREE_SUM_WGSL}
-var<workgroup> cells: array<f32, ${WORKGROUP_SIZE}>;
+var<workgroup> cells: array<f32, LANES>;
 var<workgroup> positions: u32;
-${ENTRY} {
+${entryWgsl(lanesFor(Math.max(L, E / heads)))} {
   let unit = ${GROUP_INDEX};
   if (unit >= params[0].x * params[0].z) { return; }
   let h = unit % params[0].z;
@@ -51,19 +51,19 @@ ${ENTRY} {
   if (lane == 0u) { positions = min(u32(count[0]), params[0].y); }
   let n = workgroupUniformLoad(&positions);
   var highest = ${LOWEST};
-  for (var j = lane; j < n; j = j + ${WORKGROUP_SIZE}u) { highest = max(highest, score(r, h, j)); }
+  for (var j = lane; j < n; j = j + LANES) { highest = max(highest, score(r, h, j)); }
   let top = treeMax(lane, highest);
   var sum = 0.0;
-  for (var j = lane; j < n; j = j + ${WORKGROUP_SIZE}u) { sum = sum + exp(score(r, h, j) - top); }
+  for (var j = lane; j < n; j = j + LANES) { sum = sum + exp(score(r, h, j) - top); }
   let total = treeSum(lane, sum);
-  for (var base = 0u; base < D; base = base + ${WORKGROUP_SIZE}u) {
+  for (var base = 0u; base < D; base = base + LANES) {
     let d = base + lane;
     var mixed = 0.0;
-    for (var first = 0u; first < n; first = first + ${WORKGROUP_SIZE}u) {
+    for (var first = 0u; first < n; first = first + LANES) {
       if (first + lane < n) { cells[lane] = exp(score(r, h, first + lane) - top) / total; }
       workgroupBarrier();
       if (d < D) {
-        for (var c = 0u; c < min(${WORKGROUP_SIZE}u, n - first); c = c + 1u) {
+        for (var c = 0u; c < min(LANES, n - first); c = c + 1u) {
           mixed = mixed + cells[c] * values[at(r, first + c, h) + d];
         }
       }

@@ -13,12 +13,13 @@ import {
   ELEMENT_INDEX,
   ENTRY,
   elementWorkgroups,
+  entryWgsl,
   foldWorkgroups,
   GROUP_INDEX,
+  lanesFor,
   packParams,
   TREE_MAX_WGSL,
   TREE_SUM_WGSL,
-  WORKGROUP_SIZE,
 } from "../wgsl.ts";
 import type { AttentionAttributes, AttentionExtents } from "./shapes.ts";
 
@@ -130,19 +131,19 @@ export class AttentionWgsl {
   logSumExp(operands: readonly Operand[]): GpuDispatch {
     const { B, H, T } = this.extents;
     const body = `${scoreWgsl(this.padded)}${TREE_MAX_WGSL}${TREE_SUM_WGSL}
-${ENTRY} {
+${entryWgsl(lanesFor(this.extents.S))} {
   let row = ${GROUP_INDEX};
   if (row >= extentB() * extentH() * extentT()) { return; }
   let t = row % extentT();
   let h = (row / extentT()) % extentH();
   let b = row / (extentT() * extentH());
   var highest = ${LOWEST};
-  for (var s = lane; s < extentS(); s = s + ${WORKGROUP_SIZE}u) {
+  for (var s = lane; s < extentS(); s = s + LANES) {
     if (seen(b, t, s)) { highest = max(highest, score(b, h, t, s)); }
   }
   let top = treeMax(lane, highest);
   var sum = 0.0;
-  for (var s = lane; s < extentS(); s = s + ${WORKGROUP_SIZE}u) {
+  for (var s = lane; s < extentS(); s = s + LANES) {
     if (seen(b, t, s)) { sum = sum + exp(score(b, h, t, s) - top); }
   }
   let total = treeSum(lane, sum);
@@ -168,22 +169,22 @@ ${ENTRY} {
     const { B, T, S, H } = this.extents;
     const [rows, columns] = byKey ? ["extentS()", "extentT()"] : ["extentT()", "extentS()"];
     const body = `${weight}
-var<workgroup> cells: array<f32, ${WORKGROUP_SIZE}>;
-${ENTRY} {
+var<workgroup> cells: array<f32, LANES>;
+${entryWgsl(lanesFor(this.extents.D))} {
   let row = ${GROUP_INDEX};
   if (row >= extentB() * extentH() * ${rows}) { return; }
   let i = row % ${rows};
   let h = (row / ${rows}) % extentH();
   let b = row / (${rows} * extentH());
-  for (var base = 0u; base < extentD(); base = base + ${WORKGROUP_SIZE}u) {
+  for (var base = 0u; base < extentD(); base = base + LANES) {
     let d = base + lane;
     var sum = 0.0;
-    for (var first = 0u; first < ${columns}; first = first + ${WORKGROUP_SIZE}u) {
+    for (var first = 0u; first < ${columns}; first = first + LANES) {
       let j = first + lane;
       if (j < ${columns}) { cells[lane] = weight(b, h, ${byKey ? "j, i" : "i, j"}); }
       workgroupBarrier();
       if (d < extentD()) {
-        let count = min(${WORKGROUP_SIZE}u, ${columns} - first);
+        let count = min(LANES, ${columns} - first);
         for (var c = 0u; c < count; c = c + 1u) {
           let at = ((b * ${columns} + first + c) * extentH() + h) * extentD() + d;
           sum = sum + cells[c] * ${source}[at];

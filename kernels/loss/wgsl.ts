@@ -6,18 +6,18 @@
 import type { GpuBinding, GpuDispatch, GpuFacts, OpSpec } from "../op.ts";
 import {
   declareBindings,
-  ENTRY,
+  entryWgsl,
   foldWorkgroups,
   GROUP_INDEX,
+  lanesFor,
   packParams,
   TREE_MAX_WGSL,
   TREE_SUM_WGSL,
-  WORKGROUP_SIZE,
 } from "../wgsl.ts";
 import type { AccuracyAttributes, LossAttributes, LossGradientAttributes } from "./index.ts";
 
 const eachLogit = (body: string): string => `
-  for (var v = lane; v < V; v = v + ${WORKGROUP_SIZE}u) { ${body} }`;
+  for (var v = lane; v < V; v = v + LANES) { ${body} }`;
 
 /** Start of a kernel whose workgroups are rows. */
 const ROW = `
@@ -41,11 +41,11 @@ function sumPairs(pairs: GpuBinding, N: number): GpuDispatch {
       1,
     )}
 ${TREE_SUM_WGSL}
-${ENTRY} {
+${entryWgsl(lanesFor(N))} {
   var a = 0.0;
   var b = 0.0;
   if (${GROUP_INDEX} == 0u) {
-    for (var row = lane; row < params[0].x; row = row + ${WORKGROUP_SIZE}u) {
+    for (var row = lane; row < params[0].x; row = row + LANES) {
       a = a + pairs[2u * row];
       b = b + pairs[2u * row + 1u];
     }
@@ -76,7 +76,7 @@ export function lossWgsl(
   ] as const;
   const code = `${declareBindings(arrays, 1)}
 ${TREE_MAX_WGSL}${TREE_SUM_WGSL}
-${ENTRY} {${ROW}
+${entryWgsl(lanesFor(V))} {${ROW}
   var highest = -3.0e38;${eachLogit("highest = max(highest, logits[base + v]);")}
   let top = treeMax(lane, highest);
   var sum = 0.0;
@@ -125,7 +125,7 @@ export function lossGradientWgsl(
   const inputs = arrays.map((_, input) => ({ input }));
   arrays.push(["dlogits", "f32"]);
   const code = `${declareBindings(arrays, 1)}
-${ENTRY} {${ROW}
+${entryWgsl(lanesFor(V))} {${ROW}
   let dl = dloss[0];
   let dn = ${nll ? "dnll[0]" : "0.0"};
   let peak = dl * (1.0 - epsilon - smoothed) + dn;
@@ -158,7 +158,7 @@ export function accuracyWgsl(
   ] as const;
   const code = `${declareBindings(arrays, 1)}
 ${TREE_SUM_WGSL}
-${ENTRY} {
+${entryWgsl(lanesFor(V))} {
   let row = ${GROUP_INDEX};
   if (row >= params[0].x) { return; }
   let V = params[0].y;

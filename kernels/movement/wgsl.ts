@@ -7,10 +7,11 @@ import {
   ELEMENT_INDEX,
   ENTRY,
   elementWorkgroups,
+  entryWgsl,
   foldWorkgroups,
   GROUP_INDEX,
+  lanesFor,
   packParams,
-  WORKGROUP_SIZE,
 } from "../wgsl.ts";
 import type { RowsCopy } from "./rows.ts";
 import type { MergedCopy } from "./strided.ts";
@@ -107,7 +108,7 @@ ${ENTRY} {
 });
 
 /**
- * One workgroup per row of y. 256 tokens at a time are compared with the row, one per lane; the hits
+ * One workgroup per row of y. As many tokens as lanes are compared with the row at a time; the hits
  * are then added in order, lanes side by side in the row's columns.
  */
 export const scatterWgsl = (
@@ -123,28 +124,28 @@ ${declareBindings(
   ],
   2,
 )}
-var<workgroup> hits: array<atomic<u32>, ${WORKGROUP_SIZE / 32}>;
-${ENTRY} {
+var<workgroup> hits: array<atomic<u32>, LANES / 32u>;
+${entryWgsl(lanesFor(width))} {
   let row = ${GROUP_INDEX};
   let width = params[0].z;
   if (row >= params[0].y) { return; }
-  for (var column = lane; column < width; column = column + ${WORKGROUP_SIZE}u) {
+  for (var column = lane; column < width; column = column + LANES) {
     y[row * width + column] = 0.0;
   }
   if (row == params[1].x) { return; }
   let scale = bitcast<f32>(params[0].w);
-  for (var first = 0u; first < params[0].x; first = first + ${WORKGROUP_SIZE}u) {
-    if (lane < ${WORKGROUP_SIZE / 32}u) { atomicStore(&hits[lane], 0u); }
+  for (var first = 0u; first < params[0].x; first = first + LANES) {
+    if (lane < LANES / 32u) { atomicStore(&hits[lane], 0u); }
     workgroupBarrier();
     let mine = first + lane;
     if (mine < params[0].x) {
       if (index[mine] == i32(row)) { atomicOr(&hits[lane / 32u], 1u << (lane % 32u)); }
     }
     workgroupBarrier();
-    for (var word = 0u; word < ${WORKGROUP_SIZE / 32}u; word = word + 1u) {
+    for (var word = 0u; word < LANES / 32u; word = word + 1u) {
       for (var bits = atomicLoad(&hits[word]); bits != 0u; bits = bits & (bits - 1u)) {
         let m = first + word * 32u + firstTrailingBit(bits);
-        for (var column = lane; column < width; column = column + ${WORKGROUP_SIZE}u) {
+        for (var column = lane; column < width; column = column + LANES) {
           y[row * width + column] = y[row * width + column] + scale * dy[m * width + column];
         }
       }

@@ -2,7 +2,7 @@
 //
 // Memory: reads the inputs, overwrites the outputs; an output may lie over the input that its op names,
 // because a lane writes only elements that it alone reads.
-// Work: forward and dh one workgroup per row, 256 lanes stride over C; sums over rows one invocation per
+// Work: forward and dh one workgroup per row, the lanes stride over C; sums over rows one invocation per
 // (block, column), then per column, in fixed order. They come before dh, which may overwrite dy.
 import { lastOf, rowsOf, type TensorSpec } from "../../src/tensor/shape.ts";
 import type { GpuBinding, GpuDispatch, GpuFacts, OpSpec } from "../op.ts";
@@ -14,11 +14,12 @@ import {
   ELEMENT_INDEX,
   ENTRY,
   elementWorkgroups,
+  entryWgsl,
   foldWorkgroups,
   GROUP_INDEX,
+  lanesFor,
   packParams,
   TREE_SUM_WGSL,
-  WORKGROUP_SIZE,
 } from "../wgsl.ts";
 import {
   gradientInputs,
@@ -31,7 +32,7 @@ import {
 type Operand = readonly [name: string, type: "f32" | "i32", binding: GpuBinding];
 
 const eachElement = (body: string): string => `
-  for (var i = lane; i < C; i = i + ${WORKGROUP_SIZE}u) { ${body} }`;
+  for (var i = lane; i < C; i = i + LANES) { ${body} }`;
 
 /** `multiplier(element)` from the key and the params; 1 without dropout. */
 const multiplierWgsl = (dropout: Dropout | undefined): string =>
@@ -78,7 +79,7 @@ function forward(
   facts: GpuFacts,
 ): GpuDispatch {
   const body = `${functions}${TREE_SUM_WGSL}
-${ENTRY} {
+${entryWgsl(lanesFor(lastOf(x.shape)))} {
   let row = ${GROUP_INDEX};
   if (row >= params[0].x) { return; }
   let C = params[0].y;
@@ -181,7 +182,7 @@ export function normGradientWgsl(
   dbias[c] = biasSum;
 }`;
   const rowGradient = `${multiplierWgsl(dropout)}${TREE_SUM_WGSL}
-${ENTRY} {
+${entryWgsl(lanesFor(C))} {
   let row = ${GROUP_INDEX};
   if (row >= params[0].x) { return; }
   let C = params[0].y;

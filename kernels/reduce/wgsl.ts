@@ -8,10 +8,11 @@ import {
   ELEMENT_INDEX,
   ENTRY,
   elementWorkgroups,
+  entryWgsl,
   foldWorkgroups,
   GROUP_INDEX,
+  lanesFor,
   packParams,
-  WORKGROUP_SIZE,
 } from "../wgsl.ts";
 import { BLOCK, type Kind, type Reduction, reductionExtents } from "./reduce.ts";
 
@@ -39,14 +40,14 @@ export function reduceWgsl(
     const parts = { shared: "parts", bytes: blocks * 4 } as const;
     return [
       {
-        code: spanWgsl(kind),
+        code: spanWgsl(kind, BLOCK),
         bindings: [whole, parts],
         params: packParams(blocks, BLOCK, length),
         workgroups: foldWorkgroups(blocks, facts),
       },
       {
         // Parts of squares are squares already.
-        code: spanWgsl(kind === "square_sum" ? "sum" : kind),
+        code: spanWgsl(kind === "square_sum" ? "sum" : kind, blocks),
         bindings: [parts, result],
         params: packParams(1, blocks, blocks),
         workgroups: [1, 1, 1],
@@ -56,7 +57,7 @@ export function reduceWgsl(
   if (inner === 1) {
     return [
       {
-        code: spanWgsl(kind),
+        code: spanWgsl(kind, length),
         bindings: [whole, result],
         params: packParams(outer, length, outer * length),
         workgroups: foldWorkgroups(outer, facts),
@@ -74,7 +75,7 @@ export function reduceWgsl(
 }
 
 /** y[s] from x[s length, (s + 1) length), cut at the end of x. params: spans, length, elements. */
-const spanWgsl = (kind: Kind): string => `
+const spanWgsl = (kind: Kind, length: number): string => `
 ${declareBindings(
   [
     ["x", "f32"],
@@ -83,16 +84,16 @@ ${declareBindings(
   1,
 )}
 ${functions(kind)}
-var<workgroup> cells: array<f32, ${WORKGROUP_SIZE}>;
-${ENTRY} {
+var<workgroup> cells: array<f32, LANES>;
+${entryWgsl(lanesFor(length))} {
   let span = ${GROUP_INDEX};
   let first = span * params[0].y;
   let last = min(first + params[0].y, params[0].z);
   var total = ${startOf(kind)};
-  for (var i = first + lane; i < last; i = i + ${WORKGROUP_SIZE}u) { total = join(total, term(x[i])); }
+  for (var i = first + lane; i < last; i = i + LANES) { total = join(total, term(x[i])); }
   cells[lane] = total;
   workgroupBarrier();
-  for (var half = ${WORKGROUP_SIZE / 2}u; half > 0u; half = half / 2u) {
+  for (var half = LANES / 2u; half > 0u; half = half / 2u) {
     if (lane < half) { cells[lane] = join(cells[lane], cells[lane + half]); }
     workgroupBarrier();
   }

@@ -7,13 +7,13 @@
 import type { GpuDispatch, GpuFacts, OpSpec } from "../op.ts";
 import {
   declareBindings,
-  ENTRY,
+  entryWgsl,
   foldWorkgroups,
   GROUP_INDEX,
+  lanesFor,
   packParams,
   TREE_MAX_WGSL,
   TREE_SUM_WGSL,
-  WORKGROUP_SIZE,
 } from "../wgsl.ts";
 import type { LogSoftmaxTopKAttributes, TopKAttributes } from "./index.ts";
 
@@ -21,8 +21,8 @@ import type { LogSoftmaxTopKAttributes, TopKAttributes } from "./index.ts";
 const NONE = "0xffffffffu";
 
 const BEST = `
-var<workgroup> bestValues: array<f32, ${WORKGROUP_SIZE}>;
-var<workgroup> bestIndices: array<u32, ${WORKGROUP_SIZE}>;
+var<workgroup> bestValues: array<f32, LANES>;
+var<workgroup> bestIndices: array<u32, LANES>;
 /** Whether (a, i) comes before (b, j): larger, or equal and earlier. NONE comes last. */
 fn precedes(a: f32, i: u32, b: f32, j: u32) -> bool {
   if (i == ${NONE}) { return false; }
@@ -38,7 +38,7 @@ const rounds = (result: string): string => `
   for (var round = 0u; round < params[0].z; round = round + 1u) {
     var value = 0.0;
     var index = ${NONE};
-    for (var i = lane; i < V; i = i + ${WORKGROUP_SIZE}u) {
+    for (var i = lane; i < V; i = i + LANES) {
       let x = candidate(base, i);
       let left = lastIndex == ${NONE} || precedes(lastValue, lastIndex, x, i);
       if (left && precedes(x, i, value, index)) { value = x; index = i; }
@@ -46,7 +46,7 @@ const rounds = (result: string): string => `
     bestValues[lane] = value;
     bestIndices[lane] = index;
     workgroupBarrier();
-    for (var half = ${WORKGROUP_SIZE / 2}u; half > 0u; half = half / 2u) {
+    for (var half = LANES / 2u; half > 0u; half = half / 2u) {
       if (lane < half) {
         let other = lane + half;
         if (precedes(bestValues[other], bestIndices[other], bestValues[lane], bestIndices[lane])) {
@@ -85,7 +85,7 @@ export function topKWgsl(
   const code = `${declareBindings(arrays, 1)}
 ${BEST}
 fn candidate(base: u32, i: u32) -> f32 { return x[base + i]; }
-${ENTRY} {${ROW}${rounds("lastValue")}
+${entryWgsl(lanesFor(V))} {${ROW}${rounds("lastValue")}
 }`;
   return {
     code,
@@ -109,12 +109,12 @@ fn scaled(base: u32, i: u32) -> f32 { return x[base + i] * bitcast<f32>(params[0
 fn candidate(base: u32, i: u32) -> f32 {
   return scaled(base, i)${inputs.length > 1 ? " + bias[i]" : ""};
 }
-${ENTRY} {${ROW}
+${entryWgsl(lanesFor(V))} {${ROW}
   var highest = -3.0e38;
-  for (var i = lane; i < V; i = i + ${WORKGROUP_SIZE}u) { highest = max(highest, scaled(base, i)); }
+  for (var i = lane; i < V; i = i + LANES) { highest = max(highest, scaled(base, i)); }
   let top = treeMax(lane, highest);
   var sum = 0.0;
-  for (var i = lane; i < V; i = i + ${WORKGROUP_SIZE}u) { sum = sum + exp(scaled(base, i) - top); }
+  for (var i = lane; i < V; i = i + LANES) { sum = sum + exp(scaled(base, i) - top); }
   let rest = log(treeSum(lane, sum));
   if (lane == 0u) { lse[row] = top + rest; }${rounds("lastValue - top - rest")}
 }`;

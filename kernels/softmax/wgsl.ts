@@ -2,22 +2,22 @@
 //
 // Memory: reads the inputs, overwrites the output, which may be the first input: a lane writes only
 // where it alone reads, after the row's sums are known.
-// Work: one workgroup per row, 256 lanes stride over C; tree reductions in fixed order.
+// Work: one workgroup per row, the lanes stride over C; tree reductions in fixed order.
 import { lastOf, rowsOf } from "../../src/tensor/shape.ts";
 import type { GpuDispatch, GpuFacts, NoAttributes, OpSpec } from "../op.ts";
 import {
   declareBindings,
-  ENTRY,
+  entryWgsl,
   foldWorkgroups,
   GROUP_INDEX,
+  lanesFor,
   packParams,
   TREE_MAX_WGSL,
   TREE_SUM_WGSL,
-  WORKGROUP_SIZE,
 } from "../wgsl.ts";
 
 const eachElement = (body: string): string => `
-  for (var i = lane; i < C; i = i + ${WORKGROUP_SIZE}u) { ${body} }`;
+  for (var i = lane; i < C; i = i + LANES) { ${body} }`;
 
 const LOG_SUM_EXP = `
   var highest = -3.0e38;${eachElement("highest = max(highest, x[first + i]);")}
@@ -34,7 +34,7 @@ function rowKernel(names: readonly string[], body: string) {
     return {
       code: `${declareBindings(arrays, 1)}
 ${body.includes("treeMax") ? TREE_MAX_WGSL : ""}${body.includes("treeSum") ? TREE_SUM_WGSL : ""}
-${ENTRY} {
+${entryWgsl(lanesFor(lastOf(shape)))} {
   let row = ${GROUP_INDEX};
   if (row >= params[0].x) { return; }
   let C = params[0].y;

@@ -39,6 +39,23 @@ export abstract class EncoderDecoderModel extends Module {
   /** Teacher-forced pass: i32 (B, S) and (B, T) -> logits (B, T, V). */
   abstract forward(srcTokens: Tensor, prevOutputTokens: Tensor): Tensor;
 
+  /**
+   * Whether words are aligned by a second pass over the finished output (forwardWithAttention) in
+   * place of what the decoder looked at while it spoke.
+   */
+  readonly alignsFinishedOutput: boolean = false;
+
+  /**
+   * Teacher-forced pass that shows where the model looks: logits (B, T, V) and attention to the
+   * source (B, T, S), undefined for a model without one.
+   */
+  forwardWithAttention(
+    srcTokens: Tensor,
+    prevOutputTokens: Tensor,
+  ): { logits: Tensor; attention: Tensor | undefined } {
+    return { logits: this.forward(srcTokens, prevOutputTokens), attention: undefined };
+  }
+
   /** i32 (B, S) -> what decoding steps need of it. */
   abstract encode(srcTokens: Tensor): EncodedSource;
 

@@ -68,10 +68,16 @@ export class MultiheadAttention extends Module {
     return this.outProj.forward(context);
   }
 
-  /** Probabilities (B, T, S), averaged over heads. No dropout. */
-  weights(query: Tensor, keys: Tensor, padding: Tensor | undefined): Tensor {
+  /** Probabilities (B, T, S), averaged over the first `selectedHeads`, by default all. No dropout. */
+  weights(
+    query: Tensor,
+    keys: Tensor,
+    padding: Tensor | undefined,
+    selectedHeads?: number,
+  ): Tensor {
     const { heads } = this.options;
-    return attentionWeights(this.qProj.forward(query), keys, { heads, keyPadding: padding });
+    const options = { heads, keyPadding: padding, selectedHeads };
+    return attentionWeights(this.qProj.forward(query), keys, options);
   }
 
   /**

@@ -69,7 +69,9 @@ function architectureOf({
   }
   const { source_lang, target_lang, left_pad_source, left_pad_target } = settings.flags;
   const task = { source_lang, target_lang, left_pad_source, left_pad_target };
-  return { component: "transformer", config, task, dictionaries: undefined };
+  // fairseq's names of the aligning Transformer: transformer_align, transformer_wmt_en_de_big_align.
+  const component = settings.arch.endsWith("_align") ? "transformer_align" : "transformer";
+  return { component, config, task, dictionaries: undefined };
 }
 
 /**

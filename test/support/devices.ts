@@ -1,18 +1,15 @@
 // The devices that tests run on: the cpu always; the software adapter of WebGPU where Mesa's
 // Vulkan is installed (test/install-software-vulkan.sh), otherwise named as skipped.
-import { afterAll, describe, test } from "bun:test";
+import { describe, test } from "bun:test";
 import { openCpuDevice } from "../../src/device/cpu/cpu_device.ts";
 import type { Device } from "../../src/device/device.ts";
 import { webgpu } from "./webgpu.ts";
 
+// All test files of a process share these; they end with it.
+
 /** Products by our own kernels, whatever BLAS is installed: what a bare machine runs. */
 const wasm = await openCpuDevice({ blas: "none" });
 const blas = await openCpuDevice({ threads: 2 });
-
-afterAll(async () => {
-  await wasm.close();
-  await blas.close();
-});
 
 const devices: { name: string; device: Device }[] = [{ name: "cpu (wasm)", device: wasm }];
 if (!("reason" in blas.blas)) devices.push({ name: "cpu (blas)", device: blas });

@@ -164,6 +164,7 @@ export class CpuDevice implements Device {
   }
 
   async close(): Promise<void> {
+    this.lost ??= "cpu: the device is closed";
     Atomics.store(this.main.control, CONTROL.shutdown, 1);
     advance(this.main.control, CONTROL.generation);
     for (const worker of this.workers) worker.terminate();

@@ -36,6 +36,12 @@ const widthChange = (from: number, to: number): Linear | undefined =>
         initializeBias: zeros,
       });
 
+/** Whose attention is shown: a layer, from 0, and how many of its heads, the first ones. */
+export interface AttendedLayer {
+  readonly layer: number;
+  readonly heads: number;
+}
+
 export class TransformerDecoder extends Module {
   readonly projectInDim: Linear | undefined;
   readonly embedPositions: PositionalEmbedding | undefined;
@@ -79,13 +85,32 @@ export class TransformerDecoder extends Module {
 
   /** Teacher-forced pass: prevOutputTokens i32 (B, T) -> logits (B, T, V). */
   forward(prevOutputTokens: Tensor, memory: EncoderMemory): Tensor {
+    return this.forwardWithAttention(prevOutputTokens, memory).logits;
+  }
+
+  /**
+   * The same, and the attention of one layer to the source (B, T, S).
+   *
+   * @param attended the layer, and how many of its heads enter the mean; none by default.
+   * @param causal whether a position sees those before it only.
+   */
+  forwardWithAttention(
+    prevOutputTokens: Tensor,
+    memory: EncoderMemory,
+    attended?: AttendedLayer,
+    causal = true,
+  ): { logits: Tensor; attention: Tensor | undefined } {
     const padding = paddingMask(prevOutputTokens, this.embedTokens.padding); // (B, T)
     let x = this.embed(prevOutputTokens, this.embedPositions?.forward(prevOutputTokens)); // (B, T, C)
-    for (const layer of this.layers) {
+    let attention: Tensor | undefined;
+    for (const [index, layer] of this.layers.entries()) {
       if (this.layerdrop > 0 && currentRandomness()?.keepsLayer() === false) continue;
-      x = layer.forward(x, memory, padding); // (B, T, C)
+      const heads = attended?.layer === index ? attended.heads : 0;
+      const result = layer.forwardWithAttention(x, memory, padding, { causal, heads });
+      x = result.x; // (B, T, C)
+      attention ??= result.attention;
     }
-    return this.output(x); // (B, T, V)
+    return { logits: this.output(x), attention }; // (B, T, V)
   }
 
   /**

@@ -114,15 +114,36 @@ export class TransformerDecoderLayer extends TransformerLayer {
 
   /** x (B, T, C), padding of x i32 (B, T) -> (B, T, C). Position t sees positions 0..t. */
   forward(x: Tensor, memory: EncoderMemory, padding: Tensor): Tensor {
+    return this.forwardWithAttention(x, memory, padding, { causal: true, heads: 0 }).x;
+  }
+
+  /**
+   * The same, and where it looked: attention to the source (B, T, S), averaged over the first
+   * `heads`; undefined if there are to be none.
+   *
+   * @param causal whether position t sees positions 0..t only.
+   */
+  forwardWithAttention(
+    x: Tensor,
+    memory: EncoderMemory,
+    padding: Tensor,
+    { causal, heads }: { causal: boolean; heads: number },
+  ): { x: Tensor; attention: Tensor | undefined } {
     const attended = this.residual(x, this.selfAttnLayerNorm, (query) =>
-      this.selfAttn.forward(query, this.selfAttn.project(query), padding, true),
+      this.selfAttn.forward(query, this.selfAttn.project(query), padding, causal),
     );
-    const informed = this.residual(attended, this.encoderAttnLayerNorm, (query) =>
-      this.encoderAttn.forward(query, this.encoderAttn.project(memory.output), memory.padding),
-    );
-    return this.residual(informed, this.finalLayerNorm, (h) =>
+    let attention: Tensor | undefined;
+    const informed = this.residual(attended, this.encoderAttnLayerNorm, (query) => {
+      const source = this.encoderAttn.project(memory.output);
+      if (heads > 0) {
+        attention = this.encoderAttn.weights(query, source.keys, memory.padding, heads);
+      }
+      return this.encoderAttn.forward(query, source, memory.padding);
+    });
+    const output = this.residual(informed, this.finalLayerNorm, (h) =>
       this.feedForward(h, this.fc1, this.fc2),
     );
+    return { x: output, attention };
   }
 
   /**

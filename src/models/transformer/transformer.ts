@@ -7,7 +7,7 @@ import type { LayerCaches, StepContext } from "../incremental.ts";
 import { type EncodedSource, EncoderDecoderModel, type ModelContext } from "../model.ts";
 import { architectures } from "./architectures.ts";
 import { decoderSide, encoderSide, type TransformerConfig, transformerConfig } from "./config.ts";
-import { TransformerDecoder } from "./decoder.ts";
+import { type AttendedLayer, TransformerDecoder } from "./decoder.ts";
 import { TransformerEncoder } from "./encoder.ts";
 
 export class TransformerModel extends EncoderDecoderModel {
@@ -16,6 +16,7 @@ export class TransformerModel extends EncoderDecoderModel {
   readonly maxPositions: { readonly source: number; readonly target: number };
   readonly layerdrop: readonly number[];
   readonly cache: { readonly layers: number; readonly width: number };
+  protected readonly attendedLayer: AttendedLayer;
 
   constructor(config: TransformerConfig, context: ModelContext) {
     super();
@@ -36,10 +37,20 @@ export class TransformerModel extends EncoderDecoderModel {
       ...new Array<number>(decoder.layerdrop > 0 ? decoder.layers : 0).fill(decoder.layerdrop),
     ];
     this.cache = { layers: decoder.layers, width: decoder.embedDim };
+    this.attendedLayer = { layer: decoder.layers - 1, heads: decoder.heads };
   }
 
   override forward(srcTokens: Tensor, prevOutputTokens: Tensor): Tensor {
     return this.decoder.forward(prevOutputTokens, this.encoder.forward(srcTokens)); // (B, T, V)
+  }
+
+  /** Attention of the last layer, averaged over its heads. */
+  override forwardWithAttention(
+    srcTokens: Tensor,
+    prevOutputTokens: Tensor,
+  ): { logits: Tensor; attention: Tensor | undefined } {
+    const memory = this.encoder.forward(srcTokens);
+    return this.decoder.forwardWithAttention(prevOutputTokens, memory, this.attendedLayer);
   }
 
   override encode(srcTokens: Tensor): EncodedSource {
