@@ -104,6 +104,7 @@ onEveryDevice((device) => {
           expectClose(p, want, TOLERANCE);
         }
         expectClose(m, wanted(`v${variant}.state.${name}.exp_avg`), TOLERANCE);
+        expectClose(v, wanted(`v${variant}.state.${name}.exp_avg_sq`), TOLERANCE);
       }
     }
   });
