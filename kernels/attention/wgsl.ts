@@ -23,8 +23,8 @@ import {
   forwardTiled,
   keyGradientTiled,
   queryGradientTiled,
-  tiledWidth,
   tilesAlong,
+  tilingFor,
 } from "./tiled_wgsl.ts";
 import type { WeightsAttributes } from "./weights.ts";
 
@@ -52,12 +52,12 @@ export function attentionWgsl(
   const scores = [floats("q", { input: 0 }), floats("k", { input: 1 }), ...paddingOf(padding)];
   const lse = floats("lse", { output: 1 });
   const { B, H, T } = extents;
-  const width = tiledWidth(extents.D, facts);
-  if (width !== undefined) {
+  const tiling = tilingFor(extents.D, facts);
+  if (tiling) {
     const out = floats("out", { output: 0 });
     const operands = [...scores, floats("v", { input: 2 }), ...keyOf(key), out, lse];
-    const workgroups = foldWorkgroups(B * H * tilesAlong(T), facts);
-    return [wgsl.dispatch(operands, forwardTiled(width, masksOf(wgsl)), workgroups)];
+    const workgroups = foldWorkgroups(B * H * tilesAlong(T, tiling), facts);
+    return [wgsl.dispatch(operands, forwardTiled(tiling, masksOf(wgsl)), workgroups)];
   }
   const values = [floats("v", { input: 2 }), ...keyOf(key), floats("out", { output: 0 })];
   return [
@@ -101,14 +101,14 @@ export function attentionGradientWgsl(
   const dq = floats("dq", { output: 0 });
   const dk = floats("dk", { output: 1 });
   const dv = floats("dv", { output: 2 });
-  const width = tiledWidth(extents.D, facts);
-  if (width !== undefined) {
+  const tiling = tilingFor(extents.D, facts);
+  if (tiling) {
     const masks = masksOf(wgsl);
-    const groups = (extent: number) => foldWorkgroups(B * H * tilesAlong(extent), facts);
+    const groups = (extent: number) => foldWorkgroups(B * H * tilesAlong(extent, tiling), facts);
     return [
       deltas,
-      wgsl.dispatch([...gradients, dq], queryGradientTiled(width, masks), groups(T)),
-      wgsl.dispatch([...gradients, dk, dv], keyGradientTiled(width, masks), groups(S)),
+      wgsl.dispatch([...gradients, dq], queryGradientTiled(tiling, masks), groups(T)),
+      wgsl.dispatch([...gradients, dk, dv], keyGradientTiled(tiling, masks), groups(S)),
     ];
   }
   const weight = wgsl.scoreGradient(
