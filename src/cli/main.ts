@@ -3,7 +3,9 @@ import process from "node:process";
 import { bpeApply, bpeLearn } from "./bpe.ts";
 import type { Command } from "./command.ts";
 import { configCommand } from "./config.ts";
+import { generate } from "./generate.ts";
 import { info } from "./info.ts";
+import { interactive } from "./interactive.ts";
 import { preprocess } from "./preprocess.ts";
 import { runAsProcess } from "./process.ts";
 import { score } from "./score.ts";
@@ -15,6 +17,8 @@ const commands: readonly Command[] = [
   bpeLearn,
   bpeApply,
   train,
+  generate,
+  interactive,
   score,
   info,
   configCommand(() => commands),

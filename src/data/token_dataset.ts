@@ -7,6 +7,8 @@ export interface TokenDataset {
   readonly sizes: Int32Array;
   /** A copy, or a view nobody writes to. */
   get(index: number): Int32Array;
+  /** The text of each sequence, where it was read from text. */
+  readonly lines?: readonly string[];
 }
 
 /** A dataset that lives in memory. */
@@ -74,6 +76,7 @@ export function checkIds(dataset: TokenDataset, vocabulary: number, place: strin
   return {
     length: dataset.length,
     sizes: dataset.sizes,
+    lines: dataset.lines,
     get(index) {
       const tokens = dataset.get(index);
       const wrong = tokens.find((token) => token < 0 || token >= vocabulary);

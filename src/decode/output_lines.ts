@@ -1,6 +1,6 @@
 // fairseq's line protocol, tab separated: S- source, T- reference, H- hypothesis, D- the same in plain
-// text, P- score of each token, A- alignment; `interactive` adds W- seconds and C- constraints. Scores are in
-// base 2. Scripts all over the field cut these lines apart, so they are kept to the character.
+// text, P- score of each token, A- alignment, I- steps; `interactive` adds W- seconds and C- constraints. Scores
+// are in base 2. Scripts all over the field cut these lines apart, so they are kept to the character.
 import { formatFixed, formatFloat } from "../score/python_format.ts";
 import type { AlignedPair } from "./alignment.ts";
 import type { Hypothesis } from "./hypothesis.ts";
@@ -38,6 +38,9 @@ export const hardAlignmentLine = (id: number, pairs: readonly AlignedPair[]): st
 /** @param rows for every target token its attention over the source, formatted. */
 export const softAlignmentLine = (id: number, rows: readonly (readonly string[])[]): string =>
   `A-${id}\t${rows.map((row) => row.join(",")).join(" ")}`;
+
+/** How many steps the search made for a hypothesis: one per token, eos too. */
+export const stepsLine = (id: number, steps: number): string => `I-${id}\t${steps}`;
 
 /** What is printed of a hypothesis. */
 export interface HypothesisText {

@@ -29,6 +29,8 @@ export interface Task {
   dictionaryTexts(): Record<string, string>;
   /** @param epoch from 1: shards of the training set take turns. @throws UserError if it is missing. */
   loadDataset(split: string, epoch?: number): LanguagePairDataset;
+  /** A set of sources without targets, as they are typed into interactive. */
+  datasetOf(sources: readonly Int32Array[]): LanguagePairDataset;
   /** Identifies the training data: another hash is another run. */
   dataHash(): string;
 }

@@ -5,13 +5,14 @@ import { task } from "../components.ts";
 import { translation as config, type TranslationConfig } from "../config/schemas/translation.ts";
 import { UserError } from "../config/user_error.ts";
 import { Dictionary } from "../data/dictionary.ts";
-import type { LanguagePairDataset } from "../data/language_pair_dataset.ts";
+import { LanguagePairDataset } from "../data/language_pair_dataset.ts";
 import type { PairLimits } from "../data/length_limits.ts";
 import {
   type LanguagePairFolder,
   loadLanguagePairs,
   openLanguagePairFolder,
 } from "../data/load_language_pairs.ts";
+import { tokenList } from "../data/token_dataset.ts";
 import type { ModelContext } from "../models/model.ts";
 import type { Task, TaskContext } from "./task.ts";
 
@@ -78,6 +79,15 @@ class TranslationTask implements Task {
       place: `${this.folder.folders[0]}: ${split}`,
       problem: "holds no sentence",
       remedy: "preprocess a text that is not empty",
+    });
+  }
+
+  datasetOf(sources: readonly Int32Array[]): LanguagePairDataset {
+    return new LanguagePairDataset({
+      source: tokenList(sources),
+      sourceDictionary: this.sourceDictionary,
+      targetDictionary: this.targetDictionary,
+      leftPadSource: this.config.left_pad_source,
     });
   }
 

@@ -36,6 +36,10 @@ export const evaluation = z.strictObject({
     .record(z.string(), z.unknown())
     .default({})
     .describe("settings that replace those stored in the checkpoint"),
+  ema: z
+    .boolean()
+    .default(false)
+    .describe("use the averaged weights that --store-ema kept in the checkpoint"),
   quiet: z.boolean().default(false).describe("print only the final scores"),
   results_path: z
     .string()

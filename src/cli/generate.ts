@@ -1,0 +1,27 @@
+import { common } from "../config/schemas/common.ts";
+import { device } from "../config/schemas/device.ts";
+import { evaluation } from "../config/schemas/evaluation.ts";
+import { generation } from "../config/schemas/generation.ts";
+import { generationData } from "../config/schemas/generation_data.ts";
+import { textCodec } from "../config/schemas/text_codec.ts";
+import { generate as translateSet } from "../generate/generate.ts";
+import { chooseScorer, chooseTask } from "../registries.ts";
+import { command } from "./command.ts";
+import { taskFlags } from "./task_flags.ts";
+
+export const generate = command({
+  name: "generate",
+  summary: "translate a set of data and score the result",
+  config: {
+    data: generationData,
+    task: chooseTask,
+    evaluation,
+    generation,
+    scoring: chooseScorer,
+    text: textCodec,
+    device,
+    common,
+  },
+  run: (config, terminal, { registries, settings }) =>
+    translateSet(config, taskFlags(config.task, settings), registries, terminal),
+});

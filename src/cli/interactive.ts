@@ -1,0 +1,28 @@
+import { batching } from "../config/schemas/batching.ts";
+import { common } from "../config/schemas/common.ts";
+import { device } from "../config/schemas/device.ts";
+import { evaluation } from "../config/schemas/evaluation.ts";
+import { generation } from "../config/schemas/generation.ts";
+import { interactiveData } from "../config/schemas/generation_data.ts";
+import { textCodec } from "../config/schemas/text_codec.ts";
+import { interactive as translateLines } from "../generate/interactive.ts";
+import { chooseTask } from "../registries.ts";
+import { command } from "./command.ts";
+import { taskFlags } from "./task_flags.ts";
+
+export const interactive = command({
+  name: "interactive",
+  summary: "translate lines as they are typed, or a file",
+  config: {
+    data: interactiveData,
+    task: chooseTask,
+    evaluation: evaluation.omit({ quiet: true, results_path: true }),
+    generation: generation.omit({ sacrebleu: true }),
+    text: textCodec,
+    batching,
+    device,
+    common,
+  },
+  run: (config, terminal, { registries, settings }) =>
+    translateLines(config, taskFlags(config.task, settings), registries, terminal),
+});

@@ -1,0 +1,213 @@
+// `weft generate` from a parsed configuration: translates one set of a data folder.
+import type { Chosen } from "../config/choice.ts";
+import type { CommonConfig } from "../config/schemas/common.ts";
+import type { DeviceConfig } from "../config/schemas/device.ts";
+import type { EvaluationConfig } from "../config/schemas/evaluation.ts";
+import type { GenerationConfig } from "../config/schemas/generation.ts";
+import type { GenerationDataConfig } from "../config/schemas/generation_data.ts";
+import type { TextCodecConfig } from "../config/schemas/text_codec.ts";
+import { UserError } from "../config/user_error.ts";
+import type { LanguagePairBatch } from "../data/language_pair_batch.ts";
+import type { Hypothesis } from "../decode/hypothesis.ts";
+import { scoreLine, sourceLine, targetLine, totalsLine } from "../decode/output_lines.ts";
+import type { Registries } from "../registries.ts";
+import type { Scorer } from "../score/scorer.ts";
+import { createScorer } from "../score/scorers.ts";
+import type { ScorerComponent } from "../scorer_components.ts";
+import { type EvaluationBatches, evaluationBatches } from "./evaluation_batches.ts";
+import { hypothesisBlock } from "./hypothesis_block.ts";
+import { OutputText, type SourceText } from "./output_text.ts";
+import { type ResultWriter, resultWriter } from "./result_writer.ts";
+import type { TaskFlags } from "./stored_task.ts";
+import { textCodec } from "./text_codec.ts";
+import { Translator } from "./translator.ts";
+import { type EvaluationTerminal, type LoadedModels, withModels } from "./with_models.ts";
+
+/** The parsed sections of `weft generate`. */
+export interface GenerateConfig {
+  readonly data: GenerationDataConfig;
+  readonly evaluation: EvaluationConfig;
+  readonly generation: GenerationConfig;
+  readonly scoring: Chosen<ScorerComponent>;
+  readonly text: TextCodecConfig;
+  readonly device: DeviceConfig;
+  readonly common: CommonConfig;
+}
+
+/**
+ * Translates a set and prints fairseq's lines, then the score of the best hypotheses.
+ *
+ * @throws UserError for flags, files or sentences that will not do.
+ */
+export async function generate(
+  config: GenerateConfig,
+  task: TaskFlags,
+  registries: Registries,
+  terminal: EvaluationTerminal,
+): Promise<void> {
+  const { data, evaluation, common } = config;
+  if (config.generation.constraints !== undefined) {
+    throw new UserError({
+      place: "--constraints",
+      problem: "a data folder holds none",
+      remedy: "put them behind the source lines of a text: weft interactive --input FILE",
+    });
+  }
+  const source = {
+    path: evaluation.path,
+    ema: evaluation.ema,
+    modelOverrides: evaluation.model_overrides,
+    data: data.data,
+    datasetImpl: data.dataset_impl,
+    padToMultiple: data.required_seq_len_multiple,
+    task,
+  };
+  const settings = { device: config.device, profile: common.profile };
+  await withModels(settings, source, registries, terminal, async (loaded) => {
+    const { results_path } = evaluation;
+    const writer = resultWriter(results_path, `generate-${data.gen_subset}.txt`, terminal);
+    const run = new GenerateRun(config, loaded, terminal, writer);
+    try {
+      await run.run();
+    } finally {
+      run.close();
+      writer.close();
+    }
+  });
+}
+
+class GenerateRun {
+  private readonly work: EvaluationBatches;
+  private readonly translator: Translator;
+  private readonly text: OutputText;
+  private readonly scorer: Scorer;
+  private sentences = 0;
+  private tokens = 0;
+  private seconds = 0;
+  private incomplete = 0;
+
+  constructor(
+    private readonly config: GenerateConfig,
+    loaded: LoadedModels,
+    private readonly terminal: EvaluationTerminal,
+    private readonly writer: ResultWriter,
+  ) {
+    const { data, generation, scoring, common } = config;
+    const { task, models, limits, device, spans } = loaded;
+    const { sourceDictionary, targetDictionary } = task;
+    const set = task.loadDataset(data.gen_subset);
+    this.work = evaluationBatches(set, data, limits, data.gen_subset, common.seed);
+    const { seed } = common;
+    this.translator = new Translator({
+      device,
+      models,
+      targetDictionary,
+      config: generation,
+      seed,
+      spans,
+    });
+    const { special } = this.translator;
+    this.text = new OutputText({
+      sourceDictionary,
+      targetDictionary,
+      special,
+      config: generation,
+      codec: textCodec(config.text),
+    });
+    this.scorer =
+      generation.sacrebleu && scoring.component.name === "bleu"
+        ? createScorer("sacrebleu")
+        : scoring.component.build(scoring.config, { symbols: special });
+  }
+
+  async run(): Promise<void> {
+    const { data, evaluation, generation } = this.config;
+    const { batches, dataset, report } = this.work;
+    if (report.message) this.terminal.log(report.message);
+    const progress = this.terminal.progress(`generate ${data.gen_subset}`, batches.length);
+    try {
+      for (const ids of batches) {
+        const batch = dataset.batch(ids);
+        if (batch) await this.translateBatch(batch);
+        progress.advance(1, { "tokens/s": this.rate() });
+      }
+    } finally {
+      progress.done();
+    }
+    this.refuseLosses();
+    const { sentences, tokens, seconds } = this;
+    this.say(totalsLine({ sentences, tokens, seconds }));
+    if (dataset.target === undefined) return;
+    const result = scoreLine(data.gen_subset, generation.beam, this.scorer.result());
+    this.writer.line(result);
+    if (this.writer.path !== undefined) this.say(`${result}\nwrote ${this.writer.path}`);
+    const signature = this.scorer.signature?.();
+    if (signature !== undefined && !evaluation.quiet) this.say(signature);
+  }
+
+  close(): void {
+    this.translator.close();
+  }
+
+  private async translateBatch(batch: LanguagePairBatch): Promise<void> {
+    const begun = performance.now();
+    const found = await this.translator.translate(batch);
+    this.seconds += (performance.now() - begun) / 1000;
+    const [rows, width] = batch.srcTokens.shape;
+    for (let row = 0; row < rows; row++) {
+      const id = batch.ids[row];
+      const source: SourceText = {
+        tokens: batch.srcTokens.data.subarray(row * width, (row + 1) * width),
+        line: this.work.dataset.source.lines?.[id],
+      };
+      this.sentences++;
+      this.tokens += found[row][0].tokens.length;
+      if (!found[row][0].complete) this.incomplete++;
+      this.printSentence(id, source, found[row]);
+    }
+  }
+
+  private printSentence(id: number, source: SourceText, hypotheses: readonly Hypothesis[]): void {
+    const { text, scorer, writer } = this;
+    const { quiet } = this.config.evaluation;
+    const { generation } = this.config;
+    const tokens = this.work.dataset.target?.get(id);
+    const line = this.work.dataset.target?.lines?.[id];
+    const reference = tokens && text.decode(text.reference(tokens, line));
+    if (!quiet) writer.line(sourceLine(id, text.decode(text.source(source))));
+    if (!quiet && reference !== undefined) writer.line(targetLine(id, reference));
+    for (const [rank, hypothesis] of hypotheses.slice(0, generation.nbest).entries()) {
+      const printed = text.hypothesis(hypothesis, source);
+      if (!quiet) {
+        const block = hypothesisBlock(id, hypothesis, printed, generation.print_step);
+        for (const each of block) writer.line(each);
+      }
+      if (rank > 0 || tokens === undefined || reference === undefined) continue;
+      // Tokens stand for themselves only while nothing was joined or replaced.
+      const changed = text.replacesUnknown || generation.post_process !== undefined;
+      scorer.add(
+        { text: reference, tokens: changed ? undefined : tokens },
+        { text: printed.detokenized, tokens: changed ? undefined : hypothesis.tokens },
+      );
+    }
+  }
+
+  /** Every sentence that was not skipped by name must have come out. */
+  private refuseLosses(): void {
+    const expected = this.work.batches.reduce((sum, ids) => sum + ids.length, 0);
+    if (this.sentences !== expected) {
+      throw new Error(`generate: ${expected} sentences in, ${this.sentences} out`);
+    }
+    if (this.incomplete > 0) {
+      this.say(`${this.incomplete} outputs reached the length limit without a legal end`);
+    }
+  }
+
+  private rate(): string {
+    return (this.seconds > 0 ? this.tokens / this.seconds : 0).toFixed(0);
+  }
+
+  private say(line: string): void {
+    this.terminal.log(line);
+  }
+}

@@ -1,0 +1,49 @@
+import { writeFile } from "node:fs/promises";
+import type { DeviceConfig } from "../config/schemas/device.ts";
+import type { Device, Span } from "../device/device.ts";
+import { openDevice } from "../device/open_device.ts";
+import { traceDocument } from "../engine/profile.ts";
+import type { Registries } from "../registries.ts";
+import { type Ensemble, type EnsembleSource, loadEnsemble } from "./load_ensemble.ts";
+
+/** What the commands over finished models need of a terminal. */
+export interface EvaluationTerminal {
+  /** A line of results. */
+  line(text: string): void;
+  /** A line for whoever watches. */
+  log(text: string): void;
+  progress(
+    label: string,
+    total?: number,
+  ): {
+    advance(steps?: number, values?: Readonly<Record<string, string>>): void;
+    done(): void;
+  };
+}
+
+export interface LoadedModels extends Ensemble {
+  readonly device: Device;
+  /** Where runs on the device leave their times, under --profile. */
+  readonly spans: Span[] | undefined;
+}
+
+/** Opens the device and loads the models, runs `body` with them, and gives all back. */
+export async function withModels(
+  settings: { readonly device: DeviceConfig; readonly profile: string | undefined },
+  source: EnsembleSource,
+  registries: Registries,
+  terminal: EvaluationTerminal,
+  body: (loaded: LoadedModels) => Promise<void>,
+): Promise<void> {
+  const device = await openDevice(settings.device, (line) => terminal.log(line));
+  try {
+    const spans: Span[] | undefined = settings.profile === undefined ? undefined : [];
+    await body({ ...loadEnsemble(source, registries, device), device, spans });
+    if (spans && settings.profile !== undefined) {
+      await writeFile(settings.profile, traceDocument(spans));
+      terminal.log(`wrote the time of each op to ${settings.profile}`);
+    }
+  } finally {
+    await device.close();
+  }
+}
