@@ -23,14 +23,14 @@ function fakeDevice(scopeError: string | undefined) {
 
 test("ErrorWatch.guard() returns what was made and later names who made the mistake", async () => {
   const errors = new ErrorWatch(fakeDevice("no such binding").gpu, "adapter");
-  expect(errors.guard("softmax (2, 3)", () => 42)).toBe(42);
+  expect(errors.guard("softmax (2, 3)", "validation", () => 42)).toBe(42);
   await expect(errors.settled()).rejects.toThrow("webgpu: softmax (2, 3): no such binding");
   expect(() => errors.check()).toThrow("softmax (2, 3)");
 });
 
 test("ErrorWatch.settled() is silent when nothing went wrong", async () => {
   const errors = new ErrorWatch(fakeDevice(undefined).gpu, "adapter");
-  errors.guard("add", () => undefined);
+  errors.guard("add", "validation", () => undefined);
   await errors.settled();
   errors.check();
 });

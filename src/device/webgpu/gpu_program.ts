@@ -140,8 +140,10 @@ export class GpuProgram implements PreparedProgram {
       if (buffer.kind === "variable") this.device.bufferOf(buffer.variable);
     }
     this.version = this.device.version;
-    this.bound = this.plan.steps.map((step) =>
-      step.kind === "dispatch" ? this.bindDispatch(step) : undefined,
+    this.bound = this.device.errors.guard(this.program.name, "validation", () =>
+      this.plan.steps.map((step) =>
+        step.kind === "dispatch" ? this.bindDispatch(step) : undefined,
+      ),
     );
   }
 
@@ -159,9 +161,8 @@ export class GpuProgram implements PreparedProgram {
     if (params && this.params) {
       entries.push({ binding: bound.length, resource: { buffer: this.params, ...params } });
     }
-    const group = this.device.errors.guard(`${name} ${step.detail}`, () =>
-      this.device.gpu.createBindGroup({ label: name, layout, entries }),
-    );
+    const label = `${name} ${step.detail}`;
+    const group = this.device.gpu.createBindGroup({ label, layout, entries });
     return { pipeline, group };
   }
 

@@ -32,7 +32,7 @@ export class PipelineCache {
   get(name: string, code: string, bindings: Bindings): Pipeline {
     const known = this.pipelines.get(code);
     if (known) return known;
-    const made = this.errors.guard(name, () => this.compile(name, code, bindings));
+    const made = this.errors.guard(name, "validation", () => this.compile(name, code, bindings));
     this.pipelines.set(code, made);
     return made;
   }

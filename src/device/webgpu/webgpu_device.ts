@@ -165,7 +165,7 @@ export class WebGpuDevice implements Device {
         remedy: "lower --max-tokens or --batch-size, or take a smaller model",
       });
     }
-    return this.errors.guard(what, () =>
+    return this.errors.guard(what, "out-of-memory", () =>
       this.gpu.createBuffer({ label: what, size, usage: storage }),
     );
   }
