@@ -126,10 +126,16 @@ function trainedTensors(path: string) {
   return new Map([...tensors].map(([name, t]) => [name, { shape: t.shape, data: toFloat32(t) }]));
 }
 
-async function follow(name: string): Promise<void> {
+/**
+ * Trains as the golden run did and compares every update.
+ *
+ * @param stopAt after this update a second trainer takes over, as a restarted process would.
+ * @returns the final parameters.
+ */
+async function follow(name: string, stopAt?: number): Promise<Map<string, Float32Array>> {
   const folder = `training/runs/${name}`;
   const { args, updates, valid, float32_vs_float64 } = readGolden<Record_>(`${folder}/record.json`);
-  const trainer = trainerFor(args, folder);
+  let trainer = trainerFor(args, folder);
   const pairs = openLanguagePairFolder(goldenPath("training/runs/data-bin"), "en", "de");
   const seed = Number(flag(args, "--seed", "1"));
   const maxTokens = Number(flag(args, "--max-tokens", "0"));
@@ -144,7 +150,7 @@ async function follow(name: string): Promise<void> {
     });
   const training = plan("train");
   const validation = plan("valid");
-  const iterator = new EpochBatchIterator({ batches: training.batches, seed });
+  let iterator = new EpochBatchIterator({ batches: training.batches, seed });
   const updateFreq = Number(flag(args, "--update-freq", "1"));
   const noise = new Map(float32_vs_float64.per_update_loss_gnorm.map(([u, l, g]) => [u, [l, g]]));
 
@@ -177,11 +183,38 @@ async function follow(name: string): Promise<void> {
         expect(total.ntokens).toBe(validated.sums.ntokens);
         expect(Math.abs(total.losses.loss / validated.sums.loss - 1)).toBeLessThan(1e-5);
       }
+      if (update === stopAt) {
+        const state = iterator.state();
+        iterator = new EpochBatchIterator({ batches: training.batches, seed });
+        iterator.loadState(state);
+        trainer = await takeOver(trainer, trainerFor(args, folder));
+        break;
+      }
       if (done === updates.length) break;
     }
   }
   await expectParameters(trainer, `${folder}/final.safetensors`, 2e-4);
+  const final = new Map<string, Float32Array>();
+  for (const [key, { value }] of trainer.options.parameters.slots) {
+    final.set(key, (await device.read(value)) as Float32Array);
+  }
   trainer.release();
+  return final;
+}
+
+/** Hands all state of one trainer to a fresh one. */
+async function takeOver(old: Trainer, fresh: Trainer): Promise<Trainer> {
+  for (const [key, { value }] of old.options.parameters.slots) {
+    device.write(fresh.options.parameters.slot(key).value, await device.read(value));
+  }
+  for (const [key, { segments }] of old.options.optimizer.state) {
+    const target = fresh.options.optimizer.state.get(key)?.segments ?? [];
+    for (const [i, segment] of segments.entries())
+      device.write(target[i], await device.read(segment));
+  }
+  fresh.updates = old.updates;
+  old.release();
+  return fresh;
 }
 
 async function expectParameters(trainer: Trainer, path: string, tolerance: number): Promise<void> {
@@ -205,4 +238,19 @@ goldenTest(
   "training follows fairseq's run with --update-freq 3 and --sentence-avg",
   "training/runs/b-update-freq",
   () => follow("b-update-freq"),
+);
+
+goldenTest(
+  "a run stopped at update 25 and taken up again equals one that was not, bit for bit",
+  "training/runs/f-resume",
+  async () => {
+    const { first_part_updates: stopAt, every_update_record_equal_to_a: equal } = readGolden<{
+      first_part_updates: number;
+      every_update_record_equal_to_a: boolean;
+    }>("training/runs/f-resume/resume.json");
+    expect(equal).toBe(true);
+    const broken = await follow("a-transformer", stopAt);
+    const unbroken = await follow("a-transformer");
+    for (const [name, values] of unbroken) expect([name, broken.get(name)]).toEqual([name, values]);
+  },
 );
