@@ -231,13 +231,17 @@ async function expectParameters(trainer: Trainer, path: string, tolerance: numbe
 goldenTest(
   "training follows fairseq's run with clipping, warm-up and three epochs",
   "training/runs/a-transformer",
-  () => follow("a-transformer"),
+  async () => {
+    await follow("a-transformer");
+  },
 );
 
 goldenTest(
   "training follows fairseq's run with --update-freq 3 and --sentence-avg",
   "training/runs/b-update-freq",
-  () => follow("b-update-freq"),
+  async () => {
+    await follow("b-update-freq");
+  },
 );
 
 goldenTest(
