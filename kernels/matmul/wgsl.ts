@@ -31,11 +31,15 @@ interface Tile {
   readonly depth: number;
 }
 
-/** Twice the arithmetic per element loaded, where there are workgroups enough to go round. */
-const wide: Tile = { rows: 128, columns: 128, laneRows: 8, laneColumns: 8, depth: 8 };
-const square: Tile = { rows: 64, columns: 64, laneRows: 4, laneColumns: 4, depth: 16 };
 const flat: Tile = { rows: 16, columns: 64, laneRows: 4, laneColumns: 4, depth: 16 };
 const tall: Tile = { rows: 64, columns: 16, laneRows: 4, laneColumns: 4, depth: 16 };
+
+/** The larger, the more arithmetic per element loaded; the smaller, the more workgroups. */
+const squares: readonly Tile[] = [
+  { rows: 128, columns: 128, laneRows: 8, laneColumns: 8, depth: 8 },
+  { rows: 64, columns: 64, laneRows: 4, laneColumns: 8, depth: 8 },
+  { rows: 32, columns: 32, laneRows: 4, laneColumns: 4, depth: 16 },
+];
 
 /** Workgroups that keep a large adapter's cores busy. */
 const ENOUGH_WORKGROUPS = 64;
@@ -43,8 +47,10 @@ const ENOUGH_WORKGROUPS = 64;
 function chooseTile({ M, N, batch }: ProductShape): Tile {
   if (M <= flat.rows) return flat;
   if (N <= tall.columns) return tall;
-  const wideTiles = Math.ceil(M / wide.rows) * Math.ceil(N / wide.columns) * batch;
-  return wideTiles >= ENOUGH_WORKGROUPS ? wide : square;
+  const workgroups = ({ rows, columns }: Tile) =>
+    Math.ceil(M / rows) * Math.ceil(N / columns) * batch;
+  const busy = squares.find((tile) => workgroups(tile) >= ENOUGH_WORKGROUPS);
+  return busy ?? squares[squares.length - 1];
 }
 
 /** Below so many multiply-adds a product gains nothing from tiles, and compiles faster without. */

@@ -21,9 +21,10 @@ interface Case {
 const cases: Readonly<Record<string, Case>> = {
   "flat, few rows": { M: 11, N: 131, K: 77, transB: true },
   "tall, few columns": { M: 203, N: 9, K: 67, transA: true },
-  "square, both turned": { M: 97, N: 70, K: 45, transA: true, transB: true },
-  "square, batch": { M: 65, N: 66, K: 67, batch: 3 },
-  wide: { M: 1030, N: 1025, K: 19, transB: true },
+  "32 x 32, both turned": { M: 97, N: 70, K: 45, transA: true, transB: true },
+  "32 x 32, batch": { M: 35, N: 66, K: 67, batch: 3 },
+  "64 x 64": { M: 513, N: 450, K: 21 },
+  "128 x 128": { M: 1030, N: 1025, K: 19, transB: true },
 };
 
 /** relu(A B + bias), and the same before relu. */
