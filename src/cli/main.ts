@@ -1,5 +1,6 @@
 #!/usr/bin/env bun
 import process from "node:process";
+import { average } from "./average.ts";
 import { bpeApply, bpeLearn } from "./bpe.ts";
 import type { Command } from "./command.ts";
 import { configCommand } from "./config.ts";
@@ -10,6 +11,7 @@ import { preprocess } from "./preprocess.ts";
 import { runAsProcess } from "./process.ts";
 import { score } from "./score.ts";
 import { train } from "./train.ts";
+import { validate } from "./validate.ts";
 
 /** All commands of `weft`, in the order in which `weft --help` lists them. */
 const commands: readonly Command[] = [
@@ -17,9 +19,11 @@ const commands: readonly Command[] = [
   bpeLearn,
   bpeApply,
   train,
+  validate,
   generate,
   interactive,
   score,
+  average,
   info,
   configCommand(() => commands),
 ];

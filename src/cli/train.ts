@@ -4,6 +4,7 @@ import { dataset } from "../config/schemas/dataset.ts";
 import { device } from "../config/schemas/device.ts";
 import { ema } from "../config/schemas/ema.ts";
 import { optimization } from "../config/schemas/optimization.ts";
+import { evalBleu } from "../generate/eval_bleu.ts";
 import {
   chooseCriterion,
   chooseLrScheduler,
@@ -30,5 +31,5 @@ export const train = command({
     device,
     common,
   },
-  run: (config, terminal, { record }) => trainModel(config, record, terminal),
+  run: (config, terminal, { record }) => trainModel(config, record, terminal, evalBleu),
 });

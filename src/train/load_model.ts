@@ -36,7 +36,7 @@ export interface StoredModel {
  */
 export function readModel(path: string, ema = false): StoredModel {
   const weights = loadWeights(resolve(path), { ema });
-  const architecture = architectureOf(weights);
+  const architecture = architectureOf(weights, path);
   if (architecture) return { path, weights, architecture };
   throw new UserError({
     place: path,
@@ -45,11 +45,10 @@ export function readModel(path: string, ema = false): StoredModel {
   });
 }
 
-function architectureOf({
-  record,
-  fairseq,
-  withoutFinalNorm,
-}: LoadedWeights): StoredArchitecture | undefined {
+function architectureOf(
+  { record, fairseq, withoutFinalNorm, tensors }: LoadedWeights,
+  path: string,
+): StoredArchitecture | undefined {
   if (record) {
     const { sections } = record.config as unknown as ConfigRecord;
     const model = sections.model as ComponentRecord;
@@ -59,6 +58,7 @@ function architectureOf({
   }
   if (!fairseq?.settings) return undefined;
   const { settings } = fairseq;
+  refuseOtherFamilies(tensors, settings.arch, path);
   const config: Record<string, unknown> = { ...transformerHyperparameters(settings) };
   // fairseq keeps --decoder-output-dim and its like as the text that was typed.
   for (const [key, value] of Object.entries(config)) {
@@ -72,6 +72,26 @@ function architectureOf({
   // fairseq's names of the aligning Transformer: transformer_align, transformer_wmt_en_de_big_align.
   const component = settings.arch.endsWith("_align") ? "transformer_align" : "transformer";
   return { component, config, task, dictionaries: undefined };
+}
+
+/** Parameters that every encoder-decoder Transformer has; names of architectures are anybody's. */
+const OF_A_TRANSFORMER = [
+  "encoder.layers.0.self_attn.k_proj.weight",
+  "decoder.layers.0.self_attn.k_proj.weight",
+  "decoder.layers.0.encoder_attn.k_proj.weight",
+];
+
+function refuseOtherFamilies(
+  tensors: ReadonlyMap<string, unknown>,
+  arch: string,
+  path: string,
+): void {
+  if (OF_A_TRANSFORMER.every((name) => tensors.has(name))) return;
+  throw new UserError({
+    place: path,
+    problem: `its model (${arch}) is no encoder-decoder Transformer`,
+    remedy: "give one: weft has no other family of models yet",
+  });
 }
 
 /**

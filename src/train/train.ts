@@ -20,7 +20,7 @@ import type { OptimizationConfig } from "../config/schemas/optimization.ts";
 import type { Device, Span } from "../device/device.ts";
 import { openDevice } from "../device/open_device.ts";
 import { traceDocument } from "../engine/profile.ts";
-import { bindParameters, initializeParameters } from "../models/model.ts";
+import { bindParameters, type EncoderDecoderModel, initializeParameters } from "../models/model.ts";
 import type { Task } from "../tasks/task.ts";
 import { version } from "../version.ts";
 import { BatchSource } from "./batch_source.ts";
@@ -35,7 +35,7 @@ import { snapshot } from "./snapshot.ts";
 import { startFrom } from "./start.ts";
 import { Trainer } from "./trainer.ts";
 import { TrainingRun } from "./training_run.ts";
-import { Validator } from "./validator.ts";
+import { type ExtraMetrics, Validator } from "./validator.ts";
 
 /** The parsed sections of `weft train`. */
 export interface TrainConfig {
@@ -59,18 +59,32 @@ export interface TrainTerminal {
   readonly columns: number;
 }
 
+/** What further metrics of a validation may need of the run. */
+export interface MetricsContext {
+  readonly device: Device;
+  readonly model: EncoderDecoderModel;
+  readonly task: Task;
+  readonly config: TrainConfig;
+  readonly log: (line: string) => void;
+}
+
+/** Makes the metrics that the configuration asks for besides the criterion's. */
+export type MetricsBuilder = (context: MetricsContext) => ExtraMetrics | undefined;
+
 const clock = (): number => performance.now() / 1000;
 
 /**
  * Trains as configured.
  *
  * @param record what checkpoints remember of the configuration.
+ * @param extraMetrics further metrics of each validation, such as BLEU of translations.
  * @returns the exit code if a signal ended the run, undefined if it ran to its end.
  */
 export async function train(
   config: TrainConfig,
   record: ConfigRecord,
   terminal: TrainTerminal,
+  extraMetrics: MetricsBuilder = () => undefined,
 ): Promise<number | undefined> {
   const log = openLog(config.common, terminal);
   const say = (line: string): void => log.info("train", line);
@@ -88,7 +102,7 @@ export async function train(
   const device = await openDevice(config.device, say);
   const interrupt = new Interrupt(say);
   try {
-    return await trainOn(device, task, config, record, log, interrupt);
+    return await trainOn(device, task, config, record, log, interrupt, extraMetrics);
   } finally {
     interrupt.close();
     await device.close();
@@ -102,6 +116,7 @@ async function trainOn(
   record: ConfigRecord,
   log: TrainingLog,
   interrupt: Interrupt,
+  extraMetrics: MetricsBuilder,
 ): Promise<number | undefined> {
   const { common, dataset, optimization, checkpoint, ema } = config;
   const say = (line: string): void => log.info("train", line);
@@ -120,7 +135,8 @@ async function trainOn(
     dataHash: task.dataHash(),
     run: { device: device.description },
   };
-  const validator = new Validator({ dataset, checkpoint, trainer, batches, log, clock });
+  const extra = extraMetrics({ device, model, task, config, log: say });
+  const validator = new Validator({ dataset, checkpoint, trainer, batches, log, clock, extra });
   if (!dataset.disable_validation) validator.load();
   const metric = checkpoint.best_checkpoint_metric;
   const run = new TrainingRun({

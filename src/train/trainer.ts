@@ -153,7 +153,8 @@ export function addSums(a: CriterionSums, b: CriterionSums): CriterionSums {
   };
 }
 
-async function readSums(
+/** The sums of a batch, from the device and from its counts. */
+export async function readSums(
   pending: Readonly<Record<string, { read(): Promise<ArrayLike<number>> }>>,
   { ntokens, nsentences }: LanguagePairBatch,
   criterion: Criterion,

@@ -9,7 +9,10 @@ import type { TrainingLog } from "./progress.ts";
 import { addSums, emptySums, type Trainer } from "./trainer.ts";
 
 /** Metrics that are not the criterion's, such as BLEU of translations. */
-export type ExtraMetrics = (dataset: LanguagePairDataset) => Promise<Record<string, number>>;
+export type ExtraMetrics = (
+  dataset: LanguagePairDataset,
+  batches: readonly Int32Array[],
+) => Promise<Record<string, number>>;
 
 export interface ValidatorParts {
   readonly dataset: DatasetConfig;
@@ -76,7 +79,7 @@ export class Validator {
         batches: batches.length,
         seconds: clock() - begun,
         numUpdates: updates,
-        extra: await extra?.(dataset),
+        extra: await extra?.(dataset, batches),
       },
       { metric, value: best, maximize: checkpoint.maximize_best_checkpoint_metric },
     );
