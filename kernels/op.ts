@@ -92,6 +92,8 @@ export interface GpuDispatch {
   /** Static numbers of this dispatch: bound as `var<uniform> params: array<vec4<u32>, n>` at the binding after the last. */
   readonly params?: Uint32Array;
   readonly workgroups: readonly [number, number, number];
+  /** Only copies an input to an output: left out where the two are one memory. */
+  readonly copies?: boolean;
 }
 
 // ---- the suite ----

@@ -158,7 +158,7 @@ ${entryWgsl(lanesFor(width))} {
   workgroups: foldWorkgroups(rows, facts),
 });
 
-/** The old cache first, then the new rows. In place the first dispatch copies memory onto itself. */
+/** The old cache first (left out in place), then the new rows. */
 export function cacheStoreWgsl(
   { inputs: [cache, x] }: OpSpec<NoAttributes>,
   facts: GpuFacts,
@@ -200,6 +200,7 @@ ${ENTRY} {
       bindings: [{ input: 0 }, { output: 0 }],
       params: packParams(elements),
       workgroups: elementWorkgroups(elements, facts),
+      copies: true,
     },
     {
       code: storeCode,

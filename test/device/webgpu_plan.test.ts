@@ -137,6 +137,28 @@ test("planProgram() gives what dispatches share its own memory, and numbers thei
   expect([...new Uint32Array(plan.params.buffer, 256, 4)]).toEqual([5, 6, 7, 8]);
 });
 
+test("planProgram() leaves a copy out when it would copy memory onto itself", () => {
+  const bindings = [{ input: 0 }, { output: 0 }] as const;
+  const op = fakeOp("cache_store", { bindings, copies: true }, { bindings });
+  const value = (buffer: number) => ({ spec: f32(8), buffer, offset: 0 });
+  const temporary: Buffer = { kind: "temporary", bytes: 32, first: 0, last: 1 };
+  const steps = (target: number) =>
+    planProgram(
+      {
+        name: "caches",
+        buffers: [temporary, temporary],
+        values: [value(0), value(target)],
+        instructions: [{ op, attributes: {}, inputs: [0], outputs: [1] }],
+        inputs: [],
+        outputs: [],
+      },
+      facts,
+      256,
+    ).steps;
+  expect(steps(1)).toHaveLength(2);
+  expect(steps(0)).toHaveLength(1);
+});
+
 test("planProgram() runs nothing for results without elements", () => {
   const program: Program = {
     name: "empty",

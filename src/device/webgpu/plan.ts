@@ -202,10 +202,11 @@ class Planner {
   private addDispatch(
     name: string,
     detail: string,
-    { code, bindings, params, workgroups }: GpuDispatch,
+    { code, bindings, params, workgroups, copies }: GpuDispatch,
     locate: (binding: GpuBinding) => Range,
   ): void {
     const { bound, same } = bindRanges(name, bindings.map(locate));
+    if (copies && same.size > 0) return;
     this.steps.push({
       kind: "dispatch",
       name,
