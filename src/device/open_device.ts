@@ -1,9 +1,8 @@
 // Chooses the device that --device asks for. A choice is always announced, never made in silence.
 import type { DeviceConfig } from "../config/schemas/device.ts";
-import { UserError } from "../config/user_error.ts";
 import { openCpuDevice } from "./cpu/cpu_device.ts";
 import type { Device } from "./device.ts";
-import { findAdapter } from "./webgpu/adapter.ts";
+import { findAdapter, requireAdapter } from "./webgpu/adapter.ts";
 import { isUnavailable } from "./webgpu/provider.ts";
 import { startWebGpuDevice } from "./webgpu/webgpu_device.ts";
 
@@ -30,11 +29,5 @@ async function choose(config: DeviceConfig): Promise<{ device: Device; why?: str
     return { device: await openCpuDevice({ threads, blas }), why: `no GPU: ${found.reason}` };
   }
   const name = wish === "webgpu" ? undefined : wish.slice("webgpu:".length);
-  const found = await findAdapter({ provider, name });
-  if (!isUnavailable(found)) return { device: await startWebGpuDevice(found) };
-  throw new UserError({
-    place: `--device ${wish}`,
-    problem: found.reason,
-    remedy: `${found.remedy}, or use --device cpu`,
-  });
+  return { device: await startWebGpuDevice(await requireAdapter({ provider, name })) };
 }

@@ -7,11 +7,9 @@ import type { Device, DeviceMemory, PreparedProgram } from "../device.ts";
 import type { HostArray, Program } from "../program.ts";
 import {
   type AdapterFacts,
-  type AdapterRequest,
   describeAdapter,
   type FoundAdapter,
   limitsOf,
-  requireAdapter,
   wantedFeatures,
 } from "./adapter.ts";
 import { BufferPool, usage } from "./buffer_pool.ts";
@@ -26,12 +24,7 @@ const PADDING = 256;
 
 const storage = usage.storage | usage.copySource | usage.copyTarget;
 
-/** @throws UserError when no adapter answers the request. */
-export async function openWebGpuDevice(request: AdapterRequest = {}): Promise<WebGpuDevice> {
-  return startWebGpuDevice(await requireAdapter(request));
-}
-
-/** For a caller who has searched already. */
+/** Takes an adapter into use. */
 export async function startWebGpuDevice(found: FoundAdapter): Promise<WebGpuDevice> {
   const { adapter, facts, provider } = found;
   const features: readonly string[] = wantedFeatures.filter((name) => adapter.features.has(name));
