@@ -174,6 +174,20 @@ function deviceTests(device: WebGpuDevice): void {
     large.release();
   });
 
+  test("prepare() refuses memory that the adapter does not offer, by name and size", () => {
+    const { maxBufferSize, maxStorageBufferBindingSize } = device.facts.limits;
+    const program = (bytes: number) => {
+      const build = new ProgramBuilder();
+      const y = build.temporary(f32(bytes / 4));
+      return build.apply(add, [y, y], y).output(y).program;
+    };
+    expect(() => device.prepare(program(maxBufferSize + 1025))).toThrow("maxBufferSize of");
+    const unbindable = maxStorageBufferBindingSize + 4;
+    if (unbindable < maxBufferSize / 4) {
+      expect(() => device.prepare(program(unbindable))).toThrow("add (");
+    }
+  });
+
   test("run() computes nothing for empty results and reads them as empty", async () => {
     const build = new ProgramBuilder();
     const [x, y] = [build.input(f32(0, 4)), build.temporary(f32(0, 4))];

@@ -127,6 +127,9 @@ async function searchProvider(
     if (!adapter) continue;
     const facts = factsOf(name, provider, adapter);
     if (isNullBackend(facts)) return nullBackend(name);
+    if (facts.limits.maxStorageBuffersPerShaderStage < KERNEL_OPERANDS) {
+      return tooFewOperands(facts);
+    }
     if (answers(facts, choice)) return { facts, adapter, provider };
     seen.set(facts.name, facts);
   }
@@ -146,6 +149,14 @@ function answers(facts: AdapterFacts, choice: string | undefined): boolean {
   if (choice === "software") return facts.type === "software";
   return facts.name.toLowerCase().includes(choice.toLowerCase());
 }
+
+/** Operands of our largest kernel, the gradient of attention with both masks. */
+const KERNEL_OPERANDS = 10;
+
+const tooFewOperands = ({ name, limits }: AdapterFacts): Unavailable => ({
+  reason: `a kernel of ${name} takes ${limits.maxStorageBuffersPerShaderStage} operands, weft's up to ${KERNEL_OPERANDS}`,
+  remedy: "update the GPU's driver",
+});
 
 /** Dawn without a driver answers with a backend that computes nothing: every result is zero. */
 const isNullBackend = ({ backend, name }: AdapterFacts): boolean =>

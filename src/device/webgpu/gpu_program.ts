@@ -149,6 +149,9 @@ export class GpuProgram implements PreparedProgram {
 
   private bindDispatch(step: DispatchStep): BoundDispatch {
     const { name, code, bound, params } = step;
+    for (const range of bound) {
+      if (range) this.device.refuseUnbindable(`${name} ${step.detail}`, range.size);
+    }
     const storage = bound.flatMap((range, binding) => (range ? [{ binding, range }] : []));
     const { pipeline, layout } = this.device.pipelines.get(`${name} ${step.detail}`, code, {
       storage: storage.map(({ binding }) => binding),

@@ -149,18 +149,30 @@ export class WebGpuDevice implements Device {
 
   createStorage(what: string, bytes: number): GPUBuffer {
     const size = Math.ceil(bytes / PADDING) * PADDING + PADDING;
-    const { maxBufferSize } = this.facts.limits;
-    if (size > maxBufferSize) {
-      const mebibytes = (value: number) => `${Math.ceil(value / 2 ** 20)} MiB`;
-      throw new UserError({
-        place: "--device webgpu",
-        problem: `${what}: ${mebibytes(size)}, and a buffer of ${this.facts.name} holds ${mebibytes(maxBufferSize)}`,
-        remedy: "lower --max-tokens or --batch-size, or take a smaller model",
-      });
-    }
+    this.refuseBeyond("maxBufferSize", what, size);
     return this.errors.guard(what, "out-of-memory", () =>
       this.gpu.createBuffer({ label: what, size, usage: storage }),
     );
+  }
+
+  /** @throws UserError when one tensor is more than a kernel of this adapter can reach. */
+  refuseUnbindable(what: string, bytes: number): void {
+    this.refuseBeyond("maxStorageBufferBindingSize", what, bytes);
+  }
+
+  private refuseBeyond(
+    limit: "maxBufferSize" | "maxStorageBufferBindingSize",
+    what: string,
+    bytes: number,
+  ): void {
+    const { name, limits } = this.facts;
+    if (bytes <= limits[limit]) return;
+    const mebibytes = (value: number) => `${Math.ceil(value / 2 ** 20)} MiB`;
+    throw new UserError({
+      place: "--device webgpu",
+      problem: `${what}: ${mebibytes(bytes)}, and the ${limit} of ${name} is ${mebibytes(limits[limit])}`,
+      remedy: "lower --max-tokens or --batch-size, or use --device cpu",
+    });
   }
 
   upload(buffer: GPUBuffer, offset: number, data: HostArray | Uint8Array): void {
