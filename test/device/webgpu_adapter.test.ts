@@ -12,6 +12,7 @@ interface FakeAdapter {
   readonly backend?: string;
   readonly isCpu?: boolean;
   readonly isFallbackAdapter?: boolean;
+  readonly operands?: number;
 }
 
 /** A provider that offers these adapters for the wishes high-performance, low-power, fallback. */
@@ -22,11 +23,12 @@ function fakeProvider(name: string, adapters: readonly (FakeAdapter | undefined)
     async requestAdapter(wish) {
       const fake = adapters[wishes.indexOf(wish)];
       if (!fake) return null;
-      const { description, isFallbackAdapter = false } = fake;
+      const { description, isFallbackAdapter = false, operands = 10 } = fake;
       const info = { description, device: "", vendor: "", architecture: "", isFallbackAdapter };
       const limits = {
         maxStorageBufferBindingSize: 2 ** 27,
         maxComputeWorkgroupStorageSize: 32768,
+        maxStorageBuffersPerShaderStage: operands,
       };
       const adapter = { info, limits, features: new Set(["shader-f16"]) };
       facts.set(adapter as unknown as GPUAdapter, fake);
@@ -98,6 +100,11 @@ test("findAdapter() refuses Dawn's null backend by name, even when software is a
   for (const choice of [undefined, "software"]) {
     expect(await chosen(choice, fakeProvider("p", [nothing]))).toContain("null backend");
   }
+});
+
+test("findAdapter() refuses an adapter whose kernels take too few operands", async () => {
+  const small = { ...geforce, operands: 8 };
+  expect(await chosen(undefined, fakeProvider("p", [small]))).toContain("takes 8 operands");
 });
 
 test("findAdapter() tells of runtimes that a provider is not made for only when there is no other", async () => {
