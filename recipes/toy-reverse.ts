@@ -6,7 +6,7 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { seededDigits } from "./support/digits.ts";
-import { secondsSinceStart, weft } from "./support/weft.ts";
+import { deviceFlags, secondsSinceStart, weft } from "./support/weft.ts";
 
 const out = join(import.meta.dirname, "out/toy-reverse");
 rmSync(out, { recursive: true, force: true });
@@ -14,7 +14,7 @@ mkdirSync(out, { recursive: true });
 
 const digits = seededDigits(7);
 for (const [split, lines] of Object.entries({ train: 10_000, valid: 200, test: 200 })) {
-  const sources = Array.from({ length: lines }, () => digits(1, 12));
+  const sources = Array.from({ length: lines }, () => digits(1, 9));
   writeFileSync(join(out, `${split}.src`), sources.map((s) => `${s.join(" ")}\n`).join(""));
   const targets = sources.map((s) => `${s.toReversed().join(" ")}\n`);
   writeFileSync(join(out, `${split}.tgt`), targets.join(""));
@@ -34,12 +34,16 @@ await weft([
   ...["--encoder-ffn-embed-dim", "128", "--decoder-ffn-embed-dim", "128"],
   ...["--share-all-embeddings", "--dropout", "0", "--max-tokens", "1024"],
   ...["--criterion", "label_smoothed_cross_entropy", "--label-smoothing", "0.1"],
-  ...["--optimizer", "adam", "--adam-betas", "(0.9, 0.98)", "--lr", "3e-3", "--clip-norm", "1"],
-  ...["--lr-scheduler", "inverse_sqrt", "--warmup-updates", "200", "--max-epoch", "12"],
-  ...["--no-epoch-checkpoints", ...process.argv.slice(2)],
+  ...["--optimizer", "adam", "--adam-betas", "(0.9, 0.98)", "--lr", "2e-3", "--clip-norm", "1"],
+  ...["--encoder-normalize-before", "--decoder-normalize-before", "--store-ema"],
+  ...["--ema-decay", "0.99", "--lr-scheduler", "inverse_sqrt", "--warmup-updates", "200"],
+  ...["--max-epoch", "14", "--no-epoch-checkpoints", ...process.argv.slice(2)],
 ]);
 const printed = await weft(
-  ["generate", bin, "--path", join(checkpoints, "checkpoint_best.safetensors"), "--beam", "5"],
+  [
+    ...["generate", bin, "--path", join(checkpoints, "checkpoint_last.safetensors"), "--ema"],
+    ...["--beam", "5", ...deviceFlags(process.argv.slice(2))],
+  ],
   { capture: true },
 );
 

@@ -9,7 +9,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { joinPunctuation, splitPunctuation } from "./support/punctuation.ts";
-import { secondsSinceStart, weft } from "./support/weft.ts";
+import { deviceFlags, secondsSinceStart, weft } from "./support/weft.ts";
 
 const words = process.argv.slice(2);
 const quick = words.includes("--quick");
@@ -36,7 +36,7 @@ const settings = quick
       model: [...shape(128, 2), "--encoder-normalize-before", "--decoder-normalize-before"],
       training: [
         ...["--dropout", "0.1", "--max-tokens", "1024", "--lr", "3e-3", "--warmup-updates", "300"],
-        ...["--clip-norm", "1", "--max-epoch", "8", "--store-ema", "--ema-decay", "0.995"],
+        ...["--clip-norm", "1", "--max-epoch", "5", "--store-ema", "--ema-decay", "0.995"],
       ],
     }
   : {
@@ -115,15 +115,10 @@ await weft([
 ]);
 
 const results = at("results");
-const deviceFlags = trainFlags.filter(
-  (_, i) =>
-    /^--(device|threads|blas)$/.test(trainFlags[i] ?? "") ||
-    /^--(device|threads|blas)$/.test(trainFlags[i - 1] ?? ""),
-);
 await weft([
   ...["generate", bin, "--path", join(checkpoints, "checkpoint_last.safetensors"), "--ema"],
   ...["--gen-subset", "test", "--beam", "5", "--batch-size", "32", "--remove-bpe"],
-  ...["--results-path", results, ...deviceFlags],
+  ...["--results-path", results, ...deviceFlags(trainFlags)],
 ]);
 
 // From word pieces back to text, in the order of the test set.

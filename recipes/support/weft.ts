@@ -37,3 +37,9 @@ export async function weft(args: readonly string[], options: RunOptions = {}): P
 
 /** Seconds since the recipe began, for its last line. */
 export const secondsSinceStart = (): string => (performance.now() / 1000).toFixed(0);
+
+/** Of flags for weft train, those that say where to compute: they hold for weft generate too. */
+export function deviceFlags(flags: readonly string[]): string[] {
+  const chosen = ["--device", "--threads", "--blas"];
+  return flags.filter((_, i) => chosen.includes(flags[i]) || chosen.includes(flags[i - 1]));
+}
