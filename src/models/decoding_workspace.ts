@@ -1,25 +1,21 @@
-// Device memory and compiled functions for decoding batches of one shape. Batches of a test set
+// Device memory and compiled functions for decoding batches of one width. Batches of a test set
 // are sorted by length, so one workspace serves many of them in a row.
 import { affine } from "../../kernels/elementwise/index.ts";
-import { cacheStore, concat, gatherRows, reshape } from "../../kernels/movement/index.ts";
+import { gatherRows, reshape } from "../../kernels/movement/index.ts";
 import { logSoftmaxTopK } from "../../kernels/search/index.ts";
 import { logSoftmax } from "../../kernels/softmax/index.ts";
 
 import type { Device, Pending, Span } from "../device/device.ts";
 import { type CompiledFunction, compile, type HostTensor } from "../engine/compile.ts";
 import { assign, readVariable } from "../engine/trace.ts";
-import { f32, i32, sizeOf } from "../tensor/shape.ts";
-import { constant, type Tensor } from "../tensor/tensor.ts";
+import { f32, i32 } from "../tensor/shape.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import { Variable } from "../tensor/variable.ts";
 import type { LayerCaches, StepContext } from "./incremental.ts";
 import type { EncoderDecoderModel } from "./model.ts";
-
-/** Positions that a fresh cache has room for; it doubles when a sentence grows longer. */
-const FIRST_CAPACITY = 32;
+import type { KeyValueVariables, SelfAttentionCache } from "./self_attention_cache.ts";
 
 export interface WorkspaceShape {
-  /** B: sentences. */
-  readonly sentences: number;
   /** S: source width. */
   readonly width: number;
   /** K: rows per sentence. */
@@ -28,51 +24,50 @@ export interface WorkspaceShape {
   readonly attention: boolean;
 }
 
-interface KeyValueVariables {
-  readonly keys: Variable;
-  readonly values: Variable;
-}
-
 type StepInputs = "tokens" | "position" | "length" | "number" | "ancestors";
 
 export class DecodingWorkspace {
-  private capacity = FIRST_CAPACITY;
-  /** Per layer, (B, S, C); the first sentences of it when some have finished. */
+  /** Per layer, (sentences, S, C); a batch lies in the first B of them. */
   private readonly cross: KeyValueVariables[];
   private readonly sourcePadding: Variable;
-  /** Per layer, (B K, L, C). */
-  private self: KeyValueVariables[];
   private readonly views = new Map<Variable, Map<number, Variable>>();
   private readonly encodeSource: CompiledFunction<"srcTokens", never>;
   private readonly keepSentences: CompiledFunction<"kept", never>;
-  private stepFunctions: StepFunctions;
+  private readonly allRows: CompiledFunction<StepInputs, string>;
+  private readonly bestOfRows: CompiledFunction<StepInputs | "bias", string>;
+  private cacheVersion = -1;
 
+  /** @param sentences most that a batch may have. */
   constructor(
     private readonly device: Device,
     private readonly model: EncoderDecoderModel,
+    private readonly cache: SelfAttentionCache,
+    readonly sentences: number,
     readonly shape: WorkspaceShape,
-    private readonly spans: Span[] | undefined,
+    spans: Span[] | undefined,
   ) {
-    const { sentences, width } = shape;
     const { layers, width: C } = model.cache;
+    const spec = f32(sentences, shape.width, C);
     this.cross = Array.from({ length: layers }, (_, layer) => ({
-      keys: new Variable(`cross.${layer}.keys`, f32(sentences, width, C)),
-      values: new Variable(`cross.${layer}.values`, f32(sentences, width, C)),
+      keys: new Variable(`cross.${layer}.keys`, spec),
+      values: new Variable(`cross.${layer}.values`, spec),
     }));
-    this.sourcePadding = new Variable("source padding", i32(sentences, width));
-    this.self = this.newCaches();
+    this.sourcePadding = new Variable("source padding", i32(sentences, shape.width));
     this.encodeSource = compile(device, "encode", ({ srcTokens }) => this.traceEncode(srcTokens));
     this.keepSentences = compile(device, "keep sentences", ({ kept }, before) =>
       this.traceKeep(kept, Number(before)),
     );
-    this.encodeSource.spans = spans;
-    this.stepFunctions = this.compileSteps();
+    this.allRows = compile(device, "decode step", (inputs) => this.traceAllRows(inputs));
+    this.bestOfRows = compile(device, "decode step", ({ bias, ...inputs }, k) =>
+      this.traceBest(inputs, bias, Number(k)),
+    );
+    for (const each of [this.encodeSource, this.allRows, this.bestOfRows]) each.spans = spans;
   }
 
+  /** Of what belongs to sources; the cache of outputs is the decoder's. */
   get bytes(): number {
-    const { sentences, width, beam } = this.shape;
     const { layers, width: C } = this.model.cache;
-    return 8 * layers * C * sentences * (width + beam * this.capacity);
+    return 8 * layers * C * this.sentences * this.shape.width;
   }
 
   /** Encodes i32 (B, S) and keeps each layer's keys and values of it. */
@@ -80,20 +75,15 @@ export class DecodingWorkspace {
     this.encodeSource({ srcTokens });
   }
 
-  /** Moves what belongs to the sentences that live on to the front. */
+  /** Moves what belongs to the sentences that live on, of the first `before`, to the front. */
   keep(kept: Int32Array, before: number): void {
     this.keepSentences({ kept: { data: kept, shape: [kept.length] } }, String(before));
   }
 
-  /** Number of slots of the self-attention caches, at least `positions`. */
-  reserve(positions: number): number {
-    while (this.capacity < positions) this.grow();
-    return this.capacity;
-  }
-
   /** All log-probabilities of a step: (R, V), and attention (R, S). */
   rows(inputs: Record<StepInputs, HostTensor>): Record<string, Pending> {
-    return this.stepFunctions.rows(inputs);
+    this.followCache();
+    return this.allRows(inputs);
   }
 
   /** The k best log-probabilities of a step after adding `bias` (V): (R, k). */
@@ -102,63 +92,37 @@ export class DecodingWorkspace {
     bias: HostTensor,
     k: number,
   ): Record<string, Pending> {
-    return this.stepFunctions.best({ ...inputs, bias }, String(k));
+    this.followCache();
+    return this.bestOfRows({ ...inputs, bias }, String(k));
   }
 
   release(): void {
-    this.encodeSource.release();
-    this.keepSentences.release();
-    this.stepFunctions.release();
-    for (const { keys, values } of [...this.cross, ...this.self]) {
+    for (const each of [this.encodeSource, this.keepSentences, this.allRows, this.bestOfRows]) {
+      each.release();
+    }
+    for (const { keys, values } of this.cross) {
       this.device.free(keys);
       this.device.free(values);
     }
     this.device.free(this.sourcePadding);
   }
 
-  private newCaches(): KeyValueVariables[] {
-    const { layers, width: C } = this.model.cache;
-    const rows = this.shape.sentences * this.shape.beam;
-    return Array.from({ length: layers }, (_, layer) => ({
-      keys: new Variable(`self.${layer}.keys`, f32(rows, this.capacity, C)),
-      values: new Variable(`self.${layer}.values`, f32(rows, this.capacity, C)),
-    }));
-  }
-
-  /** Doubles the self-attention caches, keeping what they hold. */
-  private grow(): void {
-    const old = this.self;
-    this.capacity *= 2;
-    this.self = this.newCaches();
-    const enlarge = compile(this.device, "enlarge caches", () => {
-      for (const [layer, { keys, values }] of old.entries()) {
-        for (const [from, to] of [
-          [keys, this.self[layer].keys],
-          [values, this.self[layer].values],
-        ]) {
-          const room = constant(new Float32Array(sizeOf(from.spec.shape)), from.spec.shape);
-          assign(to, concat([readVariable(from), room], 1));
-        }
-      }
-      return {};
-    });
-    enlarge({});
-    enlarge.release();
-    this.stepFunctions.release();
-    this.stepFunctions = this.compileSteps();
-    for (const { keys, values } of old) {
-      this.device.free(keys);
-      this.device.free(values);
-    }
+  /** Steps were compiled over the cache's variables: where these are others now, anew. */
+  private followCache(): void {
+    if (this.cacheVersion === this.cache.version) return;
+    this.cacheVersion = this.cache.version;
+    this.allRows.release();
+    this.bestOfRows.release();
   }
 
   private traceEncode(srcTokens: Tensor): Record<never, Tensor> {
+    const [B] = srcTokens.shape;
     const { cross, padding } = this.model.encode(srcTokens);
     for (const [layer, { keys, values }] of cross.entries()) {
-      assign(this.cross[layer].keys, keys);
-      assign(this.cross[layer].values, values);
+      assign(this.first(this.cross[layer].keys, B), keys);
+      assign(this.first(this.cross[layer].values, B), values);
     }
-    assign(this.sourcePadding, padding);
+    assign(this.first(this.sourcePadding, B), padding);
     return {};
   }
 
@@ -176,42 +140,29 @@ export class DecodingWorkspace {
   private first(root: Variable, count: number): Variable {
     const views = this.views.get(root) ?? new Map<number, Variable>();
     this.views.set(root, views);
-    let view = views.get(count);
-    if (!view) {
-      view = root.view(root.name, [count, ...root.spec.shape.slice(1)], 0);
-      views.set(count, view);
-    }
+    const shape = [count, ...root.spec.shape.slice(1)];
+    const view = views.get(count) ?? root.view(root.name, shape, 0);
+    views.set(count, view);
     return view;
   }
 
-  private compileSteps(): StepFunctions {
-    const rows = compile<StepInputs, string>(this.device, "decode step", (inputs) => {
-      const { logits, attention } = this.traceStep(inputs);
-      const outputs: Record<string, Tensor> = { logProbs: logSoftmax(logits) }; // (R, V)
-      if (attention) outputs.attention = attention;
-      return outputs;
-    });
-    const best = compile<StepInputs | "bias", string>(
-      this.device,
-      "decode step",
-      ({ bias, ...inputs }, k) => {
-        const { logits, attention } = this.traceStep(inputs);
-        const [logProbs, tokens] = logSoftmaxTopK(logits, Number(k), { bias }); // (R, k)
-        const outputs: Record<string, Tensor> = { logProbs, tokens };
-        if (attention) outputs.attention = attention;
-        return outputs;
-      },
-    );
-    rows.spans = this.spans;
-    best.spans = this.spans;
-    return {
-      rows,
-      best,
-      release() {
-        rows.release();
-        best.release();
-      },
-    };
+  private traceAllRows(inputs: Readonly<Record<StepInputs, Tensor>>): Record<string, Tensor> {
+    const { logits, attention } = this.traceStep(inputs);
+    const outputs: Record<string, Tensor> = { logProbs: logSoftmax(logits) }; // (R, V)
+    if (attention) outputs.attention = attention;
+    return outputs;
+  }
+
+  private traceBest(
+    inputs: Readonly<Record<StepInputs, Tensor>>,
+    bias: Tensor,
+    k: number,
+  ): Record<string, Tensor> {
+    const { logits, attention } = this.traceStep(inputs);
+    const [logProbs, tokens] = logSoftmaxTopK(logits, k, { bias }); // (R, k)
+    const outputs: Record<string, Tensor> = { logProbs, tokens };
+    if (attention) outputs.attention = attention;
+    return outputs;
   }
 
   private traceStep(inputs: Readonly<Record<StepInputs, Tensor>>): {
@@ -222,12 +173,12 @@ export class DecodingWorkspace {
     const { beam, width, temperature } = this.shape;
     const [R] = tokens.shape;
     const B = R / beam;
-    const caches = this.self.map(
+    const caches = this.cross.map(
       ({ keys, values }, layer): LayerCaches => ({
-        self: { keys: readVariable(keys), values: readVariable(values) },
+        self: this.cache.read(layer),
         cross: {
-          keys: readVariable(this.first(this.cross[layer].keys, B)),
-          values: readVariable(this.first(this.cross[layer].values, B)),
+          keys: readVariable(this.first(keys, B)),
+          values: readVariable(this.first(values, B)),
         },
       }),
     );
@@ -237,14 +188,7 @@ export class DecodingWorkspace {
       position,
       length,
       sourcePadding: readVariable(this.first(this.sourcePadding, B)), // (B, S)
-      store: (self, added) => {
-        const variables = this.self[layer++];
-        const keys = cacheStore(self.keys, added.keys, position);
-        const values = cacheStore(self.values, added.values, position);
-        assign(variables.keys, keys);
-        assign(variables.values, values);
-        return { keys, values };
-      },
+      store: (_, added) => this.cache.store(layer++, added, position),
       bySentence: (x) => reshape(x, [B, beam, x.shape[1]]),
       byRow: (x) => reshape(x, [R, x.shape[2]]),
     };
@@ -257,10 +201,4 @@ export class DecodingWorkspace {
     );
     return { logits: temperature === 1 ? logits : affine(logits, 1 / temperature, 0), attention };
   }
-}
-
-interface StepFunctions {
-  readonly rows: CompiledFunction<StepInputs, string>;
-  readonly best: CompiledFunction<StepInputs | "bias", string>;
-  release(): void;
 }
