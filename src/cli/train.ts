@@ -4,6 +4,7 @@ import { dataset } from "../config/schemas/dataset.ts";
 import { device } from "../config/schemas/device.ts";
 import { ema } from "../config/schemas/ema.ts";
 import { optimization } from "../config/schemas/optimization.ts";
+import { rawText } from "../config/schemas/raw_text.ts";
 import { evalBleu } from "../generate/eval_bleu.ts";
 import {
   chooseCriterion,
@@ -20,6 +21,7 @@ export const train = command({
   summary: "train a model on binarised data or raw text",
   config: {
     dataset,
+    raw_text: rawText,
     task: chooseTask,
     model: chooseModel,
     criterion: chooseCriterion,

@@ -1,6 +1,4 @@
-import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readdirSync } from "node:fs";
 import { task } from "../components.ts";
 import { translation as config, type TranslationConfig } from "../config/schemas/translation.ts";
 import { UserError } from "../config/user_error.ts";
@@ -14,6 +12,7 @@ import {
 } from "../data/load_language_pairs.ts";
 import { tokenList } from "../data/token_dataset.ts";
 import type { ModelContext } from "../models/model.ts";
+import { dataHash } from "./data_hash.ts";
 import type { Task, TaskContext } from "./task.ts";
 
 /** Sentence pairs of two languages. */
@@ -92,14 +91,7 @@ class TranslationTask implements Task {
   }
 
   dataHash(): string {
-    const hash = createHash("sha256");
-    for (const text of Object.values(this.dictionaryTexts())) hash.update(text);
-    for (const folder of this.folder.folders) {
-      // The index holds the length of every sentence; the contents are as long as it says.
-      const names = readdirSync(folder).filter((name) => /^train.*\.idx$/.test(name));
-      for (const name of names.sort()) hash.update(name).update(readFileSync(join(folder, name)));
-    }
-    return hash.digest("hex");
+    return dataHash(Object.values(this.dictionaryTexts()), this.folder.folders);
   }
 }
 

@@ -1,6 +1,7 @@
 // The training batches of every epoch, and those of each validation set.
 import type { BatchingConfig } from "../config/schemas/batching.ts";
 import type { DatasetConfig } from "../config/schemas/dataset.ts";
+import { UserError } from "../config/user_error.ts";
 import { planBatches } from "../data/epoch_batches.ts";
 import { EpochBatchIterator, type EpochIteratorState } from "../data/epoch_iterator.ts";
 import type { LanguagePairBatch } from "../data/language_pair_batch.ts";
@@ -79,15 +80,15 @@ export class BatchSource {
       batch_size: batch_size_valid ?? this.config.batch_size,
     };
     const policy = skip_invalid_size_inputs_valid_test ? "skip" : config.on_too_long;
-    return this.plan(this.task.loadDataset(subset), config, policy, subset, undefined);
+    return this.plan(this.task.loadDataset(subset), config, policy, subset);
   }
 
   private training(epoch: number): BatchedSet {
     const sharded = this.config.data.includes(":");
     if (this.current && !(sharded && this.current.epoch !== epoch)) return this.current.set;
-    const { train_subset, max_tokens, on_too_long } = this.config;
+    const { train_subset, on_too_long } = this.config;
     const dataset = this.task.loadDataset(train_subset, epoch);
-    const set = this.plan(dataset, this.config, on_too_long, train_subset, max_tokens);
+    const set = this.plan(dataset, this.config, on_too_long, train_subset);
     this.current = { epoch, set };
     return set;
   }
@@ -97,11 +98,11 @@ export class BatchSource {
     config: Pick<BatchingConfig, "max_tokens" | "batch_size" | "required_batch_size_multiple">,
     onTooLong: LengthPolicy,
     what: string,
-    maxTokens: number | undefined,
   ): BatchedSet {
     const planned = planBatches(dataset, {
       seed: this.seed,
-      limits: resolveMaxPositions(this.task.maxPositions, this.limits, maxTokens),
+      // What is longer than a whole batch is too long, in validation sets too: fairseq stops there.
+      limits: resolveMaxPositions(this.task.maxPositions, this.limits, config.max_tokens),
       onTooLong,
       what,
       maxTokens: config.max_tokens,
@@ -109,6 +110,14 @@ export class BatchSource {
       requiredBatchSizeMultiple: config.required_batch_size_multiple,
     });
     if (planned.report.message) this.log(planned.report.message);
+    if (planned.batches.length === 0) throw nothingLeft(what, dataset.length);
     return planned;
   }
 }
+
+const nothingLeft = (what: string, pairs: number): UserError =>
+  new UserError({
+    place: what,
+    problem: `all of its ${pairs} sentence pairs are too long and skipped`,
+    remedy: "raise --max-tokens or the position limits, or choose --on-too-long truncate",
+  });

@@ -44,7 +44,7 @@ export function dueAt(config: DuePolicy, position: Position): Due {
   const { epoch, updates, endOfEpoch } = position;
   const every = (interval: number) => interval > 0 && updates > 0 && updates % interval === 0;
   const late = updates >= dataset.validate_after_updates;
-  const stop = stopReason(config.optimization, position);
+  const stop = stopReason(config.optimization, updates, position.hours);
   const save =
     stop !== undefined ||
     (endOfEpoch && epoch % checkpoint.save_interval === 0) ||
@@ -57,9 +57,12 @@ export function dueAt(config: DuePolicy, position: Position): Due {
   return { stop, save, validate: validate && late && !dataset.disable_validation };
 }
 
-function stopReason(config: DuePolicy["optimization"], position: Position): string | undefined {
-  const { max_update, stop_time_hours } = config;
-  const { updates, hours } = position;
+/** Why no further update is made, if that is so; true of a finished run that is started again, too. */
+export function stopReason(
+  { max_update, stop_time_hours }: DuePolicy["optimization"],
+  updates: number,
+  hours: number,
+): string | undefined {
   if (max_update > 0 && updates >= max_update) {
     return `num_updates: ${updates} >= max_update: ${max_update}`;
   }

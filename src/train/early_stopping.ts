@@ -34,8 +34,12 @@ export function countValidation(
     return { state: { best: value, validationsWithoutImprovement: 0 }, stop: false };
   }
   const runs = state.validationsWithoutImprovement + 1;
-  return {
-    state: { best: state.best, validationsWithoutImprovement: runs },
-    stop: config.patience > 0 && runs >= config.patience,
-  };
+  const counted = { best: state.best, validationsWithoutImprovement: runs };
+  return { state: counted, stop: outOfPatience(config, counted) };
 }
+
+/** True once `patience` validations in a row brought nothing; of a finished run started again, too. */
+export const outOfPatience = (
+  { patience }: Pick<Patience, "patience">,
+  { validationsWithoutImprovement }: EarlyStoppingState,
+): boolean => patience > 0 && validationsWithoutImprovement >= patience;

@@ -4,11 +4,11 @@ import type { ComponentRecord, ConfigRecord } from "../config/record.ts";
 import { UserError } from "../config/user_error.ts";
 import type { Device } from "../device/device.ts";
 import { transformerHyperparameters } from "../interop/fairseq_settings.ts";
-import { keepLayers, loadParameters } from "../models/load_parameters.ts";
+import { loadParameters } from "../models/load_parameters.ts";
 import { bindParameters, type EncoderDecoderModel, type ModelContext } from "../models/model.ts";
-import { keptLayers } from "../models/transformer/config.ts";
 import type { Registries } from "../registries.ts";
-import { type LoadedTensor, type LoadedWeights, loadWeights } from "./checkpoint_weights.ts";
+import { type LoadedWeights, loadWeights } from "./checkpoint_weights.ts";
+import { withKeptLayers } from "./kept_layers.ts";
 
 /** What a checkpoint says about how its model is built. */
 export interface StoredArchitecture {
@@ -153,19 +153,3 @@ const NEEDED: ReadonlySet<string> = new Set([
   "cross_self_attention",
   "adaptive_softmax_cutoff",
 ]);
-
-/** Leaves out the layers that --encoder-layers-to-keep and --decoder-layers-to-keep do not name. */
-export function withKeptLayers(
-  tensors: ReadonlyMap<string, LoadedTensor>,
-  config: Readonly<Record<string, unknown>>,
-): ReadonlyMap<string, LoadedTensor> {
-  let kept = tensors;
-  for (const side of ["encoder", "decoder"] as const) {
-    const numbers = keptLayers(config[`${side}_layers_to_keep`] as string | number[] | undefined);
-    if (!numbers) continue;
-    // A checkpoint that was saved with the flag has these layers only, numbered anew.
-    const highest = Math.max(...numbers);
-    if (kept.has(`${side}.layers.${highest}.fc1.weight`)) kept = keepLayers(kept, side, numbers);
-  }
-  return kept;
-}

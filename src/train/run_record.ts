@@ -6,6 +6,7 @@ import type { EpochEnd } from "../lr_scheduler/schedule.ts";
 import type { Task } from "../tasks/task.ts";
 import { type CheckpointRecord, SCHEMA_VERSION } from "./checkpoint_record.ts";
 import { metricsState, type TrainingMetrics } from "./metrics.ts";
+import { differenceOfDictionaries } from "./other_dictionaries.ts";
 import type { Trainer } from "./trainer.ts";
 import type { RunState } from "./training_run.ts";
 
@@ -73,7 +74,8 @@ export interface Resets {
  * Takes a record's state over, all but the tensors.
  *
  * @param place the checkpoint, for errors.
- * @throws UserError if the record belongs to another run: other data, optimizer or criterion.
+ * @throws UserError if the record belongs to another run: other dictionaries, data, optimizer or
+ * criterion.
  */
 export function restoreRecord(
   record: CheckpointRecord,
@@ -109,8 +111,16 @@ function refuseOther(
   record: CheckpointRecord,
   place: string,
   resets: Resets,
-  { config, dataHash }: RunIdentity,
+  { config, dataHash, task }: RunIdentity,
 ): void {
+  const other = differenceOfDictionaries(record.dictionaries, task);
+  if (other !== undefined) {
+    throw new UserError({
+      place,
+      problem: `was trained with other dictionaries: ${other}`,
+      remedy: "binarise the data with its dictionaries: weft preprocess --srcdict, --tgtdict",
+    });
+  }
   if (record.data.hash !== dataHash && !resets.dataloader) {
     throw new UserError({
       place,
@@ -118,11 +128,16 @@ function refuseOther(
       remedy: "give the data it was trained on, or pass --reset-dataloader to begin with these",
     });
   }
-  const optimizer = chosen(config, "optimizer");
-  if (record.optimizer.name !== optimizer && !resets.optimizer) {
+  if (resets.optimizer) return;
+  const [optimizer, criterion] = [chosen(config, "optimizer"), chosen(config, "criterion")];
+  for (const [flag, saved, given] of [
+    ["--optimizer", record.optimizer.name, optimizer],
+    ["--criterion", record.criterion, criterion],
+  ]) {
+    if (saved === given) continue;
     throw new UserError({
       place,
-      problem: `was trained with --optimizer ${record.optimizer.name}, not ${optimizer}`,
+      problem: `was trained with ${flag} ${saved}, not ${given}`,
       remedy: "use that one, or pass --reset-optimizer",
     });
   }

@@ -1,12 +1,12 @@
 // A training run's tensors, out of the device into a checkpoint and back.
 import { UserError } from "../config/user_error.ts";
-import type { FairseqOptimizer } from "../interop/fairseq_checkpoint.ts";
 import type { SafetensorsEntry } from "../interop/safetensors.ts";
 import { type StoredTensor, toFloat32 } from "../interop/stored_tensor.ts";
 import { formatShape, sameShape } from "../tensor/shape.ts";
 import type { Variable } from "../tensor/variable.ts";
 import type { CheckpointContent, CheckpointFile } from "./checkpoint_file.ts";
 import type { CheckpointRecord } from "./checkpoint_record.ts";
+import { divergence } from "./divergence.ts";
 import type { Trainer } from "./trainer.ts";
 
 /** What to write. Tensors are read from the device one by one, while the file is written. */
@@ -33,8 +33,18 @@ export function snapshot(
   };
 }
 
+/** @throws UserError if a value is not finite: such a state must not replace a good checkpoint. */
 async function bytesOf(trainer: Trainer, variable: Variable): Promise<Uint8Array> {
-  const { buffer, byteOffset, byteLength } = await trainer.options.device.read(variable);
+  const values = await trainer.options.device.read(variable);
+  const { buffer, byteOffset, byteLength } = values;
+  // A plain loop: this is done to every value of every checkpoint.
+  for (let i = 0; i < values.length; i++) {
+    if (Number.isFinite(values[i])) continue;
+    throw divergence(
+      `update ${trainer.updates}`,
+      `it left ${values[i]} in ${variable.name}, so this state is not saved`,
+    );
+  }
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
@@ -78,14 +88,14 @@ export function restoreTensors(
   }
 }
 
-/** The same for the optimizer of a fairseq checkpoint. */
+/** The same for the optimizer of a fairseq checkpoint. @param saved states by slot and parameter. */
 export function restoreFairseqOptimizer(
   trainer: Trainer,
-  saved: FairseqOptimizer,
+  saved: ReadonlyMap<string, ReadonlyMap<string, StoredTensor>>,
   place: string,
 ): void {
   for (const [key, { slots }] of trainer.options.optimizer.state) {
-    const states = saved.slots.get(key);
+    const states = saved.get(key);
     if (!states) throw withoutState(place, key);
     for (const [name, variable] of slots) {
       const state = states.get(name);

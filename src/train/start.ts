@@ -12,7 +12,9 @@ import { loadParameters, type NamedWeight } from "../models/load_parameters.ts";
 import type { BatchSource } from "./batch_source.ts";
 import { openCheckpoint } from "./checkpoint_file.ts";
 import { loadWeights } from "./checkpoint_weights.ts";
+import { checkpointOfKeptLayers, withKeptLayers } from "./kept_layers.ts";
 import type { TrainingMetrics } from "./metrics.ts";
+import { differenceOfDictionaries } from "./other_dictionaries.ts";
 import { type RunIdentity, restoreRecord } from "./run_record.ts";
 import { restoreFairseqOptimizer, restoreTensors } from "./snapshot.ts";
 import type { Trainer } from "./trainer.ts";
@@ -21,6 +23,8 @@ import type { TrainingRun } from "./training_run.ts";
 export interface StartParts {
   readonly checkpoint: CheckpointConfig;
   readonly ema: EmaConfig;
+  /** Settings of the model, which may name layers to keep of a checkpoint. */
+  readonly modelSettings: Readonly<Record<string, unknown>>;
   readonly trainer: Trainer;
   readonly batches: BatchSource;
   readonly metrics: TrainingMetrics;
@@ -46,8 +50,11 @@ export function startFrom(parts: StartParts): number {
   const { finetune_from_model: base } = checkpoint;
   if (base === undefined) say("no checkpoint found: starting from the seed");
   else {
-    loadParameters(trainer.options.model, trainer.options.device, loadWeights(base).tensors, base);
-    say(`starting from the weights of ${base}`);
+    const { tensors, record } = loadWeights(base);
+    const { model, device } = trainer.options;
+    loadParameters(model, device, withKeptLayers(tensors, parts.modelSettings), base);
+    const other = record && differenceOfDictionaries(record.dictionaries, parts.identity.task);
+    say(`starting from the weights of ${base}${other ? `, although ${other}` : ""}`);
   }
   seedAverage(parts);
   return 1;
@@ -82,8 +89,9 @@ function refuseContradictions(checkpoint: CheckpointConfig): void {
 
 function restoreWeft(path: string, parts: StartParts): number {
   const { checkpoint, trainer, batches, metrics, identity, run, say } = parts;
-  const file = openCheckpoint(path);
+  const opened = openCheckpoint(path);
   try {
+    const file = checkpointOfKeptLayers(opened, parts.modelSettings);
     const { record } = file;
     const resets = {
       dataloader: checkpoint.reset_dataloader,
@@ -101,10 +109,10 @@ function restoreWeft(path: string, parts: StartParts): number {
     });
     restoreTensors(trainer, file, path, { optimizer: !checkpoint.reset_optimizer });
     const epoch = resets.dataloader ? 1 : Number(record.iterator.epoch);
-    say(`continuing from ${path}: epoch ${epoch}, ${record.num_updates} updates`);
+    say(`continuing from ${path}: epoch ${epoch}, ${trainer.updates} updates`);
     return epoch;
   } finally {
-    file.close();
+    opened.close();
   }
 }
 
@@ -119,7 +127,7 @@ function restoreFairseq(path: string, parts: StartParts): number {
       { shape: tensor.shape, data: toFloat32(tensor) },
     ]),
   );
-  loadParameters(model, device, tensors, path);
+  loadParameters(model, device, withKeptLayers(tensors, parts.modelSettings), path);
   seedAverage(parts);
   const { training } = saved;
   if (optimizer) {
@@ -130,7 +138,10 @@ function restoreFairseq(path: string, parts: StartParts): number {
         remedy: "pass --reset-optimizer, or use --finetune-from-model",
       });
     }
-    restoreFairseqOptimizer(trainer, saved.optimizer, path);
+    const slots = [...saved.optimizer.slots].map(
+      ([key, states]) => [key, withKeptLayers(states, parts.modelSettings)] as const,
+    );
+    restoreFairseqOptimizer(trainer, new Map(slots), path);
     trainer.updates = training.numUpdates;
   }
   if (!checkpoint.reset_meters) run.state.best = training.best;

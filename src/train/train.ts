@@ -17,6 +17,8 @@ import type { DatasetConfig } from "../config/schemas/dataset.ts";
 import type { DeviceConfig } from "../config/schemas/device.ts";
 import type { EmaConfig } from "../config/schemas/ema.ts";
 import type { OptimizationConfig } from "../config/schemas/optimization.ts";
+import type { RawTextConfig } from "../config/schemas/raw_text.ts";
+import { UserError } from "../config/user_error.ts";
 import type { Device, Span } from "../device/device.ts";
 import { openDevice } from "../device/open_device.ts";
 import { traceDocument } from "../engine/profile.ts";
@@ -28,18 +30,22 @@ import { writeCheckpoint } from "./checkpoint_file.ts";
 import { removeUnfinished } from "./checkpoint_replace.ts";
 import { Interrupt } from "./interrupt.ts";
 import { chooseLogFormat } from "./log_format.ts";
+import { announceMemory, explainOutOfMemory, refuseTooLarge } from "./memory.ts";
 import { TrainingMetrics } from "./metrics.ts";
 import { TrainingLog } from "./progress.ts";
 import { type RunIdentity, runRecord } from "./run_record.ts";
 import { snapshot } from "./snapshot.ts";
 import { startFrom } from "./start.ts";
 import { Trainer } from "./trainer.ts";
+import { type NamedLanguages, trainingData } from "./training_data.ts";
 import { TrainingRun } from "./training_run.ts";
 import { type ExtraMetrics, Validator } from "./validator.ts";
+import { refuseUnwritable } from "./writable.ts";
 
 /** The parsed sections of `weft train`. */
 export interface TrainConfig {
   readonly dataset: DatasetConfig;
+  readonly raw_text: RawTextConfig;
   readonly task: Chosen<TaskComponent>;
   readonly model: Chosen<ModelComponent>;
   readonly criterion: Chosen<CriterionComponent>;
@@ -81,15 +87,20 @@ const clock = (): number => performance.now() / 1000;
  * @returns the exit code if a signal ended the run, undefined if it ran to its end.
  */
 export async function train(
-  config: TrainConfig,
+  given: TrainConfig,
   record: ConfigRecord,
   terminal: TrainTerminal,
   extraMetrics: MetricsBuilder = () => undefined,
 ): Promise<number | undefined> {
-  const log = openLog(config.common, terminal);
+  refuseUnbounded(given.dataset);
+  const log = openLog(given.common, terminal);
+  if (given.common.profile !== undefined) refuseUnwritable("--profile", given.common.profile);
   const say = (line: string): void => log.info("train", line);
+  const languages = given.task.config as NamedLanguages;
+  const data = await trainingData(given.dataset, given.raw_text, languages, say);
+  const config = { ...given, dataset: { ...given.dataset, data } };
   const task = config.task.component.build(config.task.config, {
-    data: config.dataset.data,
+    data,
     datasetImpl: config.dataset.dataset_impl,
     padToMultiple: config.dataset.required_seq_len_multiple,
   });
@@ -103,6 +114,8 @@ export async function train(
   const interrupt = new Interrupt(say);
   try {
     return await trainOn(device, task, config, record, log, interrupt, extraMetrics);
+  } catch (error) {
+    throw explainOutOfMemory(error);
   } finally {
     interrupt.close();
     await device.close();
@@ -124,6 +137,8 @@ async function trainOn(
   const trainer = buildTrainer(device, task, config, spans);
   const { model, parameters, criterion } = trainer.options;
   say(`${config.model.name}: ${parameters.size.toLocaleString("en")} parameters`);
+  refuseTooLarge(trainer);
+  initializeParameters(model, device, common.seed);
 
   const limits = [model.maxPositions.source, model.maxPositions.target] as const;
   const batches = new BatchSource(task, dataset, common.seed, limits, say);
@@ -136,7 +151,17 @@ async function trainOn(
     run: { device: device.description },
   };
   const extra = extraMetrics({ device, model, task, config, log: say });
-  const validator = new Validator({ dataset, checkpoint, trainer, batches, log, clock, extra });
+  const breathe = async (): Promise<void> => void (await interrupt.poll());
+  const validator = new Validator({
+    dataset,
+    checkpoint,
+    trainer,
+    batches,
+    log,
+    clock,
+    extra,
+    breathe,
+  });
   if (!dataset.disable_validation) validator.load();
   const metric = checkpoint.best_checkpoint_metric;
   const run = new TrainingRun({
@@ -159,8 +184,19 @@ async function trainOn(
       ),
   });
   await removeUnfinished(checkpoint.save_dir);
-  const epoch = startFrom({ checkpoint, ema, trainer, batches, metrics, identity, run, say });
-  announceMemory(trainer, batches, epoch, device, say);
+  const modelSettings = config.model.config;
+  const epoch = startFrom({
+    checkpoint,
+    ema,
+    modelSettings,
+    trainer,
+    batches,
+    metrics,
+    identity,
+    run,
+    say,
+  });
+  announceMemory(trainer, batches, epoch, say);
 
   const end = await run.run(epoch);
   if (spans && common.profile !== undefined) {
@@ -190,7 +226,6 @@ function buildTrainer(
   const { common, optimization, ema } = config;
   const model = config.model.component.build(config.model.config, task.modelContext);
   const parameters = bindParameters(model);
-  initializeParameters(model, device, common.seed);
   const criterion = config.criterion.component.build(config.criterion.config, {
     padding: task.targetDictionary.padIndex,
     sentenceAvg: optimization.sentence_avg,
@@ -213,26 +248,19 @@ function buildTrainer(
   });
 }
 
-/** Plans the largest batch before the first step, so that what cannot fit is refused now. */
-function announceMemory(
-  trainer: Trainer,
-  batches: BatchSource,
-  epoch: number,
-  device: Device,
-  say: (line: string) => void,
-): void {
-  const [sentences, source, target] = batches.largest(epoch);
-  const temporaries = trainer.plan(sentences, source, target);
-  const { variables, limit } = device.memory();
-  const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
-  say(
-    `memory: ${mib(variables)} of parameters and state, ${mib(temporaries)} for the largest batch ` +
-      `(${sentences} sentences of ${source} and ${target} tokens), limit ${mib(limit)}`,
-  );
+/** Without a bound one batch would be the whole training set. */
+function refuseUnbounded({ max_tokens, batch_size }: DatasetConfig): void {
+  if (max_tokens !== undefined || batch_size !== undefined) return;
+  throw new UserError({
+    place: "--max-tokens",
+    problem: "is missing, and so is --batch-size",
+    remedy: "say how large a batch may be, e.g. --max-tokens 4096",
+  });
 }
 
 function openLog(common: CommonConfig, terminal: TrainTerminal): TrainingLog {
   const { log_format, no_progress_bar, log_file } = common;
+  if (log_file !== undefined) refuseUnwritable("--log-file", log_file);
   const format = chooseLogFormat(log_format, no_progress_bar, terminal.isTerminal);
   return new TrainingLog({
     format,

@@ -1,7 +1,6 @@
 // One training run's state on the device, and what moves it: updates and validations.
 
 import type { EmaConfig } from "../config/schemas/ema.ts";
-import { UserError } from "../config/user_error.ts";
 import type { Criterion, CriterionSums } from "../criterions/criterion.ts";
 import type { LanguagePairBatch } from "../data/language_pair_batch.ts";
 import type { Device, Span } from "../device/device.ts";
@@ -10,6 +9,7 @@ import type { EpochEnd, Schedule } from "../lr_scheduler/schedule.ts";
 import type { EncoderDecoderModel } from "../models/model.ts";
 import { HostRandom } from "../nn/host_random.ts";
 import type { Optimizer, OptimizerState } from "../optim/optimizer.ts";
+import { divergence } from "./divergence.ts";
 import { emaDecay } from "./ema_policy.ts";
 import { hostSample } from "./host_sample.ts";
 import { TrainingStep } from "./training_step.ts";
@@ -173,10 +173,8 @@ function refuseNotFinite(
 ): void {
   if (Number.isFinite(losses.loss) && Number.isFinite(gradientNorm)) return;
   const ids = batches.flatMap((batch) => [...batch.ids]);
-  throw new UserError({
-    place: `update ${update}`,
-    problem: `loss ${losses.loss} and gradient norm ${gradientNorm} on sentences ${ids.join(", ")}`,
-    remedy:
-      "lower --lr, lengthen --warmup-updates or set --clip-norm, and continue from the last checkpoint, which is intact",
-  });
+  throw divergence(
+    `update ${update}`,
+    `loss ${losses.loss} and gradient norm ${gradientNorm} on sentences ${ids.join(", ")}`,
+  );
 }

@@ -3,12 +3,24 @@ import type { CheckpointConfig } from "../config/schemas/checkpoint.ts";
 import type { CommonConfig } from "../config/schemas/common.ts";
 import type { DatasetConfig } from "../config/schemas/dataset.ts";
 import type { OptimizationConfig } from "../config/schemas/optimization.ts";
+import { UserError } from "../config/user_error.ts";
 import { type CountingIterator, GroupedIterator } from "../data/counting_iterator.ts";
 import type { EpochIteratorState } from "../data/epoch_iterator.ts";
 import type { BatchSource } from "./batch_source.ts";
 import { carryOut, checkpointNames } from "./checkpoint_folder.ts";
-import { dueAt, lastCheckpointName, planSave, type SaveEvent } from "./checkpoint_policy.ts";
-import { countValidation, type EarlyStoppingState, NO_VALIDATION_YET } from "./early_stopping.ts";
+import {
+  dueAt,
+  lastCheckpointName,
+  planSave,
+  type SaveEvent,
+  stopReason,
+} from "./checkpoint_policy.ts";
+import {
+  countValidation,
+  type EarlyStoppingState,
+  NO_VALIDATION_YET,
+  outOfPatience,
+} from "./early_stopping.ts";
 import type { Interrupt } from "./interrupt.ts";
 import type { TrainingMetrics } from "./metrics.ts";
 import type { EpochProgress, TrainingLog } from "./progress.ts";
@@ -64,6 +76,8 @@ export class TrainingRun {
   /** Trains until something says stop. @param epoch the first one, or the one that is resumed. */
   async run(epoch: number): Promise<RunEnd> {
     const { optimization } = this.parts.config;
+    const finished = this.finished();
+    if (finished !== undefined) return this.end(finished);
     for (let next = epoch; ; ) {
       if (optimization.max_epoch > 0 && next > optimization.max_epoch) {
         return this.end(`--max-epoch ${optimization.max_epoch} is reached`);
@@ -81,6 +95,20 @@ export class TrainingRun {
     }
   }
 
+  /** Why a run that was started again after its end makes no update more. */
+  private finished(): string | undefined {
+    const { config, trainer, metrics } = this.parts;
+    const reason = stopReason(config.optimization, trainer.updates, metrics.wall() / 3600);
+    return reason ?? this.patienceReason();
+  }
+
+  private patienceReason(): string | undefined {
+    const { checkpoint } = this.parts.config;
+    return outOfPatience(checkpoint, this.state.earlyStopping)
+      ? `no improvement in the last ${checkpoint.patience} validations`
+      : undefined;
+  }
+
   private end(reason: string): RunEnd {
     return { reason, last: this.lastSaved };
   }
@@ -93,7 +121,9 @@ export class TrainingRun {
     const { log, config } = this.parts;
     const { update_freq, skip_remainder_batch } = config.optimization;
     const groupSize = update_freq[Math.min(epoch - 1, update_freq.length - 1)];
+    const { length } = microBatches;
     const groups = new GroupedIterator(microBatches, groupSize, skip_remainder_batch);
+    if (groups.length === 0) throw withoutUpdate(epoch, length, groupSize);
     const progress = log.begin({ epoch, done: groups.n, size: groups.length });
     try {
       for (const group of groups) {
@@ -158,8 +188,7 @@ export class TrainingRun {
     this.state.validated = value;
     const counted = countValidation(config.checkpoint, this.state.earlyStopping, value);
     this.state.earlyStopping = counted.state;
-    if (!counted.stop) return undefined;
-    return `no improvement in the last ${config.checkpoint.patience} validations`;
+    return counted.stop ? this.patienceReason() : undefined;
   }
 
   private async save(event: SaveEvent): Promise<void> {
@@ -201,3 +230,11 @@ export class TrainingRun {
     log.info("train", `saved ${written.join(", ")} in ${folder} (${seconds} s)`);
   }
 }
+
+/** Such epochs would follow each other for ever. */
+const withoutUpdate = (epoch: number, batches: number, groupSize: number): UserError =>
+  new UserError({
+    place: "--skip-remainder-batch",
+    problem: `epoch ${epoch} has ${batches} batches and an update takes ${groupSize}, so it makes none`,
+    remedy: "lower --update-freq or --max-tokens, or leave the flag out",
+  });

@@ -4,6 +4,7 @@ import type { DatasetConfig } from "../config/schemas/dataset.ts";
 import { UserError } from "../config/user_error.ts";
 import type { LanguagePairDataset } from "../data/language_pair_dataset.ts";
 import type { BatchedSet, BatchSource } from "./batch_source.ts";
+import { divergence } from "./divergence.ts";
 import { validationStats } from "./metrics.ts";
 import type { TrainingLog } from "./progress.ts";
 import { addSums, emptySums, type Trainer } from "./trainer.ts";
@@ -22,6 +23,8 @@ export interface ValidatorParts {
   readonly log: TrainingLog;
   readonly clock: () => number;
   readonly extra?: ExtraMetrics;
+  /** Called between batches, which run without yielding: lets a second Ctrl-C end a long validation. */
+  readonly breathe?: () => Promise<void>;
 }
 
 export class Validator {
@@ -70,6 +73,11 @@ export class Validator {
       const batch = dataset.batch(ids);
       if (batch) sums = addSums(sums, await trainer.validate(batch));
       progress.advance();
+      await this.parts.breathe?.();
+    }
+    if (!Number.isFinite(sums.losses.loss)) {
+      const place = `validation on ${subset} after update ${updates}`;
+      throw divergence(place, `the loss is ${sums.losses.loss}, so this state is not saved`);
     }
     const metric = checkpoint.best_checkpoint_metric;
     const stats = validationStats(

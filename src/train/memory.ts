@@ -1,0 +1,50 @@
+// What a run needs of the device's memory, known before its first step.
+
+import { UserError } from "../config/user_error.ts";
+import { OutOfMemoryError } from "../device/cpu/heap.ts";
+import type { BatchSource } from "./batch_source.ts";
+import type { Trainer } from "./trainer.ts";
+
+const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
+
+/** Bytes of parameters, gradients, optimizer state and average. */
+function bytesOfState({ options: { parameters, optimizer }, average }: Trainer): number {
+  const copies = 2 + optimizer.state.size + (average ? 1 : 0);
+  const elements = parameters.segments.reduce((sum, { size }) => sum + size, 0);
+  return 4 * copies * elements;
+}
+
+/** Refuses a model that cannot be held, before anything is written to the device. */
+export function refuseTooLarge(trainer: Trainer): void {
+  const bytes = bytesOfState(trainer);
+  const { variables, limit } = trainer.options.device.memory();
+  if (variables + bytes <= limit) return;
+  throw new UserError({
+    place: "model",
+    problem: `its parameters, gradients and optimizer state need ${mib(bytes)}, ${mib(limit - variables)} are there`,
+    remedy: "use a smaller model, or a device with more memory",
+  });
+}
+
+/** Plans the largest batch before the first step, so that what cannot fit is refused now. */
+export function announceMemory(
+  trainer: Trainer,
+  batches: BatchSource,
+  epoch: number,
+  say: (line: string) => void,
+): void {
+  const [sentences, source, target] = batches.largest(epoch);
+  const temporaries = trainer.plan(sentences, source, target);
+  const { limit } = trainer.options.device.memory();
+  say(
+    `memory: ${mib(bytesOfState(trainer))} of parameters and state, ${mib(temporaries)} for the largest batch ` +
+      `(${sentences} sentences of ${source} and ${target} tokens), limit ${mib(limit)}`,
+  );
+}
+
+/** What the device says when its memory is full, as an error of the user's; any other as it is. */
+export function explainOutOfMemory(error: unknown): unknown {
+  if (!(error instanceof OutOfMemoryError)) return error;
+  const [problem, remedy] = error.message.replace(/^cpu: /, "").split("; ");
+  return new UserError({ place: "memory of the cpu device", problem, remedy });
+}
