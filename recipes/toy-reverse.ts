@@ -13,8 +13,8 @@ rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 
 const digits = seededDigits(7);
-for (const [split, lines] of Object.entries({ train: 10_000, valid: 200, test: 200 })) {
-  const sources = Array.from({ length: lines }, () => digits(1, 9));
+for (const [split, lines] of Object.entries({ train: 8_000, valid: 200, test: 200 })) {
+  const sources = Array.from({ length: lines }, () => digits(1, 6));
   writeFileSync(join(out, `${split}.src`), sources.map((s) => `${s.join(" ")}\n`).join(""));
   const targets = sources.map((s) => `${s.toReversed().join(" ")}\n`);
   writeFileSync(join(out, `${split}.tgt`), targets.join(""));
@@ -37,7 +37,7 @@ await weft([
   ...["--optimizer", "adam", "--adam-betas", "(0.9, 0.98)", "--lr", "2e-3", "--clip-norm", "1"],
   ...["--encoder-normalize-before", "--decoder-normalize-before", "--store-ema"],
   ...["--ema-decay", "0.99", "--lr-scheduler", "inverse_sqrt", "--warmup-updates", "200"],
-  ...["--max-epoch", "14", "--no-epoch-checkpoints", ...process.argv.slice(2)],
+  ...["--max-epoch", "18", "--no-epoch-checkpoints", ...process.argv.slice(2)],
 ]);
 const printed = await weft(
   [
