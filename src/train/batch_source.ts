@@ -99,6 +99,7 @@ export class BatchSource {
     onTooLong: LengthPolicy,
     what: string,
   ): BatchedSet {
+    if (dataset.options.target === undefined) throw withoutTarget(what);
     const planned = planBatches(dataset, {
       seed: this.seed,
       // What is longer than a whole batch is too long, in validation sets too: fairseq stops there.
@@ -120,4 +121,11 @@ const nothingLeft = (what: string, pairs: number): UserError =>
     place: what,
     problem: `all of its ${pairs} sentence pairs are too long and skipped`,
     remedy: "raise --max-tokens or the position limits, or choose --on-too-long truncate",
+  });
+
+const withoutTarget = (what: string): UserError =>
+  new UserError({
+    place: what,
+    problem: "has sources without targets: the .bin or the .idx file of the targets is missing",
+    remedy: "binarise both sides with weft preprocess",
   });

@@ -1,7 +1,7 @@
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { planRemoval, type SavePlan, type SavePolicy } from "./checkpoint_policy.ts";
-import { duplicateFile } from "./checkpoint_replace.ts";
+import { duplicateFile, prepareFolder } from "./checkpoint_replace.ts";
 
 /** Names in the folder; none if it does not exist. */
 export async function checkpointNames(folder: string): Promise<string[]> {
@@ -25,7 +25,7 @@ export async function carryOut(
 ): Promise<{ written: readonly string[]; removed: readonly string[] }> {
   const [first, ...others] = plan.write;
   if (first === undefined) return { written: [], removed: [] };
-  await mkdir(folder, { recursive: true });
+  await prepareFolder(folder);
   await write(join(folder, first));
   for (const name of others) await duplicateFile(join(folder, first), join(folder, name));
   const removed = planRemoval(config, endOfEpoch, await checkpointNames(folder));

@@ -1,6 +1,6 @@
 // Files that appear whole or not at all. Written aside, flushed to the disk, renamed: whoever reads
 // the name at any moment, also after `kill -9` or a power cut, finds the old file or the new one.
-import { copyFile, link, open, readdir, rename, rm } from "node:fs/promises";
+import { copyFile, link, mkdir, open, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { UserError } from "../config/user_error.ts";
 import type { ByteSink } from "../interop/safetensors.ts";
@@ -54,6 +54,21 @@ export async function duplicateFile(existing: string, path: string): Promise<voi
   });
 }
 
+/**
+ * Makes a folder for checkpoints, if there is none, and tries to write into it: a run must not find
+ * out at its first checkpoint that it cannot save. Errors as replaceFile.
+ */
+export async function prepareFolder(folder: string): Promise<void> {
+  const trial = join(folder, `trial.safetensors${ASIDE}`);
+  try {
+    await mkdir(folder, { recursive: true });
+    await writeFile(trial, "");
+    await rm(trial, { force: true });
+  } catch (error) {
+    throw asUserError(error, folder, "no checkpoint can be saved there");
+  }
+}
+
 /** Removes what a process that was killed while saving left in `folder`. */
 export async function removeUnfinished(folder: string): Promise<void> {
   const names = await readdir(folder).catch(() => []);
@@ -92,16 +107,17 @@ const REMEDIES: Readonly<Record<string, [problem: string, remedy: string]>> = {
   EPERM: ["writing is not permitted", "change the folder's permissions, or use --save-dir"],
   EROFS: ["the file system is read-only", "save elsewhere with --save-dir"],
   ENOENT: ["its folder does not exist", "create the folder, or save elsewhere with --save-dir"],
+  EEXIST: ["there is a file of that name", "save elsewhere with --save-dir"],
   ENOTDIR: ["its folder is a file", "save elsewhere with --save-dir"],
   EIO: ["the disk reports an error", "save elsewhere with --save-dir, and check the disk"],
 };
 
-function asUserError(error: unknown, path: string): unknown {
+function asUserError(error: unknown, path: string, what = "cannot be saved"): unknown {
   const [problem, remedy] = REMEDIES[codeOf(error) ?? ""] ?? [];
   if (!problem || !remedy) return error;
   return new UserError({
     place: path,
-    problem: `cannot be saved: ${problem}`,
+    problem: `${what}: ${problem}`,
     remedy: `${remedy}; a checkpoint that stood there before is intact`,
   });
 }

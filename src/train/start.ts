@@ -1,5 +1,5 @@
 // What a run starts from: its own last checkpoint, one that is named, weights alone, or nothing.
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { CheckpointConfig } from "../config/schemas/checkpoint.ts";
 import type { EmaConfig } from "../config/schemas/ema.ts";
@@ -10,7 +10,7 @@ import { toFloat32 } from "../interop/stored_tensor.ts";
 import { isTorchCheckpoint } from "../interop/torch_checkpoint/torch_checkpoint.ts";
 import { loadParameters, type NamedWeight } from "../models/load_parameters.ts";
 import type { BatchSource } from "./batch_source.ts";
-import { openCheckpoint } from "./checkpoint_file.ts";
+import { type CheckpointFile, openCheckpoint } from "./checkpoint_file.ts";
 import { loadWeights } from "./checkpoint_weights.ts";
 import { checkpointOfKeptLayers, withKeptLayers } from "./kept_layers.ts";
 import type { TrainingMetrics } from "./metrics.ts";
@@ -89,7 +89,7 @@ function refuseContradictions(checkpoint: CheckpointConfig): void {
 
 function restoreWeft(path: string, parts: StartParts): number {
   const { checkpoint, trainer, batches, metrics, identity, run, say } = parts;
-  const opened = openCheckpoint(path);
+  const opened = openOwn(path, checkpoint.save_dir);
   try {
     const file = checkpointOfKeptLayers(opened, parts.modelSettings);
     const { record } = file;
@@ -114,6 +114,34 @@ function restoreWeft(path: string, parts: StartParts): number {
   } finally {
     opened.close();
   }
+}
+
+/** As openCheckpoint; if the file is damaged, the error names others that a run can go back to. */
+function openOwn(path: string, folder: string): CheckpointFile {
+  try {
+    return openCheckpoint(path);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    const { place, problem } = error.detail;
+    const others = otherCheckpoints(path, folder);
+    if (others.length === 0) throw error;
+    throw new UserError({
+      place,
+      problem,
+      remedy: `go back to another checkpoint: --restore-file ${others[0]} (there are ${others.join(", ")})`,
+    });
+  }
+}
+
+/** Checkpoints in a folder, newest first, without those that are the same file under another name. */
+function otherCheckpoints(path: string, folder: string): string[] {
+  const { ino } = statSync(path);
+  return readdirSync(folder)
+    .filter((name) => /^checkpoint.*\.safetensors$/.test(name))
+    .map((name) => ({ name, stat: statSync(join(folder, name)) }))
+    .filter(({ stat }) => stat.ino !== ino)
+    .sort((a, b) => b.stat.mtimeMs - a.stat.mtimeMs)
+    .map(({ name }) => name);
 }
 
 function restoreFairseq(path: string, parts: StartParts): number {

@@ -1,6 +1,4 @@
 // `weft train` from a parsed configuration: builds the parts, restores what a checkpoint holds, runs.
-import { appendFileSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
 import process from "node:process";
 import type {
   CriterionComponent,
@@ -27,11 +25,12 @@ import type { Task } from "../tasks/task.ts";
 import { version } from "../version.ts";
 import { BatchSource } from "./batch_source.ts";
 import { writeCheckpoint } from "./checkpoint_file.ts";
-import { removeUnfinished } from "./checkpoint_replace.ts";
+import { prepareFolder, removeUnfinished } from "./checkpoint_replace.ts";
 import { Interrupt } from "./interrupt.ts";
 import { chooseLogFormat } from "./log_format.ts";
 import { announceMemory, explainOutOfMemory, refuseTooLarge } from "./memory.ts";
 import { TrainingMetrics } from "./metrics.ts";
+import { NamedFile } from "./named_file.ts";
 import { TrainingLog } from "./progress.ts";
 import { type RunIdentity, runRecord } from "./run_record.ts";
 import { snapshot } from "./snapshot.ts";
@@ -40,7 +39,6 @@ import { Trainer } from "./trainer.ts";
 import { type NamedLanguages, trainingData } from "./training_data.ts";
 import { TrainingRun } from "./training_run.ts";
 import { type ExtraMetrics, Validator } from "./validator.ts";
-import { refuseUnwritable } from "./writable.ts";
 
 /** The parsed sections of `weft train`. */
 export interface TrainConfig {
@@ -94,7 +92,6 @@ export async function train(
 ): Promise<number | undefined> {
   refuseUnbounded(given.dataset);
   const log = openLog(given.common, terminal);
-  if (given.common.profile !== undefined) refuseUnwritable("--profile", given.common.profile);
   const say = (line: string): void => log.info("train", line);
   const languages = given.task.config as NamedLanguages;
   const data = await trainingData(given.dataset, given.raw_text, languages, say);
@@ -133,7 +130,9 @@ async function trainOn(
 ): Promise<number | undefined> {
   const { common, dataset, optimization, checkpoint, ema } = config;
   const say = (line: string): void => log.info("train", line);
-  const spans: Span[] | undefined = common.profile === undefined ? undefined : [];
+  const profile =
+    common.profile === undefined ? undefined : new NamedFile("--profile", common.profile);
+  const spans: Span[] | undefined = profile && [];
   const trainer = buildTrainer(device, task, config, spans);
   const { model, parameters, criterion } = trainer.options;
   say(`${config.model.name}: ${parameters.size.toLocaleString("en")} parameters`);
@@ -183,6 +182,7 @@ async function trainOn(
         ),
       ),
   });
+  if (!checkpoint.no_save) await prepareFolder(checkpoint.save_dir);
   await removeUnfinished(checkpoint.save_dir);
   const modelSettings = config.model.config;
   const epoch = startFrom({
@@ -199,8 +199,8 @@ async function trainOn(
   announceMemory(trainer, batches, epoch, say);
 
   const end = await run.run(epoch);
-  if (spans && common.profile !== undefined) {
-    await writeFile(common.profile, traceDocument(spans));
+  if (spans && profile) {
+    profile.write(traceDocument(spans));
     say(`wrote the time of each op to ${common.profile}`);
   }
   if (interrupt.signal) {
@@ -260,14 +260,14 @@ function refuseUnbounded({ max_tokens, batch_size }: DatasetConfig): void {
 
 function openLog(common: CommonConfig, terminal: TrainTerminal): TrainingLog {
   const { log_format, no_progress_bar, log_file } = common;
-  if (log_file !== undefined) refuseUnwritable("--log-file", log_file);
+  const file = log_file === undefined ? undefined : new NamedFile("--log-file", log_file);
   const format = chooseLogFormat(log_format, no_progress_bar, terminal.isTerminal);
   return new TrainingLog({
     format,
     output: {
       line(text) {
         terminal.log(text);
-        if (log_file !== undefined) appendFileSync(log_file, `${text}\n`);
+        file?.append(`${text}\n`);
       },
       draw: (text) => process.stderr.write(text),
       columns: terminal.columns,

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import type { DatasetConfig } from "../config/schemas/dataset.ts";
 import type { RawTextConfig } from "../config/schemas/raw_text.ts";
 import { UserError } from "../config/user_error.ts";
@@ -38,6 +39,7 @@ export async function trainingData(
         "binarise each with weft preprocess, the later ones with the first one's dictionaries",
     });
   }
+  for (const key of ["bpe_codes", "srcdict", "tgtdict"] as const) refuseAbsent(key, config[key]);
   const { folder, codes, reused } = await prepareRawText(
     {
       ...text,
@@ -66,5 +68,14 @@ function refuseTextOptions(data: string, { bpe_codes, bpe_symbols }: RawTextConf
     place: bpe_codes === undefined ? "--bpe-symbols" : "--bpe-codes",
     problem: `${data} holds no raw text whose words could be cut`,
     remedy: "give a folder with train.LANG and train.OTHER, or leave the flag out",
+  });
+}
+
+function refuseAbsent(key: string, path: string | undefined): void {
+  if (path === undefined || existsSync(path)) return;
+  throw new UserError({
+    place: `--${key.replaceAll("_", "-")} ${path}`,
+    problem: "there is no such file",
+    remedy: "check the path",
   });
 }

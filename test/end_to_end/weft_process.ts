@@ -1,11 +1,19 @@
 // weft as its users meet it: a process with a command line, streams, signals and an exit code.
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import process from "node:process";
 
 const main = resolve(import.meta.dirname, "../../src/cli/main.ts");
 const runtime = "Deno" in globalThis ? ["run", "-A", "--no-check"] : [];
+
+/** The words of `weft ARGS` for a shell's "$@". */
+export const shellCommand = (args: readonly string[]): string[] => [
+  process.execPath,
+  ...runtime,
+  main,
+  ...args,
+];
 
 /** How a process ended. */
 export interface Outcome {
@@ -103,7 +111,4 @@ export const tinyModel = [
 ];
 
 /** The arguments that one string writes, as a user types them. */
-export const words = (text: string): string[] => text.trim().split(/\s+/);
-
-/** Path of a file in the temporary folder of a test. */
-export const inFolder = (folder: string, name: string): string => join(folder, name);
+export const words = (text: string): string[] => text.split(/\s+/).filter(Boolean);
