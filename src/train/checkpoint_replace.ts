@@ -1,6 +1,7 @@
 // Files that appear whole or not at all. Written aside, flushed to the disk, renamed: whoever reads
 // the name at any moment, also after `kill -9` or a power cut, finds the old file or the new one.
 import { copyFile, link, mkdir, open, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { UserError } from "../config/user_error.ts";
 import type { ByteSink } from "../interop/safetensors.ts";
@@ -122,5 +123,11 @@ function asUserError(error: unknown, path: string, what = "cannot be saved"): un
   });
 }
 
-const codeOf = (error: unknown): string | undefined =>
-  error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+/** Deno says of the rarer errors only "... (os error 27)". */
+function codeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const { code } = error as NodeJS.ErrnoException;
+  const [, number] = /\(os error (\d+)\)/.exec(error.message) ?? [];
+  if (code !== undefined || number === undefined) return code;
+  return Object.entries(constants.errno).find(([, value]) => value === Number(number))?.[0];
+}

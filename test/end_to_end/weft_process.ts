@@ -53,7 +53,7 @@ export class RunningWeft {
   /** Whole lines of stderr so far. */
   readonly lines: string[] = [];
   private readonly child: ChildProcess;
-  private readonly ended: Promise<unknown>;
+  private readonly ended: Promise<number | undefined>;
   private rest = "";
   private waiting: (() => void)[] = [];
   private over = false;
@@ -70,9 +70,10 @@ export class RunningWeft {
       this.lines.push(...parts);
       this.wake();
     });
-    this.ended = once(this.child, "close").then(() => {
+    this.ended = once(this.child, "close").then(([code]) => {
       this.over = true;
       this.wake();
+      return code ?? undefined;
     });
   }
 
@@ -86,13 +87,13 @@ export class RunningWeft {
   }
 
   signal(name: NodeJS.Signals): void {
-    this.child.kill(name);
+    // Not child.kill(): of a child that was sent a signal by it, Deno tells no exit code.
+    if (this.child.pid !== undefined && !this.over) process.kill(this.child.pid, name);
   }
 
   /** Waits for the end. @returns the exit code; undefined if a signal ended the process. */
-  async end(): Promise<number | undefined> {
-    await this.ended;
-    return this.child.exitCode ?? undefined;
+  end(): Promise<number | undefined> {
+    return this.ended;
   }
 
   private wake(): void {
