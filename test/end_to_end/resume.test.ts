@@ -47,7 +47,7 @@ const sleep = (milliseconds: number): Promise<void> =>
 
 /** After some lines of the log and a while more. */
 function atRandom(random: NumpyRandom): (run: RunningWeft) => Promise<boolean> {
-  const count = random.randint(1, 7);
+  const count = random.randint(1, 4);
   const milliseconds = random.randint(0, 25);
   return async (run) => {
     if (!(await run.saw("num_updates", count))) return false;
@@ -88,7 +88,7 @@ async function expectSameEnd(
   const uninterrupted = succeed([...args, "--save-dir", whole]);
   mkdirSync(pieces);
   const { lines, kills } = await killedAgainAndAgain(args, pieces, moments(pieces));
-  expect(kills).toBeGreaterThanOrEqual(5);
+  expect(kills).toBeGreaterThanOrEqual(3);
   expect(filesIn(pieces)).toEqual(filesIn(whole));
   for (const file of filesIn(whole)) expect(stateOf(pieces, file)).toEqual(stateOf(whole, file));
   expect(loggedValues(lines)).toEqual(loggedValues(uninterrupted.stderr.split("\n")));
@@ -100,7 +100,7 @@ test(
     const args = [
       ...["train", goldenPath("training/runs/data-bin"), ...always],
       ...words(
-        "--max-tokens 400 --max-epoch 2 --update-freq 2 --dropout 0.2 --attention-dropout 0.1",
+        "--max-tokens 400 --max-epoch 3 --update-freq 2 --dropout 0.2 --attention-dropout 0.1",
       ),
       ...words("--activation-dropout 0.1 --criterion label_smoothed_cross_entropy"),
       ...words("--label-smoothing 0.1 --lr 5e-3 --lr-scheduler inverse_sqrt --warmup-updates 10"),
@@ -126,7 +126,7 @@ test(
   async () => {
     const args = [
       ...["train", shards, ...always],
-      ...words("--max-tokens 500 --max-epoch 3 --encoder-layers 3 --encoder-layerdrop 0.4"),
+      ...words("--max-tokens 500 --max-epoch 8 --encoder-layers 3 --encoder-layerdrop 0.4"),
       ...words("--decoder-layers 2 --decoder-layerdrop 0.3 --dropout 0.1 --lr 5e-3"),
       ...words(
         "--lr-scheduler reduce_lr_on_plateau --save-interval-updates 4 --keep-last-epochs 1",
