@@ -5,6 +5,8 @@ const remedies: Readonly<Record<string, string>> = {
   "--data-buffer-size": "leave it out: batches are prepared beside the training without it",
   "--ddp-backend": "leave it out: weft has one way to exchange gradients",
   "--distributed-world-size": "leave it out: this command trains in one process",
+  "--optimizer-overrides": "leave it out: the optimizer's flags of this run always hold",
+  "--fixed-validation-seed": "leave it out: validation draws no random numbers",
   "--no-early-stop": "leave it out: it does nothing in fairseq either",
   "--no-beamable-mm": "leave it out: it does nothing in fairseq either",
   "--use-old-adam": "leave it out: there is one adam here",

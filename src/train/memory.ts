@@ -1,7 +1,6 @@
 // What a run needs of the device's memory, known before its first step.
 
 import { UserError } from "../config/user_error.ts";
-import { OutOfMemoryError } from "../device/cpu/heap.ts";
 import type { BatchSource } from "./batch_source.ts";
 import type { Trainer } from "./trainer.ts";
 
@@ -40,11 +39,4 @@ export function announceMemory(
     `memory: ${mib(bytesOfState(trainer))} of parameters and state, ${mib(temporaries)} for the largest batch ` +
       `(${sentences} sentences of ${source} and ${target} tokens), limit ${mib(limit)}`,
   );
-}
-
-/** What the device says when its memory is full, as an error of the user's; any other as it is. */
-export function explainOutOfMemory(error: unknown): unknown {
-  if (!(error instanceof OutOfMemoryError)) return error;
-  const [problem, remedy] = error.message.replace(/^cpu: /, "").split("; ");
-  return new UserError({ place: "memory of the cpu device", problem, remedy });
 }

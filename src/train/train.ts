@@ -28,7 +28,7 @@ import { writeCheckpoint } from "./checkpoint_file.ts";
 import { prepareFolder, removeUnfinished } from "./checkpoint_replace.ts";
 import { Interrupt } from "./interrupt.ts";
 import { chooseLogFormat } from "./log_format.ts";
-import { announceMemory, explainOutOfMemory, refuseTooLarge } from "./memory.ts";
+import { announceMemory, refuseTooLarge } from "./memory.ts";
 import { TrainingMetrics } from "./metrics.ts";
 import { NamedFile } from "./named_file.ts";
 import { TrainingLog } from "./progress.ts";
@@ -111,8 +111,6 @@ export async function train(
   const interrupt = new Interrupt(say);
   try {
     return await trainOn(device, task, config, record, log, interrupt, extraMetrics);
-  } catch (error) {
-    throw explainOutOfMemory(error);
   } finally {
     interrupt.close();
     await device.close();

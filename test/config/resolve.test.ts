@@ -206,12 +206,10 @@ describe("resolve()", () => {
       adam_betas: "(0.9, 0.98)",
       max_sentences: 8,
       max_tokens: null,
-      optimizer_overrides: { lr: 1 },
     });
     expect(values.optimization.lr).toEqual([0.5]);
     expect(values.criterion.config.adam_betas).toEqual([0.9, 0.98]);
     expect([values.dataset.batch_size, values.dataset.max_tokens]).toEqual([8, undefined]);
-    expect(values.checkpoint.optimizer_overrides).toEqual({ lr: 1 });
   });
 
   test("offers the nearest name for an unknown flag, key or component", () => {

@@ -29,10 +29,6 @@ export const checkpoint = z.strictObject({
     .default(false)
     .describe("forget the best score and the averages of the checkpoint"),
   reset_optimizer: z.boolean().default(false).describe("forget the moments of the optimizer"),
-  optimizer_overrides: z
-    .record(z.string(), z.unknown())
-    .default({})
-    .describe("settings of the optimizer that replace those of the checkpoint"),
   save_interval: z.int().min(1).default(1).describe("save every N epochs"),
   save_interval_updates: z
     .int()

@@ -35,11 +35,6 @@ export const dataset = z.strictObject({
     .min(0)
     .default(0)
     .describe("do not validate before this many updates"),
-  fixed_validation_seed: z
-    .int()
-    .min(0)
-    .optional()
-    .describe("seed for every validation, instead of --seed"),
   disable_validation: z.boolean().default(false).describe("never validate"),
   max_tokens_valid: z
     .int()

@@ -1,5 +1,7 @@
 // Memory inside one growing WebAssembly memory: first fit, neighbours merged when freed.
 
+import { UserError } from "../../config/user_error.ts";
+
 const ALIGNMENT = 64; // a cache line, and what BLAS likes
 
 const align = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
@@ -10,13 +12,14 @@ interface Block {
 }
 
 /** Thrown when the memory cannot hold a request; names both sizes. */
-export class OutOfMemoryError extends Error {
+export class OutOfMemoryError extends UserError {
   constructor(requested: number, used: number, limit: number) {
     const mib = (bytes: number) => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
-    super(
-      `cpu: ${mib(requested)} more do not fit: ${mib(used)} of ${mib(limit)} are in use; ` +
-        "lower --max-tokens or --batch-size, or use a smaller model",
-    );
+    super({
+      place: "memory of the cpu device",
+      problem: `${mib(requested)} more do not fit: ${mib(used)} of ${mib(limit)} are in use`,
+      remedy: "lower --max-tokens or --batch-size, or use a smaller model",
+    });
     this.name = "OutOfMemoryError";
   }
 }
