@@ -12,6 +12,8 @@ const SEGMENT_ELEMENTS = 2 ** 25;
 export interface ParameterEntry {
   readonly name: string;
   readonly shape: Shape;
+  /** Parameters of one group take part in an update together; those of group 0, the default, always. */
+  readonly group?: number;
 }
 
 /** One parameter inside its segment. */
@@ -30,27 +32,69 @@ export interface Segment {
   readonly gradients: Variable;
 }
 
+/** Neighbours of one group inside a segment: what an optimizer updates in one dispatch. */
+export interface ParameterRange {
+  readonly group: number;
+  readonly values: Variable;
+  readonly gradients: Variable;
+}
+
+/** Elements [offset, offset + size) of a segment. */
+interface Extent {
+  readonly group: number;
+  readonly segment: number;
+  readonly offset: number;
+  size: number;
+}
+
+/** Variables laid out like the parameters: a moment, an average. */
+export interface ParameterState {
+  readonly segments: readonly Variable[];
+  /** In the order of FlatParameters.ranges. */
+  readonly ranges: readonly Variable[];
+  /** By the names of the parameters. */
+  readonly slots: ReadonlyMap<string, Variable>;
+}
+
 export class FlatParameters {
   readonly segments: readonly Segment[];
+  /** All parameters, by group. */
+  readonly ranges: readonly ParameterRange[];
   readonly slots: ReadonlyMap<string, ParameterSlot>;
+  private readonly extents: readonly Extent[];
 
   /** @param entries in order of the forward pass; they are laid out in the order gradients appear. */
   constructor(entries: readonly ParameterEntry[]) {
     const places: { entry: ParameterEntry; segment: number; offset: number }[] = [];
     const sizes: number[] = [0];
+    const extents: Extent[] = [];
     for (const entry of [...entries].reverse()) {
       const size = Math.ceil(sizeOf(entry.shape) / ALIGNMENT) * ALIGNMENT;
       const full = sizes[sizes.length - 1];
       if (full > 0 && full + size > SEGMENT_ELEMENTS) sizes.push(0);
       const segment = sizes.length - 1;
-      places.push({ entry, segment, offset: sizes[segment] });
+      const offset = sizes[segment];
+      places.push({ entry, segment, offset });
       sizes[segment] += size;
+      const { group = 0 } = entry;
+      const last = extents.at(-1);
+      if (last?.segment === segment && last.group === group) last.size += size;
+      else extents.push({ group, segment, offset, size });
     }
     this.segments = sizes.map((size, number) => ({
       size,
       values: new Variable(`parameters.${number}`, f32(size)),
       gradients: new Variable(`gradients.${number}`, f32(size)),
     }));
+    this.extents = extents;
+    this.ranges = extents.map(({ group, segment, offset, size }, number) => {
+      const { values, gradients } = this.segments[segment];
+      return {
+        group,
+        values: values.view(`parameters, range ${number}`, [size], offset),
+        gradients: gradients.view(`gradients, range ${number}`, [size], offset),
+      };
+    });
     this.slots = new Map(
       places.map(({ entry: { name, shape }, segment, offset }) => {
         const { values, gradients } = this.segments[segment];
@@ -74,10 +118,13 @@ export class FlatParameters {
     return slot;
   }
 
-  /** Variables laid out like the parameters: a moment, an average. */
-  like(name: string): { segments: readonly Variable[]; slots: ReadonlyMap<string, Variable> } {
+  /** Fresh variables laid out like the parameters. */
+  like(name: string): ParameterState {
     const segments = this.segments.map(
       ({ size }, number) => new Variable(`${name}.${number}`, f32(size)),
+    );
+    const ranges = this.extents.map(({ segment, offset, size }, number) =>
+      segments[segment].view(`${name}, range ${number}`, [size], offset),
     );
     const slots = [...this.slots.values()].map(
       (slot) =>
@@ -86,6 +133,6 @@ export class FlatParameters {
           segments[slot.segment].view(`${name}.${slot.name}`, slot.value.spec.shape, slot.offset),
         ] as const,
     );
-    return { segments, slots: new Map(slots) };
+    return { segments, ranges, slots: new Map(slots) };
   }
 }

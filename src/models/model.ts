@@ -25,13 +25,21 @@ export interface EncodedSource {
   readonly padding: Tensor;
 }
 
+/** A layer that takes part in a training step only by chance. Fan et al. 2019. */
+export interface DroppableLayer {
+  /** What its parameters' names begin with, such as "encoder.layers.0". */
+  readonly name: string;
+  /** Probability of leaving it out. */
+  readonly p: number;
+}
+
 /** An encoder-decoder over token sequences. */
 export abstract class EncoderDecoderModel extends Module {
   /** Longest source and target, in tokens. */
   abstract readonly maxPositions: { readonly source: number; readonly target: number };
 
-  /** For each layer that training may leave out, in order of the forward pass, its probability. */
-  abstract readonly layerdrop: readonly number[];
+  /** The layers that training may leave out, in order of the forward pass. */
+  abstract readonly droppableLayers: readonly DroppableLayer[];
 
   /** Width and number of the decoder's caches. */
   abstract readonly cache: { readonly layers: number; readonly width: number };
@@ -74,10 +82,21 @@ export abstract class EncoderDecoderModel extends Module {
   ): { logits: Tensor; attention: Tensor | undefined };
 }
 
-/** Gives every parameter its place on the device. The values are zero until they are written. */
-export function bindParameters(model: Module): FlatParameters {
+/**
+ * Gives every parameter its place on the device. The values are zero until they are written.
+ *
+ * @param droppable the n-th layer's parameters make up group n + 1, all others group 0.
+ */
+export function bindParameters(
+  model: Module,
+  droppable: readonly DroppableLayer[] = [],
+): FlatParameters {
   const parameters = uniqueParameters(model);
-  const flat = new FlatParameters([...parameters].map(([name, { shape }]) => ({ name, shape })));
+  const groupOf = (name: string): number =>
+    1 + droppable.findIndex((layer) => name.startsWith(`${layer.name}.`));
+  const flat = new FlatParameters(
+    [...parameters].map(([name, { shape }]) => ({ name, shape, group: groupOf(name) })),
+  );
   for (const [name, parameter] of parameters) parameter.bind(flat.slot(name).value);
   return flat;
 }

@@ -33,33 +33,32 @@ export const adam = optimizer({
         ["exp_avg", expAvg],
         ["exp_avg_sq", expAvgSq],
       ]),
-      scalars: (lr, update) =>
+      scalars: (lr, step) =>
         Float32Array.of(
           lr,
           beta1,
           beta2,
           adam_eps,
           weight_decay,
-          1 - beta1 ** update,
-          1 - beta2 ** update,
+          1 - beta1 ** step,
+          1 - beta2 ** step,
           0,
         ),
-      step(scalars, multiplier) {
-        for (const [number, { values, gradients }] of parameters.segments.entries()) {
-          const m = expAvg.segments[number];
-          const v = expAvgSq.segments[number];
-          const [value, first, second] = adamStep(
-            readVariable(values),
-            readVariable(gradients),
-            readVariable(m),
-            readVariable(v),
-            scalars,
-            multiplier,
-          );
-          assign(values, value);
-          assign(m, first);
-          assign(v, second);
-        }
+      step(range, scalars, multiplier) {
+        const { values, gradients } = parameters.ranges[range];
+        const m = expAvg.ranges[range];
+        const v = expAvgSq.ranges[range];
+        const [value, first, second] = adamStep(
+          readVariable(values),
+          readVariable(gradients),
+          readVariable(m),
+          readVariable(v),
+          scalars,
+          multiplier,
+        );
+        assign(values, value);
+        assign(m, first);
+        assign(v, second);
       },
     };
   },

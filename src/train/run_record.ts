@@ -1,4 +1,5 @@
 // The JSON document of a checkpoint: put together when it is saved, taken apart on a restart.
+import { z } from "zod";
 import type { ConfigRecord } from "../config/record.ts";
 import { UserError } from "../config/user_error.ts";
 import type { EpochIteratorState } from "../data/epoch_iterator.ts";
@@ -45,7 +46,7 @@ export function runRecord(
     plugins: [...config.plugins],
     num_updates: trainer.updates,
     iterator: { ...iterator },
-    optimizer: { name: chosen(config, "optimizer"), state: {} },
+    optimizer: { name: chosen(config, "optimizer"), state: { layer_steps: layerSteps(trainer) } },
     lr_scheduler: { name: chosen(config, "lr_scheduler"), state: { history: trainer.history } },
     criterion: chosen(config, "criterion"),
     loss_scale: null,
@@ -61,6 +62,10 @@ export function runRecord(
     run: { ...identity.run },
   };
 }
+
+/** By the layers' names: whether one is droppable can change between restarts. */
+const layerSteps = ({ layerSteps, options: { model } }: Trainer): Record<string, number> =>
+  Object.fromEntries(model.droppableLayers.map(({ name }, layer) => [name, layerSteps[layer]]));
 
 /** What --reset-* leaves behind. */
 export interface Resets {
@@ -93,7 +98,10 @@ export function restoreRecord(
   const { identity, trainer, metrics, run } = parts;
   refuseOther(record, place, resets, identity);
   if (!resets.dataloader) parts.resume(record.iterator as unknown as EpochIteratorState);
-  if (!resets.optimizer) trainer.updates = record.num_updates;
+  if (!resets.optimizer) {
+    const { layer_steps = {} } = record.optimizer.state;
+    trainer.resumeAt(record.num_updates, z.record(z.string(), z.int()).parse(layer_steps));
+  }
   if (!resets.lrScheduler) {
     trainer.history = [...((record.lr_scheduler.state.history ?? []) as EpochEnd[])];
   }

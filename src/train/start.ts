@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { CheckpointConfig } from "../config/schemas/checkpoint.ts";
 import type { EmaConfig } from "../config/schemas/ema.ts";
 import { UserError } from "../config/user_error.ts";
-import { readFairseqCheckpoint } from "../interop/fairseq_checkpoint.ts";
+import { type FairseqOptimizer, readFairseqCheckpoint } from "../interop/fairseq_checkpoint.ts";
 import { openFileSource } from "../interop/file_source.ts";
 import { toFloat32 } from "../interop/stored_tensor.ts";
 import { isTorchCheckpoint } from "../interop/torch_checkpoint/torch_checkpoint.ts";
@@ -170,7 +170,7 @@ function restoreFairseq(path: string, parts: StartParts): number {
       ([key, states]) => [key, withKeptLayers(states, parts.modelSettings)] as const,
     );
     restoreFairseqOptimizer(trainer, new Map(slots), path);
-    trainer.updates = training.numUpdates;
+    trainer.resumeAt(training.numUpdates, stepsOfLayers(saved.optimizer, parts));
   }
   if (!checkpoint.reset_meters) run.state.best = training.best;
   let epoch = 1;
@@ -186,6 +186,20 @@ function restoreFairseq(path: string, parts: StartParts): number {
   }
   say(`continuing from fairseq's ${path}: epoch ${epoch}, ${trainer.updates} updates`);
   return epoch;
+}
+
+/** fairseq counts for every parameter the updates that it took part in; a layer's go together. */
+function stepsOfLayers(
+  { steps }: FairseqOptimizer,
+  { trainer, modelSettings }: StartParts,
+): Record<string, number> {
+  const kept = [...withKeptLayers(steps, modelSettings)];
+  const found: Record<string, number> = {};
+  for (const { name } of trainer.options.model.droppableLayers) {
+    const parameter = kept.find(([parameter]) => parameter.startsWith(`${name}.`));
+    if (parameter) found[name] = parameter[1];
+  }
+  return found;
 }
 
 /** Where the moving average of the weights begins. */

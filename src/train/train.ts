@@ -223,7 +223,7 @@ function buildTrainer(
 ): Trainer {
   const { common, optimization, ema } = config;
   const model = config.model.component.build(config.model.config, task.modelContext);
-  const parameters = bindParameters(model);
+  const parameters = bindParameters(model, model.droppableLayers);
   const criterion = config.criterion.component.build(config.criterion.config, {
     padding: task.targetDictionary.padIndex,
     sentenceAvg: optimization.sentence_avg,

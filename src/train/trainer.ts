@@ -4,15 +4,15 @@ import type { EmaConfig } from "../config/schemas/ema.ts";
 import type { Criterion, CriterionSums } from "../criterions/criterion.ts";
 import type { LanguagePairBatch } from "../data/language_pair_batch.ts";
 import type { Device, Span } from "../device/device.ts";
-import type { FlatParameters } from "../engine/flat_parameters.ts";
+import type { FlatParameters, ParameterState } from "../engine/flat_parameters.ts";
 import type { EpochEnd, Schedule } from "../lr_scheduler/schedule.ts";
 import type { EncoderDecoderModel } from "../models/model.ts";
 import { HostRandom } from "../nn/host_random.ts";
-import type { Optimizer, OptimizerState } from "../optim/optimizer.ts";
+import type { Optimizer } from "../optim/optimizer.ts";
 import { divergence } from "./divergence.ts";
 import { emaDecay } from "./ema_policy.ts";
 import { hostSample } from "./host_sample.ts";
-import { TrainingStep } from "./training_step.ts";
+import { type RandomKey, TrainingStep } from "./training_step.ts";
 
 export interface TrainerOptions {
   readonly device: Device;
@@ -41,14 +41,17 @@ export interface UpdateReport {
 export class Trainer {
   /** Updates made so far. */
   updates = 0;
+  /** In how many of them each droppable layer took part. */
+  layerSteps: readonly number[];
   /** How each finished epoch ended: what some learning rate schedules look back on. */
   history: EpochEnd[] = [];
   /** Moving average of the weights, when there is one. */
-  readonly average: OptimizerState | undefined;
+  readonly average: ParameterState | undefined;
   private readonly step: TrainingStep;
 
   constructor(readonly options: TrainerOptions) {
     const { device, model, parameters, criterion, optimizer, clipNorm, ema, spans } = options;
+    this.layerSteps = model.droppableLayers.map(() => 0);
     this.average = ema.store_ema ? parameters.like("ema") : undefined;
     const { average } = this;
     this.step = new TrainingStep({
@@ -66,6 +69,17 @@ export class Trainer {
   /** Rate of the next update. */
   learningRate(epoch: number): number {
     return this.options.schedule(this.updates, epoch, this.history);
+  }
+
+  /**
+   * Goes on where a checkpoint stood.
+   *
+   * @param layerSteps updates of droppable layers by their names; the others took part in all.
+   */
+  resumeAt(updates: number, layerSteps: Readonly<Record<string, number>>): void {
+    this.updates = updates;
+    const { droppableLayers } = this.options.model;
+    this.layerSteps = droppableLayers.map(({ name }) => layerSteps[name] ?? updates);
   }
 
   /** Starts the average as a copy of the weights. */
@@ -87,16 +101,24 @@ export class Trainer {
     const { criterion, seed, clipNorm } = this.options;
     const update = this.updates + 1;
     const lr = this.learningRate(epoch);
+    const keys = batches.map((_, microBatch) => ({ seed, update, microBatch }));
+    const kept = keys.map((key) => this.keptLayers(key));
+    const layerSteps = this.layerSteps.map((n, layer) => n + (isKept(kept, layer) ? 1 : 0));
+    // Nothing is read before all is under way: a device need not wait for the host.
+    const pending = batches.map((batch, i) =>
+      this.step.gradients(hostSample(batch), keys[i], kept[i]),
+    );
+    const sampleSize = batches.reduce((sum, batch) => sum + criterion.sampleSize(batch), 0);
+    const trained = layerSteps.map((_, layer) => (isKept(kept, layer) ? "1" : "0")).join("");
+    const norm = this.step.apply(lr, [update, ...layerSteps], trained, 1 / (sampleSize || 1));
     let sums = emptySums();
-    for (const [microBatch, batch] of batches.entries()) {
-      const key = { seed, update, microBatch };
-      const pending = this.step.gradients(hostSample(batch), key, this.keptLayers(key));
-      sums = addSums(sums, await readSums(pending, batch, criterion));
+    for (const [i, batch] of batches.entries()) {
+      sums = addSums(sums, await readSums(pending[i], batch, criterion));
     }
-    const normalization = 1 / (sums.sampleSize || 1);
-    const [gradientNorm] = await this.step.apply(lr, update, normalization).read();
+    const [gradientNorm] = await norm.read();
     refuseNotFinite(sums, gradientNorm, update, batches);
     this.updates = update;
+    this.layerSteps = layerSteps;
     this.moveAverage();
     const clipped = clipNorm > 0 && gradientNorm > clipNorm;
     return { update, lr, gradientNorm, clipped, sums };
@@ -118,21 +140,17 @@ export class Trainer {
   }
 
   /** Which layers take part: drawn anew for every micro-batch, from its place in the run alone. */
-  private keptLayers({
-    seed,
-    update,
-    microBatch,
-  }: {
-    seed: number;
-    update: number;
-    microBatch: number;
-  }) {
-    const { layerdrop } = this.options.model;
-    if (layerdrop.length === 0) return "";
+  private keptLayers({ seed, update, microBatch }: RandomKey): string {
+    const { droppableLayers } = this.options.model;
+    if (droppableLayers.length === 0) return "";
     const random = HostRandom.named(seed, `layerdrop ${update} ${microBatch}`);
-    return layerdrop.map((p) => (random.uniform() > p ? "1" : "0")).join("");
+    return droppableLayers.map(({ p }) => (random.uniform() > p ? "1" : "0")).join("");
   }
 }
+
+/** Whether some micro-batch has the layer. */
+const isKept = (kept: readonly string[], layer: number): boolean =>
+  kept.some((layers) => layers[layer] === "1");
 
 export const emptySums = (): CriterionSums => ({
   ntokens: 0,

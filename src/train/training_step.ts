@@ -1,16 +1,17 @@
 // The compiled parts of training: gradients of a micro-batch, the update, and validation.
 import { add, mul, sqrt } from "../../kernels/elementwise/index.ts";
+import { reshape, slice } from "../../kernels/movement/index.ts";
 import { clipCoefficient, ema } from "../../kernels/optimizer/index.ts";
 import { squareSum } from "../../kernels/reduce/index.ts";
 import type { Criterion, Sample } from "../criterions/criterion.ts";
 import type { Device, Pending, Span } from "../device/device.ts";
 import { type CompiledFunction, compile, type HostTensor } from "../engine/compile.ts";
-import type { FlatParameters } from "../engine/flat_parameters.ts";
+import type { FlatParameters, ParameterState } from "../engine/flat_parameters.ts";
 import { gradient } from "../engine/gradient.ts";
 import { Randomness, withRandomness } from "../engine/randomness.ts";
 import { assign, readVariable } from "../engine/trace.ts";
 import type { EncoderDecoderModel } from "../models/model.ts";
-import type { Optimizer, OptimizerState } from "../optim/optimizer.ts";
+import type { Optimizer } from "../optim/optimizer.ts";
 import { f32, i32, type TensorSpec } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
@@ -39,7 +40,7 @@ export interface TrainingStepOptions {
   readonly optimizer: Optimizer;
   /** Largest norm of the gradient; 0 for no limit. */
   readonly clipNorm: number;
-  readonly average: OptimizerState | undefined;
+  readonly average: ParameterState | undefined;
   readonly spans: Span[] | undefined;
 }
 
@@ -54,7 +55,7 @@ export class TrainingStep {
     this.accumulate = compile(device, "gradients", (inputs, variant) =>
       this.traceGradients(inputs, variant),
     );
-    this.update = compile(device, "update", (inputs) => this.traceUpdate(inputs));
+    this.update = compile(device, "update", (inputs, trained) => this.traceUpdate(inputs, trained));
     this.validation = compile(device, "validation", (sample) => criterion.forward(model, sample));
     this.averaging = compile(device, "average", ({ decay }) => this.traceAverage(decay));
     for (const compiled of [this.accumulate, this.update, this.validation]) compiled.spans = spans;
@@ -77,15 +78,19 @@ export class TrainingStep {
   /**
    * Normalises, clips and applies the gradients.
    *
+   * @param steps for each group of parameters the number of this step of theirs, from 1.
+   * @param trained one letter per droppable layer, "0" where no micro-batch had it.
    * @param normalization what gradients are multiplied by: 1 / sample size.
    * @returns norm of the normalised gradient before clipping.
    */
-  apply(lr: number, update: number, normalization: number): Pending {
-    const scalars = this.options.optimizer.scalars(lr, update);
-    return this.update({
-      scalars: { data: scalars, shape: [scalars.length] },
+  apply(lr: number, steps: readonly number[], trained: string, normalization: number): Pending {
+    const rows = steps.map((step) => this.options.optimizer.scalars(lr, step));
+    const scalars = Float32Array.from(rows.flatMap((row) => [...row]));
+    const inputs = {
+      scalars: { data: scalars, shape: [rows.length, rows[0].length] },
       normalization: { data: Float32Array.of(normalization), shape: [] },
-    }).norm;
+    };
+    return this.update(inputs, trained).norm;
   }
 
   /** Moves the average of the weights: decay * average + (1 - decay) * weights. */
@@ -101,13 +106,15 @@ export class TrainingStep {
   /** Bytes of temporaries that a batch of this shape needs. Plans it, runs nothing. */
   plan(sentences: number, sourceWidth: number, targetWidth: number): number {
     const target: TensorSpec = i32(sentences, targetWidth);
-    const kept = "1".repeat(this.options.model.layerdrop.length);
+    const { length: droppable } = this.options.model.droppableLayers;
+    const kept = "1".repeat(droppable);
     const gradients = this.accumulate.prepare(
       { srcTokens: i32(sentences, sourceWidth), prevOutputTokens: target, target, key: i32(4) },
       `first ${kept}`,
     );
     const { length } = this.options.optimizer.scalars(0, 1);
-    return Math.max(gradients, this.update.prepare({ scalars: f32(length), normalization: f32() }));
+    const scalars = f32(1 + droppable, length);
+    return Math.max(gradients, this.update.prepare({ scalars, normalization: f32() }, kept));
   }
 
   release(): void {
@@ -137,16 +144,22 @@ export class TrainingStep {
     return sums;
   }
 
-  private traceUpdate({
-    scalars,
-    normalization,
-  }: Readonly<Record<"scalars" | "normalization", Tensor>>): { norm: Tensor } {
+  private traceUpdate(
+    { scalars, normalization }: Readonly<Record<"scalars" | "normalization", Tensor>>,
+    trained: string,
+  ): { norm: Tensor } {
     const { parameters, optimizer, clipNorm } = this.options;
     const total = parameters.segments
       .map(({ gradients }) => squareSum(readVariable(gradients)))
       .reduce((a, b) => add(a, b));
     const multiplier = clipCoefficient(total, normalization, clipNorm);
-    optimizer.step(scalars, multiplier);
+    const [, length] = scalars.shape;
+    for (const [range, { group }] of parameters.ranges.entries()) {
+      // As in fairseq: what has no gradient is not even decayed.
+      if (group > 0 && trained[group - 1] === "0") continue;
+      const own = reshape(slice(scalars, 0, group, group + 1), [length]);
+      optimizer.step(range, own, multiplier);
+    }
     return { norm: mul(sqrt(total), normalization) };
   }
 

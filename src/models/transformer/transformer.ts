@@ -4,7 +4,12 @@ import { UserError } from "../../config/user_error.ts";
 import { Embedding } from "../../nn/embedding.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { LayerCaches, StepContext } from "../incremental.ts";
-import { type EncodedSource, EncoderDecoderModel, type ModelContext } from "../model.ts";
+import {
+  type DroppableLayer,
+  type EncodedSource,
+  EncoderDecoderModel,
+  type ModelContext,
+} from "../model.ts";
 import { architectures } from "./architectures.ts";
 import { decoderSide, encoderSide, type TransformerConfig, transformerConfig } from "./config.ts";
 import { type AttendedLayer, TransformerDecoder } from "./decoder.ts";
@@ -14,7 +19,7 @@ export class TransformerModel extends EncoderDecoderModel {
   readonly encoder: TransformerEncoder;
   readonly decoder: TransformerDecoder;
   readonly maxPositions: { readonly source: number; readonly target: number };
-  readonly layerdrop: readonly number[];
+  readonly droppableLayers: readonly DroppableLayer[];
   readonly cache: { readonly layers: number; readonly width: number };
   protected readonly attendedLayer: AttendedLayer;
 
@@ -32,10 +37,10 @@ export class TransformerModel extends EncoderDecoderModel {
     this.encoder = new TransformerEncoder(config, source);
     this.decoder = new TransformerDecoder(config, target);
     this.maxPositions = { source: encoder.maxPositions, target: decoder.maxPositions };
-    this.layerdrop = [
-      ...new Array<number>(encoder.layerdrop > 0 ? encoder.layers : 0).fill(encoder.layerdrop),
-      ...new Array<number>(decoder.layerdrop > 0 ? decoder.layers : 0).fill(decoder.layerdrop),
-    ];
+    this.droppableLayers = Object.entries({ encoder, decoder }).flatMap(
+      ([side, { layerdrop: p, layers }]) =>
+        Array.from({ length: p > 0 ? layers : 0 }, (_, n) => ({ name: `${side}.layers.${n}`, p })),
+    );
     this.cache = { layers: decoder.layers, width: decoder.embedDim };
     this.attendedLayer = { layer: decoder.layers - 1, heads: decoder.heads };
   }
