@@ -71,7 +71,7 @@ function explainWriteFailure(error: unknown, destdir: string): unknown {
 }
 
 /** @throws UserError naming the first line that has no partner. */
-function checkParallel(paths: PreprocessPaths): void {
+export function checkParallel(paths: PreprocessPaths): void {
   const { sourceLang, targetLang } = paths.options;
   for (const { prefix } of paths.splits()) {
     const files = [paths.text(prefix, sourceLang), paths.text(prefix, targetLang)];

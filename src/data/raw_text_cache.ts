@@ -15,7 +15,7 @@ import { UserError } from "../config/user_error.ts";
 import { learnJointBpe } from "./bpe/learn_joint_bpe.ts";
 import { SubwordNmt } from "./bpe/subword_nmt.ts";
 import { cacheFolder } from "./cache_folder.ts";
-import { preprocess } from "./preprocess.ts";
+import { checkParallel, preprocess } from "./preprocess.ts";
 import { checkText, type PreprocessOptions, PreprocessPaths } from "./preprocess_options.ts";
 import { readTextLines } from "./text_lines.ts";
 
@@ -108,6 +108,8 @@ function textsOf(options: RawTextOptions): Text[] {
       languages.map((language) => ({ split, language, path: paths.text(prefix, language) })),
     );
   for (const { path } of texts) checkText(path);
+  // Here, where the files have the names that the user knows: words are cut into other files.
+  if (!onlySource) checkParallel(paths);
   return texts;
 }
 

@@ -36,10 +36,19 @@ export interface DeviceMemory {
   readonly limit: number;
 }
 
+/** The least width multiple that suits both a device and the user's --required-seq-len-multiple. */
+export function commonWidthMultiple({ widthMultiple }: Device, required: number): number {
+  let multiple = required;
+  while (multiple % widthMultiple !== 0) multiple += required;
+  return multiple;
+}
+
 export interface Device {
   readonly kind: "cpu" | "webgpu";
   /** One line for the start of a run: what serves. */
   readonly description: string;
+  /** Batches get widths of multiples of this, so that plans are reused; 1 where a new plan is cheap. */
+  readonly widthMultiple: number;
   prepare(program: Program): PreparedProgram;
   /** Copies host data into a variable (or view). */
   write(variable: Variable, data: HostArray): void;

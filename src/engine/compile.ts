@@ -13,8 +13,6 @@ export interface HostTensor {
   readonly shape: Shape;
 }
 
-export type Tensors = Readonly<Record<string, Tensor>>;
-
 export interface CompileOptions {
   /** Plans kept; the least recently used one goes first. Default 512. */
   readonly plans?: number;
@@ -28,7 +26,8 @@ export interface CompiledFunction<Inputs extends string, Outputs extends string>
   (inputs: Readonly<Record<Inputs, HostTensor>>, variant?: string): Record<Outputs, Pending>;
   /** Makes the plan without running it; returns the bytes of its temporaries. */
   prepare(specs: Readonly<Record<Inputs, TensorSpec>>, variant?: string): number;
-  readonly plans: number;
+  /** How many signatures have a plan now. */
+  planCount(): number;
   /** When set, every run appends its spans here. */
   spans: Span[] | undefined;
   release(): void;
@@ -47,6 +46,39 @@ const specOf = ({ data, shape }: HostTensor): TensorSpec => {
   return { shape, dtype: data instanceof Int32Array ? "i32" : "f32" };
 };
 
+/** A function's plans by signature, in order of use: the first is the one unused for longest. */
+class PlanCache {
+  private readonly plans = new Map<string, Plan>();
+
+  constructor(
+    private readonly capacity: number,
+    private readonly make: (specs: Readonly<Record<string, TensorSpec>>, variant: string) => Plan,
+  ) {}
+
+  get size(): number {
+    return this.plans.size;
+  }
+
+  get(specs: Readonly<Record<string, TensorSpec>>, variant: string): Plan {
+    const signature = signatureOf(specs, variant);
+    const plan = this.plans.get(signature) ?? this.make(specs, variant);
+    if (!this.plans.delete(signature) && this.plans.size >= this.capacity) this.evictOldest();
+    this.plans.set(signature, plan);
+    return plan;
+  }
+
+  release(): void {
+    for (const { prepared } of this.plans.values()) prepared.release();
+    this.plans.clear();
+  }
+
+  private evictOldest(): void {
+    const [oldest] = this.plans;
+    oldest[1].prepared.release();
+    this.plans.delete(oldest[0]);
+  }
+}
+
 /**
  * Compiles `fn` for `device`. `fn` sees symbolic tensors only; what it assigns to variables with
  * `assign` takes effect at every call.
@@ -59,23 +91,7 @@ export function compile<Inputs extends string, Outputs extends string>(
   fn: (inputs: Readonly<Record<Inputs, Tensor>>, variant: string) => Record<Outputs, Tensor>,
   options: CompileOptions = {},
 ): CompiledFunction<Inputs, Outputs> {
-  const capacity = options.plans ?? 512;
-  /** In order of use: the first is the one unused for longest. */
-  const plans = new Map<string, Plan>();
-
-  const planFor = (specs: Readonly<Record<string, TensorSpec>>, variant: string): Plan => {
-    const signature = signatureOf(specs, variant);
-    let plan = plans.get(signature);
-    if (plan) plans.delete(signature);
-    else {
-      plan = makePlan(specs, variant);
-      if (plans.size >= capacity) evictOldest();
-    }
-    plans.set(signature, plan);
-    return plan;
-  };
-
-  const makePlan = (specs: Readonly<Record<string, TensorSpec>>, variant: string): Plan => {
+  const plans = new PlanCache(options.plans ?? 512, (specs, variant) => {
     const inputs = new Map(Object.entries(specs).map(([key, spec]) => [key, input(key, spec)]));
     const { result, trace } = withTrace(() =>
       fn(Object.fromEntries(inputs) as Record<Inputs, Tensor>, variant),
@@ -87,38 +103,27 @@ export function compile<Inputs extends string, Outputs extends string>(
       inputs: [...inputs.keys()],
       outputs: [...outputs.keys()],
     };
-  };
-
-  const evictOldest = (): void => {
-    for (const [signature, plan] of plans) {
-      plan.prepared.release();
-      plans.delete(signature);
-      return;
-    }
-  };
+  });
 
   const call = (inputs: Readonly<Record<string, HostTensor>>, variant = "") => {
     const specs = Object.fromEntries(Object.entries(inputs).map(([key, t]) => [key, specOf(t)]));
-    const plan = planFor(specs, variant);
+    const plan = plans.get(specs, variant);
     const results = plan.prepared.run(
       plan.inputs.map((key) => inputs[key].data),
       compiled.spans,
     );
-    return Object.fromEntries(plan.outputs.map((key, index) => [key, results[index]]));
+    const named = plan.outputs.map((key, index) => [key, results[index]]);
+    return Object.fromEntries(named) as Record<Outputs, Pending>;
   };
 
-  const compiled = Object.assign(call, {
+  const compiled: CompiledFunction<Inputs, Outputs> = Object.assign(call, {
     prepare: (specs: Readonly<Record<string, TensorSpec>>, variant = "") =>
-      planFor(specs, variant).prepared.bytes,
-    plans: 0,
-    spans: undefined as Span[] | undefined,
-    release: () => {
-      for (const plan of plans.values()) plan.prepared.release();
-      plans.clear();
-    },
+      plans.get(specs, variant).prepared.bytes,
+    planCount: () => plans.size,
+    spans: undefined,
+    release: () => plans.release(),
   });
-  Object.defineProperty(compiled, "plans", { get: () => plans.size });
-  return compiled as unknown as CompiledFunction<Inputs, Outputs>;
+  return compiled;
 }
 
 function signatureOf(specs: Readonly<Record<string, TensorSpec>>, variant: string): string {

@@ -16,11 +16,11 @@ import { createScorer } from "../score/scorers.ts";
 import type { ScorerComponent } from "../scorer_components.ts";
 import { type EvaluationBatches, evaluationBatches } from "./evaluation_batches.ts";
 import { hypothesisBlock } from "./hypothesis_block.ts";
-import { OutputText, type SourceText } from "./output_text.ts";
+import type { OutputText, SourceText } from "./output_text.ts";
 import { type ResultWriter, resultWriter } from "./result_writer.ts";
 import type { TaskFlags } from "./stored_task.ts";
-import { textCodec } from "./text_codec.ts";
-import { Translator } from "./translator.ts";
+import { openTextTranslator } from "./text_translator.ts";
+import type { Translator } from "./translator.ts";
 import { type EvaluationTerminal, type LoadedModels, withModels } from "./with_models.ts";
 
 /** The parsed sections of `weft generate`. */
@@ -93,31 +93,16 @@ class GenerateRun {
     private readonly writer: ResultWriter,
   ) {
     const { data, generation, scoring, common } = config;
-    const { task, models, limits, device, spans } = loaded;
-    const { sourceDictionary, targetDictionary } = task;
+    const { task, limits } = loaded;
     const set = task.loadDataset(data.gen_subset);
     this.work = evaluationBatches(set, data, limits, data.gen_subset, common.seed);
-    const { seed } = common;
-    this.translator = new Translator({
-      device,
-      models,
-      targetDictionary,
-      config: generation,
-      seed,
-      spans,
-    });
-    const { special } = this.translator;
-    this.text = new OutputText({
-      sourceDictionary,
-      targetDictionary,
-      special,
-      config: generation,
-      codec: textCodec(config.text),
-    });
+    const { translator, text } = openTextTranslator(loaded, config);
+    this.translator = translator;
+    this.text = text;
     this.scorer =
       generation.sacrebleu && scoring.component.name === "bleu"
         ? createScorer("sacrebleu")
-        : scoring.component.build(scoring.config, { symbols: special });
+        : scoring.component.build(scoring.config, { symbols: translator.special });
   }
 
   async run(): Promise<void> {

@@ -12,11 +12,12 @@ import type { Registries } from "../registries.ts";
 import { evaluationBatches } from "./evaluation_batches.ts";
 import { hypothesisBlock } from "./hypothesis_block.ts";
 import { inGroups, inputLines } from "./input_lines.ts";
-import { OutputText, type SourceText } from "./output_text.ts";
+import type { OutputText, SourceText } from "./output_text.ts";
 import type { SearchFlags } from "./search_options.ts";
 import type { TaskFlags } from "./stored_task.ts";
-import { type TextCodec, textCodec } from "./text_codec.ts";
-import { Translator } from "./translator.ts";
+import type { TextCodec } from "./text_codec.ts";
+import { openTextTranslator } from "./text_translator.ts";
+import type { Translator } from "./translator.ts";
 import { type EvaluationTerminal, type LoadedModels, withModels } from "./with_models.ts";
 
 /** The parsed sections of `weft interactive`. */
@@ -105,27 +106,10 @@ class Session {
     private readonly loaded: LoadedModels,
     private readonly terminal: EvaluationTerminal,
   ) {
-    const { generation, common } = config;
-    const { task, models, device, spans } = loaded;
-    const { sourceDictionary, targetDictionary } = task;
-    const { seed } = common;
-    this.codec = textCodec(config.text);
-    this.translator = new Translator({
-      device,
-      models,
-      targetDictionary,
-      config: generation,
-      seed,
-      spans,
-    });
-    const { special } = this.translator;
-    this.text = new OutputText({
-      sourceDictionary,
-      targetDictionary,
-      special,
-      config: generation,
-      codec: this.codec,
-    });
+    const { translator, text, codec } = openTextTranslator(loaded, config);
+    this.translator = translator;
+    this.text = text;
+    this.codec = codec;
   }
 
   /** Translates lines together and prints the results in their order. */

@@ -35,8 +35,9 @@ export class BatchSource {
 
   /** The iterator that gives out `epoch` next, or the rest of it after a resume. */
   epochs(epoch: number): EpochBatchIterator {
-    const sharded = this.config.data.includes(":");
-    if (this.iterator && !(sharded && this.current?.epoch !== epoch)) return this.iterator;
+    if (this.iterator && this.current && this.serves(this.current.epoch, epoch)) {
+      return this.iterator;
+    }
     const { batches } = this.training(epoch);
     const { seed } = this;
     const { grouped_shuffling: groupedShuffling } = this.config;
@@ -56,19 +57,7 @@ export class BatchSource {
 
   /** Shape of the training batch that needs most memory. */
   largest(epoch: number): BatchShape {
-    const { dataset, batches } = this.training(epoch);
-    let largest: BatchShape = [0, 0, 0];
-    for (const ids of batches) {
-      let [source, target] = [0, 0];
-      for (const id of ids) {
-        const [s, t] = dataset.size(id);
-        source = Math.max(source, s);
-        target = Math.max(target, t);
-      }
-      const cost = ids.length * (source + target);
-      if (cost > largest[0] * (largest[1] + largest[2])) largest = [ids.length, source, target];
-    }
-    return largest;
+    return largestBatch(this.training(epoch));
   }
 
   /** Batches of a validation set, in order of length. */
@@ -83,9 +72,13 @@ export class BatchSource {
     return this.plan(this.task.loadDataset(subset), config, policy, subset);
   }
 
+  /** Whether the set of epoch `loaded` is that of `epoch` too: shards take turns. */
+  private serves(loaded: number, epoch: number): boolean {
+    return loaded === epoch || !this.config.data.includes(":");
+  }
+
   private training(epoch: number): BatchedSet {
-    const sharded = this.config.data.includes(":");
-    if (this.current && !(sharded && this.current.epoch !== epoch)) return this.current.set;
+    if (this.current && this.serves(this.current.epoch, epoch)) return this.current.set;
     const { train_subset, on_too_long } = this.config;
     const dataset = this.task.loadDataset(train_subset, epoch);
     const set = this.plan(dataset, this.config, on_too_long, train_subset);
@@ -114,6 +107,24 @@ export class BatchSource {
     if (planned.batches.length === 0) throw nothingLeft(what, dataset.length);
     return planned;
   }
+}
+
+/** Shape of the batch that needs most memory. */
+export function largestBatch({ dataset, batches }: BatchedSet): BatchShape {
+  const { padToMultiple = 1 } = dataset.options;
+  const widthOf = (longest: number): number => Math.ceil(longest / padToMultiple) * padToMultiple;
+  let largest: BatchShape = [0, 0, 0];
+  for (const ids of batches) {
+    let [source, target] = [0, 0];
+    for (const id of ids) {
+      const [s, t] = dataset.size(id);
+      source = Math.max(source, widthOf(s));
+      target = Math.max(target, widthOf(t));
+    }
+    const cost = ids.length * (source + target);
+    if (cost > largest[0] * (largest[1] + largest[2])) largest = [ids.length, source, target];
+  }
+  return largest;
 }
 
 const nothingLeft = (what: string, pairs: number): UserError =>

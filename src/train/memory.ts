@@ -1,7 +1,7 @@
 // What a run needs of the device's memory, known before its first step.
 
 import { UserError } from "../config/user_error.ts";
-import type { BatchSource } from "./batch_source.ts";
+import type { BatchShape } from "./batch_source.ts";
 import type { Trainer } from "./trainer.ts";
 
 const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
@@ -25,18 +25,22 @@ export function refuseTooLarge(trainer: Trainer): void {
   });
 }
 
-/** Plans the largest batch before the first step, so that what cannot fit is refused now. */
+/**
+ * Plans the largest batches before the first step, so that what cannot fit is refused now.
+ *
+ * @param validation the largest batch of each validation set.
+ */
 export function announceMemory(
   trainer: Trainer,
-  batches: BatchSource,
-  epoch: number,
+  training: BatchShape,
+  validation: readonly BatchShape[],
   say: (line: string) => void,
 ): void {
-  const [sentences, source, target] = batches.largest(epoch);
-  const temporaries = trainer.plan(sentences, source, target);
+  const temporaries = trainer.plan(training, validation);
+  const [sentences, source, target] = training;
   const { limit } = trainer.options.device.memory();
   say(
-    `memory: ${mib(bytesOfState(trainer))} of parameters and state, ${mib(temporaries)} for the largest batch ` +
-      `(${sentences} sentences of ${source} and ${target} tokens), limit ${mib(limit)}`,
+    `memory: ${mib(bytesOfState(trainer))} of parameters and state, ${mib(temporaries)} for the largest batches ` +
+      `(training: ${sentences} sentences of ${source} and ${target} tokens), limit ${mib(limit)}`,
   );
 }

@@ -17,7 +17,7 @@ import type { EmaConfig } from "../config/schemas/ema.ts";
 import type { OptimizationConfig } from "../config/schemas/optimization.ts";
 import type { RawTextConfig } from "../config/schemas/raw_text.ts";
 import { UserError } from "../config/user_error.ts";
-import type { Device, Span } from "../device/device.ts";
+import { commonWidthMultiple, type Device, type Span } from "../device/device.ts";
 import { openDevice } from "../device/open_device.ts";
 import { traceDocument } from "../engine/profile.ts";
 import { bindParameters, type EncoderDecoderModel, initializeParameters } from "../models/model.ts";
@@ -96,25 +96,35 @@ export async function train(
   const languages = given.task.config as NamedLanguages;
   const data = await trainingData(given.dataset, given.raw_text, languages, say);
   const config = { ...given, dataset: { ...given.dataset, data } };
-  const task = config.task.component.build(config.task.config, {
-    data,
-    datasetImpl: config.dataset.dataset_impl,
-    padToMultiple: config.dataset.required_seq_len_multiple,
-  });
+  const device = await openDevice(config.device, say);
+  const interrupt = new Interrupt(say);
+  try {
+    const task = buildTask(device, config, say);
+    return await trainOn(device, task, config, record, log, interrupt, extraMetrics);
+  } finally {
+    interrupt.close();
+    await device.close();
+  }
+}
+
+function buildTask(
+  device: Device,
+  { task: { component, config }, dataset }: TrainConfig,
+  say: (line: string) => void,
+): Task {
+  const { data, dataset_impl: datasetImpl, required_seq_len_multiple: required } = dataset;
+  const padToMultiple = commonWidthMultiple(device, required);
+  const task = component.build(config, { data, datasetImpl, padToMultiple });
   for (const [language, { length }] of [
     [task.sourceLang, task.sourceDictionary],
     [task.targetLang, task.targetDictionary],
   ] as const) {
     say(`[${language}] dictionary: ${length} types`);
   }
-  const device = await openDevice(config.device, say);
-  const interrupt = new Interrupt(say);
-  try {
-    return await trainOn(device, task, config, record, log, interrupt, extraMetrics);
-  } finally {
-    interrupt.close();
-    await device.close();
+  if (padToMultiple !== required) {
+    say(`batches have widths of multiples of ${padToMultiple}, so that plans are reused`);
   }
+  return task;
 }
 
 async function trainOn(
@@ -194,7 +204,8 @@ async function trainOn(
     run,
     say,
   });
-  announceMemory(trainer, batches, epoch, say);
+  const validation = dataset.disable_validation ? [] : validator.largest();
+  announceMemory(trainer, batches.largest(epoch), validation, say);
 
   const end = await run.run(epoch);
   if (spans && profile) {

@@ -9,6 +9,7 @@ import type { EpochEnd, Schedule } from "../lr_scheduler/schedule.ts";
 import type { EncoderDecoderModel } from "../models/model.ts";
 import { HostRandom } from "../nn/host_random.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
+import type { BatchShape } from "./batch_source.ts";
 import { divergence } from "./divergence.ts";
 import { emaDecay } from "./ema_policy.ts";
 import { hostSample } from "./host_sample.ts";
@@ -87,9 +88,12 @@ export class Trainer {
     if (this.average) this.step.moveAverage(0);
   }
 
-  /** Bytes of temporaries for the largest batch: planned, not run. */
-  plan(sentences: number, sourceWidth: number, targetWidth: number): number {
-    return this.step.plan(sentences, sourceWidth, targetWidth);
+  /** Bytes of temporaries for batches of these shapes: planned, not run. */
+  plan(training: BatchShape, validation: readonly BatchShape[]): number {
+    return Math.max(
+      this.step.plan(...training),
+      ...validation.map((shape) => this.step.planValidation(...shape)),
+    );
   }
 
   /**

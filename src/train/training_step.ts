@@ -103,7 +103,7 @@ export class TrainingStep {
     return this.validation(sample);
   }
 
-  /** Bytes of temporaries that a batch of this shape needs. Plans it, runs nothing. */
+  /** Bytes of temporaries that training on a batch of this shape needs. Plans it, runs nothing. */
   plan(sentences: number, sourceWidth: number, targetWidth: number): number {
     const target: TensorSpec = i32(sentences, targetWidth);
     const { length: droppable } = this.options.model.droppableLayers;
@@ -115,6 +115,16 @@ export class TrainingStep {
     const { length } = this.options.optimizer.scalars(0, 1);
     const scalars = f32(1 + droppable, length);
     return Math.max(gradients, this.update.prepare({ scalars, normalization: f32() }, kept));
+  }
+
+  /** The same for validation. */
+  planValidation(sentences: number, sourceWidth: number, targetWidth: number): number {
+    const target = i32(sentences, targetWidth);
+    return this.validation.prepare({
+      srcTokens: i32(sentences, sourceWidth),
+      prevOutputTokens: target,
+      target,
+    });
   }
 
   release(): void {

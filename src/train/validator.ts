@@ -3,7 +3,12 @@ import type { CheckpointConfig } from "../config/schemas/checkpoint.ts";
 import type { DatasetConfig } from "../config/schemas/dataset.ts";
 import { UserError } from "../config/user_error.ts";
 import type { LanguagePairDataset } from "../data/language_pair_dataset.ts";
-import type { BatchedSet, BatchSource } from "./batch_source.ts";
+import {
+  type BatchedSet,
+  type BatchShape,
+  type BatchSource,
+  largestBatch,
+} from "./batch_source.ts";
 import { divergence } from "./divergence.ts";
 import { validationStats } from "./metrics.ts";
 import type { TrainingLog } from "./progress.ts";
@@ -40,6 +45,11 @@ export class Validator {
   /** Loads all sets, so that a missing one is an error before training and not after an epoch. */
   load(): void {
     for (const subset of this.subsets) this.setOf(subset);
+  }
+
+  /** Shapes of the batches that need most memory, one per set. */
+  largest(): BatchShape[] {
+    return this.subsets.map((subset) => largestBatch(this.setOf(subset)));
   }
 
   /**

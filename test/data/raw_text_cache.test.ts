@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { loadLanguagePairs, openLanguagePairFolder } from "../../src/data/load_language_pairs.ts";
@@ -62,8 +62,17 @@ test("prepareRawText() learns byte-pair encoding and keeps the codes beside the 
 test("prepareRawText() leaves nothing behind when the text is refused", async () => {
   const options = corpus();
   writeFileSync(`${options.trainpref}.en`, "only one line\n");
-  await expect(prepareRawText(options)).rejects.toThrow("train.de:2: the line has no partner");
-  expect(readdirSync(options.cache ?? "")).toEqual([]);
+  const refusal = `${options.trainpref}.de:2: the line has no partner`;
+  await expect(prepareRawText(options)).rejects.toThrow(refusal);
+  await expect(prepareRawText({ ...options, bpeSymbols: 10 })).rejects.toThrow(refusal);
+  expect(existsSync(options.cache ?? "")).toBe(false);
+
+  const broken = corpus();
+  const bytes = readFileSync(`${broken.trainpref}.en`);
+  bytes[bytes.length - 2] = 0xff;
+  writeFileSync(`${broken.trainpref}.en`, bytes);
+  await expect(prepareRawText(broken)).rejects.toThrow("UTF-8");
+  expect(readdirSync(broken.cache ?? "")).toEqual([]);
 });
 
 test("findRawText() finds the splits of a folder of text", async () => {

@@ -68,7 +68,7 @@ test("TrainingStep leaves a dropped layer's parameters alone, and does not count
     await step.apply(LR, [number, ...steps], trained, NORMALIZATION).read();
   };
   const slot = parameters.slot(NAME);
-  const valueOf = async (name: string) => {
+  const weightOf = async (name: string) => {
     const read = await device.read(parameters.slot(name).value);
     return Float32Array.from(read);
   };
@@ -78,22 +78,22 @@ test("TrainingStep leaves a dropped layer's parameters alone, and does not count
   };
 
   const expected = {
-    value: await valueOf(NAME),
+    value: await weightOf(NAME),
     first: new Float64Array(8 * 16),
     second: new Float64Array(8 * 16),
   };
   const follow = async (ownStep: number) => {
     const want = adamReference(expected, await device.read(slot.gradient), ownStep);
-    expected.value = await valueOf(NAME);
+    expected.value = await weightOf(NAME);
     for (const [i, value] of want.entries()) expect(expected.value[i]).toBeCloseTo(value, 6);
   };
   await update(1, [1, 1], ["11"]);
   await follow(1);
 
-  const [before, other] = [await everything(), await valueOf("encoder.layers.1.fc1.weight")];
+  const [before, other] = [await everything(), await weightOf("encoder.layers.1.fc1.weight")];
   await update(2, [1, 2], ["01", "01"]);
   expect(await everything()).toEqual(before);
-  expect(await valueOf("encoder.layers.1.fc1.weight")).not.toEqual(other);
+  expect(await weightOf("encoder.layers.1.fc1.weight")).not.toEqual(other);
 
   // In one of two micro-batches is in the update; the gradient of the other adds nothing.
   await update(3, [2, 3], ["01", "11"]);

@@ -14,7 +14,7 @@ import { type Blas, type NoBlas, openBlas } from "./blas.ts";
 import { encodeProgram } from "./encode_program.ts";
 import { Heap } from "./heap.ts";
 import { readKernels } from "./kernels_file.ts";
-import { kernelNames, openThread, runProgram, type Thread, type ThreadSetup } from "./team.ts";
+import { openThread, runProgram, type Thread, type ThreadSetup } from "./team.ts";
 
 const PAGE = 65536;
 const MAXIMUM_PAGES = 65536; // 4 GiB, all that 32-bit addresses reach
@@ -66,7 +66,7 @@ export async function openCpuDevice(options: CpuOptions = {}): Promise<CpuDevice
     };
   });
   const workers = await Promise.all(setups.slice(1).map(startWorker));
-  return new CpuDevice(await openThread(setups[0]), workers, memory, heap, blas, wasm);
+  return new CpuDevice(await openThread(setups[0]), workers, memory, heap, blas);
 }
 
 /** A library that was asked for must serve; one that was looked for may be absent. */
@@ -100,6 +100,7 @@ function startWorker(setup: ThreadSetup): Promise<Worker> {
 export class CpuDevice implements Device {
   readonly kind = "cpu";
   readonly description: string;
+  readonly widthMultiple = 1;
   private readonly kernels: ReadonlyMap<string, number>;
   private readonly storage = new Map<Variable, number>();
   private readonly constants = new Map<HostArray, { address: number; users: number }>();
@@ -115,10 +116,8 @@ export class CpuDevice implements Device {
     private readonly wasmMemory: WebAssembly.Memory,
     private readonly heap: Heap,
     readonly blas: Blas | NoBlas,
-    wasm: Uint8Array,
   ) {
-    const names = kernelNames(new WebAssembly.Module(wasm.slice().buffer));
-    this.kernels = new Map(names.map((name, number) => [name, number]));
+    this.kernels = new Map(main.kernelNames.map((name, number) => [name, number]));
     const { threads } = main.context;
     const products =
       "reason" in blas ? `WASM SIMD (no BLAS: ${blas.reason})` : `${blas.name} (${blas.path})`;

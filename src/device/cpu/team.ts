@@ -20,6 +20,8 @@ export interface ThreadSetup {
 
 export interface Thread {
   readonly context: ThreadContext;
+  /** Of context.kernels, in their order. */
+  readonly kernelNames: readonly string[];
   readonly control: Int32Array;
   readonly memory: WebAssembly.Memory;
   /** Decoded programs by address, with the version they were decoded at. */
@@ -27,7 +29,7 @@ export interface Thread {
 }
 
 /** Names of the kernels in a module, in the order of their numbers. */
-export function kernelNames(module: WebAssembly.Module): string[] {
+function namesOfKernels(module: WebAssembly.Module): string[] {
   return WebAssembly.Module.exports(module)
     .filter(({ kind }) => kind === "function")
     .map(({ name }) => name)
@@ -37,11 +39,13 @@ export function kernelNames(module: WebAssembly.Module): string[] {
 export async function openThread(setup: ThreadSetup): Promise<Thread> {
   const module = await WebAssembly.compile(setup.wasm.slice().buffer);
   const { exports } = await WebAssembly.instantiate(module, { env: { memory: setup.memory } });
-  const kernels = kernelNames(module).map((name) => exports[name] as Kernel);
+  const kernelNames = namesOfKernels(module);
+  const kernels = kernelNames.map((name) => exports[name] as Kernel);
   const sgemm = setup.blas && (await openBlasFor(setup.blas, setup.memory)).sgemm;
   const { thread, threads, scratch, scratchBytes } = setup;
   return {
     context: { thread, threads, kernels, sgemm, scratch, scratchBytes },
+    kernelNames,
     control: new Int32Array(setup.memory.buffer, setup.control, 16),
     memory: setup.memory,
     programs: new Map(),

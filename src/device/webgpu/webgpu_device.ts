@@ -42,6 +42,7 @@ const referenced = new Set<unknown>();
 export class WebGpuDevice implements Device {
   readonly kind = "webgpu";
   readonly description: string;
+  readonly widthMultiple = 8;
   readonly errors: ErrorWatch;
   readonly pipelines: PipelineCache;
   readonly readBacks: BufferPool;
