@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../config/user_error.ts";
 import type { Dictionary } from "./dictionary.ts";
@@ -38,11 +38,13 @@ export function openLanguagePairFolder(
 ): LanguagePairFolder {
   const folders = data.split(":").filter((folder) => folder !== "");
   const [first] = folders;
-  if (first === undefined || !existsSync(first)) {
+  const isFolder = (path: string) => statSync(path, { throwIfNoEntry: false })?.isDirectory();
+  const absent = folders.find((folder) => !isFolder(folder));
+  if (first === undefined || absent !== undefined) {
     throw new UserError({
-      place: data || "data",
-      problem: "there is no such folder",
-      remedy: "give the folder that weft preprocess wrote (its --destdir)",
+      place: absent ?? "data",
+      problem: absent && existsSync(absent) ? "is no folder" : "there is no such folder",
+      remedy: "give the folder that weft preprocess wrote (its --destdir), or one of raw text",
     });
   }
   const [source, target] =
@@ -182,11 +184,17 @@ function findPair(path: string, split: string, source: string, target: string): 
     .find((prefix) => datasetExists(prefix + source));
 }
 
+const BINARISED = ["train", "valid", "test"];
+
 function missingSplit(path: string, split: string, source: string, target: string): UserError {
+  const kind = split.replace(/\d+$/, "");
+  const run = BINARISED.includes(kind)
+    ? `run weft preprocess with --${kind}pref, or choose`
+    : "choose";
   return new UserError({
     place: path,
     problem: `there is no ${split}.${source}-${target}.${source}.idx, so no set named ${split}`,
-    remedy: `run weft preprocess with --${split.replace(/\d+$/, "")}pref, or choose another set`,
+    remedy: `${run} another set`,
   });
 }
 

@@ -15,6 +15,7 @@ export interface BatchSetting {
   readonly maxLength: number;
   readonly sourceLengths: Int32Array;
   readonly prefix: GenerationInput["prefix"];
+  readonly breathe: GenerationInput["breathe"];
 }
 
 const IMPOSSIBLE = Number.NEGATIVE_INFINITY;
@@ -69,6 +70,7 @@ export class BatchSearch {
   /** Hypotheses of each sentence, best first. */
   async run(): Promise<Hypothesis[][]> {
     for (let step = 0; this.live.length > 0; step++) {
+      await this.setting.breathe?.();
       await this.choose(step);
       this.collectEnded(step);
       this.advance(step);

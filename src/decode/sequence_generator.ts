@@ -58,6 +58,8 @@ export interface GenerationInput {
   readonly constraints?: readonly (readonly Int32Array[])[];
   /** (B) the caller's numbers of the sentences, for strategies that ask; 0 to B - 1 by default. */
   readonly ids?: Int32Array;
+  /** Awaited before each step: a device that computes at once would not let the caller's events in. */
+  readonly breathe?: () => Promise<void>;
 }
 
 /**
@@ -126,8 +128,9 @@ export class SequenceGenerator {
     try {
       const { beam, options, special, decoder } = this;
       const { vocabulary } = decoder;
-      const { prefix } = input;
-      const setting = { options, special, beam, vocabulary, maxLength, sourceLengths, prefix };
+      const { prefix, breathe } = input;
+      const lengths = { maxLength, sourceLengths };
+      const setting = { options, special, beam, vocabulary, ...lengths, prefix, breathe };
       return await new BatchSearch(batch, state, search, setting).run();
     } finally {
       state.close?.();

@@ -20,6 +20,8 @@ export interface BleuEvaluatorParts {
   readonly seed: number;
   /** Hears the samples of --eval-bleu-print-samples. */
   readonly log: (line: string) => void;
+  /** Called between steps of the search. */
+  readonly breathe: () => Promise<void>;
 }
 
 export type EvalBleuConfig = Pick<
@@ -41,7 +43,7 @@ const UNKNOWN_IN_HYPOTHESIS = "UNKNOWNTOKENINHYP";
  * @throws UserError if --eval-bleu-args or --eval-bleu-detok will not do.
  */
 export function bleuEvaluator(parts: BleuEvaluatorParts): ExtraMetrics {
-  const { device, model, task, config, seed, log } = parts;
+  const { device, model, task, config, seed, log, breathe } = parts;
   refuseMoses(config.eval_bleu_detok);
   const search = searchFlags(config.eval_bleu_args);
   const { targetDictionary } = task;
@@ -56,6 +58,7 @@ export function bleuEvaluator(parts: BleuEvaluatorParts): ExtraMetrics {
       targetDictionary,
       config: search,
       seed,
+      breathe,
     });
     const bleu = new SacreBleu({ tokenize: config.eval_tokenized_bleu ? "none" : "13a" });
     try {

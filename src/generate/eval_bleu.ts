@@ -13,9 +13,10 @@ const flags = translation.pick({
 });
 
 /** Adds `bleu` to every validation where the task was told --eval-bleu. */
-export const evalBleu: MetricsBuilder = ({ device, model, task, config, log }) => {
+export const evalBleu: MetricsBuilder = ({ device, model, task, config, log, breathe }) => {
   const known = Object.entries(config.task.config).filter(([key]) => key in flags.shape);
   const settings = flags.parse(Object.fromEntries(known)); // another task may have none of them
   if (!settings.eval_bleu) return undefined;
-  return bleuEvaluator({ device, model, task, config: settings, seed: config.common.seed, log });
+  const { seed } = config.common;
+  return bleuEvaluator({ device, model, task, config: settings, seed, log, breathe });
 };

@@ -24,6 +24,8 @@ export interface TranslatorParts {
   readonly seed: number;
   /** When given, every run on the device appends its spans. */
   readonly spans?: Span[];
+  /** Awaited before each step of the search. */
+  readonly breathe?: () => Promise<void>;
 }
 
 export class Translator {
@@ -71,7 +73,9 @@ export class Translator {
       return (await this.score(source, references)).map((hypothesis) => [hypothesis]);
     }
     const prefix = this.prefix(batch);
-    const found = await this.generator.generate(source, { prefix, constraints, ids: batch.ids });
+    const { breathe } = this.parts;
+    const input = { prefix, constraints, ids: batch.ids, breathe };
+    const found = await this.generator.generate(source, input);
     return this.alignsFinishedOutput ? await this.alignFinished(source, found) : found;
   }
 

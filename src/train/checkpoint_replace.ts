@@ -109,6 +109,7 @@ const REMEDIES: Readonly<Record<string, [problem: string, remedy: string]>> = {
   EROFS: ["the file system is read-only", "save elsewhere with --save-dir"],
   ENOENT: ["its folder does not exist", "create the folder, or save elsewhere with --save-dir"],
   EEXIST: ["there is a file of that name", "save elsewhere with --save-dir"],
+  EISDIR: ["there is a folder of that name", "save elsewhere with --save-dir"],
   ENOTDIR: ["its folder is a file", "save elsewhere with --save-dir"],
   EIO: ["the disk reports an error", "save elsewhere with --save-dir, and check the disk"],
 };

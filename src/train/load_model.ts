@@ -120,7 +120,8 @@ export function buildStoredModel(
   }
   const model = component.build(parsed.data, context);
   bindParameters(model);
-  loadParameters(model, device, withKeptLayers(weights.tensors, parsed.data), path);
+  const origin = { place: path, settings: architecture.config };
+  loadParameters(model, device, withKeptLayers(weights.tensors, parsed.data, origin), path);
   return model;
 }
 

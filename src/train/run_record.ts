@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { ConfigRecord } from "../config/record.ts";
 import { UserError } from "../config/user_error.ts";
 import type { EpochIteratorState } from "../data/epoch_iterator.ts";
+import type { FairseqTrainingState } from "../interop/fairseq_training_state.ts";
 import type { EpochEnd } from "../lr_scheduler/schedule.ts";
 import type { Task } from "../tasks/task.ts";
 import { type CheckpointRecord, SCHEMA_VERSION } from "./checkpoint_record.ts";
@@ -107,7 +108,8 @@ export function restoreRecord(
   }
   if (resets.meters) return;
   metrics.restore(metricsState.parse(record.meters));
-  if (record.best.metric !== parts.metric) return;
+  // As in fairseq: with another optimizer or criterion the race for the best begins anew.
+  if (resets.optimizer || record.best.metric !== parts.metric) return;
   run.best = record.best.value ?? undefined;
   run.earlyStopping = {
     best: record.best.early_stopping_best ?? undefined,
@@ -137,11 +139,34 @@ function refuseOther(
     });
   }
   if (resets.optimizer) return;
-  const [optimizer, criterion] = [chosen(config, "optimizer"), chosen(config, "criterion")];
-  for (const [flag, saved, given] of [
-    ["--optimizer", record.optimizer.name, optimizer],
-    ["--criterion", record.criterion, criterion],
-  ]) {
+  const saved = { optimizer: record.optimizer.name, criterion: record.criterion };
+  refuseUnlike(saved, { config }, place, (name) => name);
+}
+
+/** The same for fairseq's checkpoints, which name classes: FairseqAdam, CrossEntropyCriterion. */
+export function refuseOtherComponents(
+  { optimizerName, criterionName }: FairseqTrainingState,
+  place: string,
+  identity: Pick<RunIdentity, "config">,
+): void {
+  const saved = { optimizer: optimizerName, criterion: criterionName };
+  refuseUnlike(saved, identity, place, (name, kind) => {
+    const pascal = name.replace(/(?:^|_)(.)/g, (_, letter: string) => letter.toUpperCase());
+    return kind === "optimizer" ? `Fairseq${pascal}` : `${pascal}Criterion`;
+  });
+}
+
+type Kind = "optimizer" | "criterion";
+
+/** @param spell how the checkpoint spells the name of a component. */
+function refuseUnlike(
+  savedNames: Readonly<Record<Kind, string>>,
+  { config }: Pick<RunIdentity, "config">,
+  place: string,
+  spell: (name: string, kind: Kind) => string,
+): void {
+  for (const kind of ["optimizer", "criterion"] as const) {
+    const [flag, saved, given] = [`--${kind}`, savedNames[kind], spell(chosen(config, kind), kind)];
     if (saved === given) continue;
     throw new UserError({
       place,

@@ -9,13 +9,19 @@ import { openFileSource } from "../interop/file_source.ts";
 import { toFloat32 } from "../interop/stored_tensor.ts";
 import { isTorchCheckpoint } from "../interop/torch_checkpoint/torch_checkpoint.ts";
 import { loadParameters, type NamedWeight } from "../models/load_parameters.ts";
+import { formatShape } from "../tensor/shape.ts";
 import type { BatchSource } from "./batch_source.ts";
 import { type CheckpointFile, openCheckpoint } from "./checkpoint_file.ts";
 import { loadWeights } from "./checkpoint_weights.ts";
-import { checkpointOfKeptLayers, withKeptLayers } from "./kept_layers.ts";
+import {
+  checkpointOfKeptLayers,
+  type LayersOrigin,
+  savedModelSettings,
+  withKeptLayers,
+} from "./kept_layers.ts";
 import type { TrainingMetrics } from "./metrics.ts";
 import { differenceOfDictionaries } from "./other_dictionaries.ts";
-import { type RunIdentity, restoreRecord } from "./run_record.ts";
+import { type RunIdentity, refuseOtherComponents, restoreRecord } from "./run_record.ts";
 import { restoreFairseqOptimizer, restoreTensors } from "./snapshot.ts";
 import type { Trainer } from "./trainer.ts";
 import type { TrainingRun } from "./training_run.ts";
@@ -41,7 +47,7 @@ export interface StartParts {
  */
 export function startFrom(parts: StartParts): number {
   const { checkpoint, trainer, say } = parts;
-  refuseContradictions(checkpoint);
+  refuseContradictions(parts);
   const path = checkpointToRestore(checkpoint);
   if (path !== undefined) {
     const torch = isTorchCheckpoint(openFileSource(path));
@@ -50,9 +56,11 @@ export function startFrom(parts: StartParts): number {
   const { finetune_from_model: base } = checkpoint;
   if (base === undefined) say("no checkpoint found: starting from the seed");
   else {
-    const { tensors, record } = loadWeights(base);
+    const weights = loadWeights(base);
+    const { tensors, record } = weights;
     const { model, device } = trainer.options;
-    loadParameters(model, device, withKeptLayers(tensors, parts.modelSettings), base);
+    const origin = { place: base, settings: savedModelSettings(weights) };
+    loadParameters(model, device, withKeptLayers(tensors, parts.modelSettings, origin), base);
     const other = record && differenceOfDictionaries(record.dictionaries, parts.identity.task);
     say(`starting from the weights of ${base}${other ? `, although ${other}` : ""}`);
   }
@@ -75,14 +83,25 @@ function checkpointToRestore({ restore_file, save_dir, checkpoint_suffix }: Chec
   });
 }
 
-function refuseContradictions(checkpoint: CheckpointConfig): void {
+function refuseContradictions({ checkpoint, ema }: StartParts): void {
+  if (ema.ema_seed_model !== undefined && !ema.store_ema) {
+    throw new UserError({
+      place: "--ema-seed-model",
+      problem: "says what the average starts from, and no average is kept",
+      remedy: "add --store-ema, or leave the flag out",
+    });
+  }
   if (checkpoint.finetune_from_model === undefined) return;
   const resets = ["reset_optimizer", "reset_lr_scheduler", "reset_meters", "reset_dataloader"];
-  const given = resets.find((key) => checkpoint[key as keyof CheckpointConfig]);
+  const reset = resets.find((key) => checkpoint[key as keyof CheckpointConfig]);
+  const given = checkpoint.restore_file === DEFAULT_RESTORE ? reset : "restore_file";
   if (given === undefined) return;
   throw new UserError({
     place: `--${given.replaceAll("_", "-")}`,
-    problem: "stands beside --finetune-from-model, which resets everything",
+    problem:
+      given === "restore_file"
+        ? "stands beside --finetune-from-model: both say where to start"
+        : "stands beside --finetune-from-model, which resets everything",
     remedy: "leave one of the two out",
   });
 }
@@ -91,7 +110,7 @@ function restoreWeft(path: string, parts: StartParts): number {
   const { checkpoint, trainer, batches, metrics, identity, run, say } = parts;
   const opened = openOwn(path, checkpoint.save_dir);
   try {
-    const file = checkpointOfKeptLayers(opened, parts.modelSettings);
+    const file = checkpointOfKeptLayers(opened, parts.modelSettings, path);
     const { record } = file;
     const resets = {
       dataloader: checkpoint.reset_dataloader,
@@ -136,6 +155,7 @@ function openOwn(path: string, folder: string): CheckpointFile {
 /** Checkpoints in a folder, newest first, without those that are the same file under another name. */
 function otherCheckpoints(path: string, folder: string): string[] {
   const { ino } = statSync(path);
+  if (!existsSync(folder)) return [];
   return readdirSync(folder)
     .filter((name) => /^checkpoint.*\.safetensors$/.test(name))
     .map((name) => ({ name, stat: statSync(join(folder, name)) }))
@@ -155,10 +175,12 @@ function restoreFairseq(path: string, parts: StartParts): number {
       { shape: tensor.shape, data: toFloat32(tensor) },
     ]),
   );
-  loadParameters(model, device, withKeptLayers(tensors, parts.modelSettings), path);
+  const origin = { place: path, settings: saved.settings?.flags };
+  loadParameters(model, device, withKeptLayers(tensors, parts.modelSettings, origin), path);
   seedAverage(parts);
   const { training } = saved;
   if (optimizer) {
+    refuseOtherComponents(training, path, parts.identity);
     if (!saved.optimizer) {
       throw new UserError({
         place: path,
@@ -167,12 +189,12 @@ function restoreFairseq(path: string, parts: StartParts): number {
       });
     }
     const slots = [...saved.optimizer.slots].map(
-      ([key, states]) => [key, withKeptLayers(states, parts.modelSettings)] as const,
+      ([key, states]) => [key, withKeptLayers(states, parts.modelSettings, origin)] as const,
     );
     restoreFairseqOptimizer(trainer, new Map(slots), path);
-    trainer.resumeAt(training.numUpdates, stepsOfLayers(saved.optimizer, parts));
+    trainer.resumeAt(training.numUpdates, stepsOfLayers(saved.optimizer, parts, origin));
   }
-  if (!checkpoint.reset_meters) run.state.best = training.best;
+  if (optimizer && !checkpoint.reset_meters) run.state.best = training.best;
   let epoch = 1;
   if (!checkpoint.reset_dataloader) {
     const { epoch: saved, iterations_in_epoch, shuffle } = training.trainIterator;
@@ -192,8 +214,9 @@ function restoreFairseq(path: string, parts: StartParts): number {
 function stepsOfLayers(
   { steps }: FairseqOptimizer,
   { trainer, modelSettings }: StartParts,
+  origin: LayersOrigin,
 ): Record<string, number> {
-  const kept = [...withKeptLayers(steps, modelSettings)];
+  const kept = [...withKeptLayers(steps, modelSettings, origin)];
   const found: Record<string, number> = {};
   for (const { name } of trainer.options.model.droppableLayers) {
     const parameter = kept.find(([parameter]) => parameter.startsWith(`${name}.`));
@@ -212,10 +235,13 @@ function seedAverage({ ema, trainer }: StartParts): void {
   const { tensors } = loadWeights(ema.ema_seed_model);
   for (const [name, variable] of trainer.average.slots) {
     const tensor = tensors.get(name);
-    if (!tensor) {
+    const wanted = formatShape(variable.spec.shape);
+    if (!tensor || formatShape(tensor.shape) !== wanted) {
       throw new UserError({
         place: `--ema-seed-model ${ema.ema_seed_model}`,
-        problem: `has no parameter ${name}`,
+        problem: tensor
+          ? `${name} is ${formatShape(tensor.shape)}, the model's is ${wanted}`
+          : `has no parameter ${name}`,
         remedy: "give a checkpoint of this architecture",
       });
     }

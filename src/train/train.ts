@@ -70,6 +70,8 @@ export interface MetricsContext {
   readonly task: Task;
   readonly config: TrainConfig;
   readonly log: (line: string) => void;
+  /** To be awaited now and then in long work: lets signals be heard. */
+  readonly breathe: () => Promise<void>;
 }
 
 /** Makes the metrics that the configuration asks for besides the criterion's. */
@@ -157,8 +159,8 @@ async function trainOn(
     dataHash: task.dataHash(),
     run: { device: device.description },
   };
-  const extra = extraMetrics({ device, model, task, config, log: say });
   const breathe = async (): Promise<void> => void (await interrupt.poll());
+  const extra = extraMetrics({ device, model, task, config, log: say, breathe });
   const validator = new Validator({
     dataset,
     checkpoint,

@@ -3,7 +3,7 @@
 import type { EmaConfig } from "../config/schemas/ema.ts";
 import type { Criterion, CriterionSums } from "../criterions/criterion.ts";
 import type { LanguagePairBatch } from "../data/language_pair_batch.ts";
-import type { Device, Span } from "../device/device.ts";
+import type { Device, Pending, Span } from "../device/device.ts";
 import type { FlatParameters, ParameterState } from "../engine/flat_parameters.ts";
 import type { EpochEnd, Schedule } from "../lr_scheduler/schedule.ts";
 import type { EncoderDecoderModel } from "../models/model.ts";
@@ -99,9 +99,14 @@ export class Trainer {
   /**
    * One update from the gradients of all its micro-batches.
    *
+   * @param breathe called between micro-batches, which may run without yielding.
    * @throws UserError if a loss or the gradient is not finite; the state is then not fit to be saved.
    */
-  async update(batches: readonly LanguagePairBatch[], epoch: number): Promise<UpdateReport> {
+  async update(
+    batches: readonly LanguagePairBatch[],
+    epoch: number,
+    breathe?: () => Promise<void>,
+  ): Promise<UpdateReport> {
     const { criterion, seed, clipNorm } = this.options;
     const update = this.updates + 1;
     const lr = this.learningRate(epoch);
@@ -109,9 +114,11 @@ export class Trainer {
     const kept = keys.map((key) => this.keptLayers(key));
     const layerSteps = this.layerSteps.map((n, layer) => n + (isKept(kept, layer) ? 1 : 0));
     // Nothing is read before all is under way: a device need not wait for the host.
-    const pending = batches.map((batch, i) =>
-      this.step.gradients(hostSample(batch), keys[i], kept[i]),
-    );
+    const pending: Record<string, Pending>[] = [];
+    for (const [i, batch] of batches.entries()) {
+      if (i > 0) await breathe?.();
+      pending.push(this.step.gradients(hostSample(batch), keys[i], kept[i]));
+    }
     const sampleSize = batches.reduce((sum, batch) => sum + criterion.sampleSize(batch), 0);
     const trained = layerSteps.map((_, layer) => (isKept(kept, layer) ? "1" : "0")).join("");
     const norm = this.step.apply(lr, [update, ...layerSteps], trained, 1 / (sampleSize || 1));

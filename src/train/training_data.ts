@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
 import type { DatasetConfig } from "../config/schemas/dataset.ts";
 import type { RawTextConfig } from "../config/schemas/raw_text.ts";
 import { UserError } from "../config/user_error.ts";
@@ -72,10 +72,11 @@ function refuseTextOptions(data: string, { bpe_codes, bpe_symbols }: RawTextConf
 }
 
 function refuseAbsent(key: string, path: string | undefined): void {
-  if (path === undefined || existsSync(path)) return;
+  const found = path === undefined ? undefined : statSync(path, { throwIfNoEntry: false });
+  if (path === undefined || found?.isFile()) return;
   throw new UserError({
     place: `--${key.replaceAll("_", "-")} ${path}`,
-    problem: "there is no such file",
+    problem: found ? "is no file" : "there is no such file",
     remedy: "check the path",
   });
 }

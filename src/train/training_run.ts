@@ -138,10 +138,11 @@ export class TrainingRun {
   }
 
   private async update(group: readonly Int32Array[], epoch: number, progress: EpochProgress) {
-    const { trainer, batches, metrics, clock, config } = this.parts;
+    const { trainer, batches, metrics, clock, config, interrupt } = this.parts;
     const begun = clock();
     const collated = group.flatMap((ids) => batches.trainingBatch(epoch, ids) ?? []);
-    const report = await trainer.update(collated, epoch);
+    const breathe = async () => void (await interrupt.poll());
+    const report = await trainer.update(collated, epoch, breathe);
     metrics.update({
       sums: report.sums,
       gradientNorm: report.gradientNorm,

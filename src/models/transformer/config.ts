@@ -16,10 +16,15 @@ const probability = z.number().min(0).lt(1);
 const width = z.int().min(1);
 
 /** "0,2,5" or [0, 2, 5]: numbers of the layers to keep. */
-const layerList = z.union([
-  z.string().regex(/^\d+(,\d+)*$/, "must be layer numbers such as 0,2,4"),
-  z.array(z.int().min(0)),
-]);
+const layerList = z
+  .union([
+    z.string().regex(/^\d+(,\d+)*$/, "must be layer numbers such as 0,2,4"),
+    z.array(z.int().min(0)),
+  ])
+  .refine((list) => {
+    const numbers = keptLayers(list) ?? [];
+    return new Set(numbers).size === numbers.length;
+  }, "must name each layer once");
 
 const side = (name: "encoder" | "decoder") => ({
   [`${name}_normalize_before`]: z
