@@ -2,10 +2,11 @@
 // binarised data, a trained Transformer, translations and their BLEU.
 //
 //   bun run recipes/translation-help.ts --quick    a small model in a few minutes
-//   bun run recipes/translation-help.ts            the "small" Transformer, 25 epochs, under an hour
+//   bun run recipes/translation-help.ts            the "small" Transformer, 25 epochs, under an hour;
+//                                                  stopped, the same command goes on from there
 //
 // Further flags go to weft train: --device webgpu, --threads 1, --blas none, ...
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { joinPunctuation, splitPunctuation } from "./support/punctuation.ts";
@@ -50,9 +51,6 @@ const settings = quick
       ],
     };
 
-rmSync(out, { recursive: true, force: true });
-mkdirSync(out, { recursive: true });
-
 /** Raw lines of a split in both languages. */
 function readSplit(split: string): string[][] {
   const lines = readFileSync(join(corpus, `${split}.en-de.tsv`), "utf8")
@@ -61,50 +59,59 @@ function readSplit(split: string): string[][] {
   return lines.map((line) => line.split("\t"));
 }
 
-console.log(`${splits.map((s) => `${readSplit(s).length} ${s}`).join(", ")} pairs -> ${out}`);
-for (const split of splits) {
-  for (const [column, language] of languages.entries()) {
-    const text = readSplit(split).map((pair) => `${splitPunctuation(pair[column])}\n`);
-    writeFileSync(at(`${split}.words.${language}`), text.join(""));
-  }
-}
-
-// One vocabulary of word pieces for both languages.
-const codes = at("bpe.codes");
-const learnFrom = languages.map((language) => at(`train.words.${language}`));
-await weft([
-  "bpe",
-  "learn",
-  "--symbols",
-  `${settings.symbols}`,
-  "--output",
-  codes,
-  "--input",
-  ...learnFrom,
-]);
-for (const split of splits) {
-  for (const language of languages) {
-    const [input, output] = [at(`${split}.words.${language}`), at(`${split}.${language}`)];
-    await weft(["bpe", "apply", "--codes", codes, "--input", input, "--output", output]);
-  }
-}
-
 const bin = at("bin");
-await weft([
-  ...[
-    "preprocess",
-    "-s",
-    "en",
-    "-t",
-    "de",
-    "--joined-dictionary",
-    "--destdir",
-    bin,
-    "--workers",
-    "2",
-  ],
-  ...splits.flatMap((split) => [`--${split}pref`, at(split)]),
-]);
+
+/** Text to word pieces, one vocabulary of them for both languages, and binarised data. */
+async function prepare(): Promise<void> {
+  rmSync(out, { recursive: true, force: true });
+  mkdirSync(out, { recursive: true });
+  console.log(`${splits.map((s) => `${readSplit(s).length} ${s}`).join(", ")} pairs -> ${out}`);
+  for (const split of splits) {
+    for (const [column, language] of languages.entries()) {
+      const text = readSplit(split).map((pair) => `${splitPunctuation(pair[column])}\n`);
+      writeFileSync(at(`${split}.words.${language}`), text.join(""));
+    }
+  }
+
+  const codes = at("bpe.codes");
+  const learnFrom = languages.map((language) => at(`train.words.${language}`));
+  await weft([
+    "bpe",
+    "learn",
+    "--symbols",
+    `${settings.symbols}`,
+    "--output",
+    codes,
+    "--input",
+    ...learnFrom,
+  ]);
+  for (const split of splits) {
+    for (const language of languages) {
+      const [input, output] = [at(`${split}.words.${language}`), at(`${split}.${language}`)];
+      await weft(["bpe", "apply", "--codes", codes, "--input", input, "--output", output]);
+    }
+  }
+
+  await weft([
+    ...[
+      "preprocess",
+      "-s",
+      "en",
+      "-t",
+      "de",
+      "--joined-dictionary",
+      "--destdir",
+      bin,
+      "--workers",
+      "2",
+    ],
+    ...splits.flatMap((split) => [`--${split}pref`, at(split)]),
+  ]);
+}
+
+if (!quick && existsSync(join(bin, "preprocess.log"))) {
+  console.log(`going on in ${out}; remove it to begin anew`);
+} else await prepare();
 
 const checkpoints = at("checkpoints");
 await weft([

@@ -40,6 +40,9 @@ export const secondsSinceStart = (): string => (performance.now() / 1000).toFixe
 
 /** Of flags for weft train, those that say where to compute: they hold for weft generate too. */
 export function deviceFlags(flags: readonly string[]): string[] {
-  const chosen = ["--device", "--threads", "--blas"];
-  return flags.filter((_, i) => chosen.includes(flags[i]) || chosen.includes(flags[i - 1]));
+  const chosen = ["--device", "--threads", "--blas", "--webgpu-provider"];
+  return flags.filter(
+    (flag, i) =>
+      flag === "--cpu" || chosen.includes(flag.split("=")[0]) || chosen.includes(flags[i - 1]),
+  );
 }

@@ -39,7 +39,8 @@ export function overviewHelp(
     "",
     ...commands.map(({ name, summary }) => `  ${name.padEnd(width)}${summary}`),
     "",
-    "weft COMMAND --help tells the arguments of a command.",
+    "weft COMMAND --help tells the arguments of a command; with --criterion X, --arch X and their",
+    "like before it, those of that component too.",
   ].join("\n");
 }
 

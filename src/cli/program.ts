@@ -33,6 +33,9 @@ async function dispatch(
   terminal: Terminal,
 ): Promise<ExitCode> {
   const [first] = args.filter((word) => word !== "--debug");
+  if (first === "help" && args.length > 1) {
+    return dispatch([...args.filter((word) => word !== "help"), "--help"], commands, terminal);
+  }
   if (first === undefined || first === "--help" || first === "-h" || first === "help") {
     terminal.line(overviewHelp(version, commands));
     return;

@@ -180,6 +180,14 @@ function requiredValue(token: OptionToken, field: Field): string {
 }
 
 function unknownFlag(flag: string, table: FlagTable): UserError {
+  const owner = table.ownerOf(flag);
+  if (owner !== undefined) {
+    return new UserError({
+      place: flag,
+      problem: `belongs to ${owner}, which is not chosen`,
+      remedy: `add ${owner}, or leave the flag out`,
+    });
+  }
   return new UserError({
     place: flag,
     problem: "there is no such flag here",

@@ -20,8 +20,14 @@ export class FlagTable {
   private readonly byFlag = new Map<string, FlagMeaning>();
   private readonly byKey = new Map<string, Field>();
 
-  /** @throws UserError when two fields claim one flag, or one key has two defaults. */
-  constructor(fields: readonly Field[]) {
+  /**
+   * @param ownerOf the choice that would bring a flag which is not in the table.
+   * @throws UserError when two fields claim one flag, or one key has two defaults.
+   */
+  constructor(
+    fields: readonly Field[],
+    readonly ownerOf: (flag: string) => string | undefined = () => undefined,
+  ) {
     const unique = new Map<string, Field>();
     for (const field of fields) {
       const earlier = unique.get(field.key);

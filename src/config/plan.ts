@@ -62,7 +62,26 @@ export function planSections(sections: Sections, { args, file, components }: Sou
     return { name, schema, fields: fieldsOf(name, schema), selection };
   });
   const fields = planned.flatMap((section) => section.fields);
-  return { sections: planned, choices, table: new FlagTable([...choices, ...fields]) };
+  const ownerOf = (flag: string) => ownerAmong(sections, components, flag);
+  return { sections: planned, choices, table: new FlagTable([...choices, ...fields], ownerOf) };
+}
+
+/** The first component that has a flag, as it is chosen on the command line. */
+function ownerAmong(
+  sections: Sections,
+  components: ComponentSources,
+  flag: string,
+): string | undefined {
+  for (const [section, choice] of Object.entries(sections)) {
+    if (!isChoice(choice)) continue;
+    const source = sourceOf(choice, components);
+    const owner = source.names().find((name) => {
+      const { config } = source.choose(name).component;
+      return new FlagTable(fieldsOf(section, config)).flag(flag) !== undefined;
+    });
+    if (owner !== undefined) return `${flagOf(choice.key)} ${owner}`;
+  }
+  return undefined;
 }
 
 function sourceOf(choice: Choice, components: ComponentSources) {

@@ -1,9 +1,15 @@
 // Flags that stand in many of fairseq's recipes and have no counterpart here, each with what to do.
 const remedies: Readonly<Record<string, string>> = {
   "--user-dir": "use --plugin FILE: an ES module whose default export receives the registries",
-  "--num-workers": "leave it out: batches are prepared beside the training without it",
-  "--data-buffer-size": "leave it out: batches are prepared beside the training without it",
-  "--ddp-backend": "leave it out: weft has one way to exchange gradients",
+  "--num-workers": "leave it out: batches are collated as they are needed",
+  "--data-buffer-size": "leave it out: batches are collated as they are needed",
+  "--ddp-backend": "leave it out: this command trains in one process",
+  "--distributed-port": "leave it out: this command trains in one process",
+  "--find-unused-parameters": "leave it out: parameters without a gradient are always skipped",
+  "--load-alignments": "leave it out: no criterion here learns from alignments",
+  "--encoder-embed-path": "leave it out: embeddings are not read from text files",
+  "--decoder-embed-path": "leave it out: embeddings are not read from text files",
+  "--tensorboard-logdir": "use --log-format json and --log-file FILE",
   "--distributed-world-size": "leave it out: this command trains in one process",
   "--optimizer-overrides": "leave it out: the optimizer's flags of this run always hold",
   "--fixed-validation-seed": "leave it out: validation draws no random numbers",

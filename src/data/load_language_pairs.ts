@@ -84,7 +84,7 @@ export function inferLanguagePair(folder: string): [source: string, target: stri
 export interface LoadLanguagePairsOptions {
   /** "train", "valid", "valid1", "test", ... */
   split: string;
-  /** From 1; chooses the shard. */
+  /** From 1, of a training set: chooses the shard. Other sets come from the first one. */
   epoch?: number;
   /** Also load SPLIT1, SPLIT2, ... Meant for training. */
   combine?: boolean;
@@ -116,7 +116,7 @@ export function loadLanguagePairs(
 ): LanguagePairDataset {
   const { split, combine = false, impl, truncateSource, prependBos, appendSourceId } = options;
   const { sourceLang, targetLang, sourceDictionary, targetDictionary } = folder;
-  const path = shardOf(folder, split, options.epoch ?? 1);
+  const path = shardOf(folder, options.epoch);
   const sources: TokenDataset[] = [];
   const targets: TokenDataset[] = [];
   for (let k = 0; k === 0 || combine; k++) {
@@ -172,9 +172,8 @@ export function loadLanguagePairs(
   });
 }
 
-function shardOf({ folders }: LanguagePairFolder, split: string, epoch: number): string {
-  const shard = split.startsWith("train") ? (epoch - 1) % folders.length : 0;
-  return folders[shard] ?? ".";
+function shardOf({ folders }: LanguagePairFolder, epoch = 1): string {
+  return folders[(epoch - 1) % folders.length] ?? ".";
 }
 
 /** The part of the file names before the language; the pair may be named in either order. */

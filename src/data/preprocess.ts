@@ -1,4 +1,13 @@
-import { copyFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { UserError } from "../config/user_error.ts";
 import { alignmentTable, parseAlignment } from "./alignment_text.ts";
@@ -33,7 +42,7 @@ export function summaryText({ sentences, tokens, replaced }: BinarizeSummary): s
 
 /**
  * Builds dictionaries and binarises parallel or monolingual text: fairseq-preprocess, with its
- * files byte for byte. Everything that can be refused is refused before a file is written.
+ * files byte for byte. If it fails, no file of it is left behind.
  *
  * @param log takes fairseq's log lines, also kept in DESTDIR/preprocess.log.
  * @throws UserError for options or texts that cannot be used.
@@ -50,14 +59,30 @@ export async function preprocess(
     lines.push(`${line}\n`);
     log(line);
   });
+  const before = namesIn(options.destdir);
   try {
     await run.all();
     writeFileSync(join(options.destdir, "preprocess.log"), lines.join(""));
   } catch (error) {
+    removeNew(options.destdir, before);
     throw explainWriteFailure(error, options.destdir);
   } finally {
     run.close();
   }
+}
+
+/** Names in a folder; undefined if there is none. */
+const namesIn = (folder: string): Set<string> | undefined =>
+  existsSync(folder) && statSync(folder).isDirectory() ? new Set(readdirSync(folder)) : undefined;
+
+/** Half a data set would stand in the way of the next try. */
+function removeNew(folder: string, before: ReadonlySet<string> | undefined): void {
+  const now = namesIn(folder);
+  if (now === undefined) return;
+  for (const name of now) {
+    if (!before?.has(name)) rmSync(join(folder, name), { recursive: true });
+  }
+  if (before === undefined) rmdirSync(folder);
 }
 
 /** A full disk or a folder that cannot be written is for the user to mend. */

@@ -146,7 +146,7 @@ export function checkPreprocessOptions(options: PreprocessOptions): void {
 
 /** @throws UserError if a text is missing or empty. */
 export function checkText(path: string): void {
-  const found = statSync(path, { throwIfNoEntry: false });
+  const found = existsSync(path) ? statSync(path) : undefined;
   if (!found?.isFile()) {
     throw new UserError({
       place: path,

@@ -75,7 +75,10 @@ export async function prepareRawText(
     const destdir = join(unfinished, "data");
     mkdirSync(destdir);
     const source = cut ? cutWords(options, texts, unfinished, destdir) : options;
-    await preprocess({ ...source, destdir, alignfile: undefined }, log);
+    // The folder is named otherwise when it is finished, and cut words lie beside it for a moment only.
+    const tell = (line: string) =>
+      log(line.replaceAll(destdir, folder).replaceAll(join(unfinished, "/"), ""));
+    await preprocess({ ...source, destdir, alignfile: undefined }, tell);
     publish(destdir, folder);
   } finally {
     rmSync(unfinished, { recursive: true, force: true });

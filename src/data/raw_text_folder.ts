@@ -16,7 +16,7 @@ export interface RawTextFolder {
  * test1, ... where there are such files.
  *
  * @returns undefined if the folder has no training text, or is one that weft preprocess wrote.
- * @throws UserError if the languages are not clear.
+ * @throws UserError if the languages are not clear, or a text lacks its other side.
  */
 export function findRawText(
   folder: string,
@@ -42,8 +42,11 @@ export function findRawText(
     const found: string[] = [];
     for (let k = 0; ; k++) {
       const prefix = join(folder, k === 0 ? split : `${split}${k}`);
-      if (!existsSync(`${prefix}.${source}`)) return found.join(",") || undefined;
-      found.push(prefix);
+      const files = [`${prefix}.${source}`, `${prefix}.${target}`];
+      const absent = files.find((file) => !existsSync(file));
+      if (absent === undefined) found.push(prefix);
+      else if (files.every((file) => !existsSync(file))) return found.join(",") || undefined;
+      else throw withoutPartner(absent);
     }
   };
   return {
@@ -54,6 +57,13 @@ export function findRawText(
     testpref: prefixes("test"),
   };
 }
+
+const withoutPartner = (absent: string): UserError =>
+  new UserError({
+    place: absent,
+    problem: "there is no such file, only that of the other language",
+    remedy: "add it, or take the other one away",
+  });
 
 const onlyOne = (values: readonly string[]): string | undefined =>
   values.length === 1 ? values[0] : undefined;

@@ -50,7 +50,7 @@ export function bleuEvaluator(parts: BleuEvaluatorParts): ExtraMetrics {
   const spell = (tokens: Iterable<number>, unkString: string): string =>
     targetDictionary.string(tokens, { postProcess: config.eval_bleu_remove_bpe, unkString });
 
-  return async (dataset, batches) => {
+  const measure: ExtraMetrics["measure"] = async (dataset, batches) => {
     // Made anew each time, so that training has the memory back.
     const translator = new Translator({
       device,
@@ -82,6 +82,7 @@ export function bleuEvaluator(parts: BleuEvaluatorParts): ExtraMetrics {
     }
     return { bleu: Math.round(bleu.score().score * 100) / 100 };
   };
+  return { names: ["bleu"], measure };
 }
 
 function refuseMoses(detokenizer: EvalBleuConfig["eval_bleu_detok"]): void {

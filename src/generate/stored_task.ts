@@ -17,8 +17,8 @@ export interface TaskFlags {
   readonly named: boolean;
 }
 
-/** Settings that are of training only: lengths are not padded to buckets, no alignments are read. */
-const TRAINING_ONLY = new Set(["num_batch_buckets", "load_alignments", "eval_bleu"]);
+/** Settings that are of training only: lengths are not padded to buckets, no BLEU is measured. */
+const TRAINING_ONLY = new Set(["num_batch_buckets", "eval_bleu"]);
 
 /**
  * Builds the task that a checkpoint's model solves.

@@ -9,13 +9,17 @@ const BLOCKS = 16;
 
 /**
  * A hash that tells one training set from another: dictionaries, names, sizes and contents of the
- * files train*. Of each file up to 16 MiB count, so that a restart does not read a corpus.
+ * files of the training set. Of each file up to 16 MiB count, so that a restart does not read a corpus.
  */
-export function dataHash(dictionaries: Iterable<string>, folders: readonly string[]): string {
+export function dataHash(
+  dictionaries: Iterable<string>,
+  folders: readonly string[],
+  split: string,
+): string {
   const hash = createHash("sha256");
   for (const text of dictionaries) hash.update(text);
   for (const folder of folders) {
-    const names = readdirSync(folder).filter((name) => name.startsWith("train"));
+    const names = readdirSync(folder).filter((name) => name.startsWith(split));
     for (const name of names.sort()) {
       hash.update(name);
       addFile(hash, join(folder, name));

@@ -27,10 +27,13 @@ export interface Task {
   readonly maxPositions: PairLimits;
   /** Texts of the dictionaries by language, as a checkpoint keeps them. */
   dictionaryTexts(): Record<string, string>;
-  /** @param epoch from 1: shards of the training set take turns. @throws UserError if it is missing. */
+  /**
+   * @param epoch from 1, of a training set only: its shards take turns, and SPLIT1, SPLIT2, ... are
+   * parts of it. @throws UserError if the set is missing.
+   */
   loadDataset(split: string, epoch?: number): LanguagePairDataset;
   /** A set of sources without targets, as they are typed into interactive. */
   datasetOf(sources: readonly Int32Array[]): LanguagePairDataset;
-  /** Identifies the training data: another hash is another run. */
-  dataHash(): string;
+  /** Identifies the training data: another hash is another run. @param split the training set. */
+  dataHash(split: string): string;
 }

@@ -58,16 +58,15 @@ class TranslationTask implements Task {
     };
   }
 
-  loadDataset(split: string, epoch = 1): LanguagePairDataset {
+  loadDataset(split: string, epoch?: number): LanguagePairDataset {
     const { config, context } = this;
     const dataset = loadLanguagePairs(this.folder, {
       split,
       epoch,
-      combine: split === "train",
+      combine: epoch !== undefined,
       upsamplePrimary: config.upsample_primary,
       impl: context.datasetImpl,
       truncateSource: config.truncate_source ? config.max_source_positions : undefined,
-      loadAlignments: config.load_alignments,
       leftPadSource: config.left_pad_source,
       leftPadTarget: config.left_pad_target,
       numBuckets: config.num_batch_buckets,
@@ -90,8 +89,8 @@ class TranslationTask implements Task {
     });
   }
 
-  dataHash(): string {
-    return dataHash(Object.values(this.dictionaryTexts()), this.folder.folders);
+  dataHash(split: string): string {
+    return dataHash(Object.values(this.dictionaryTexts()), this.folder.folders, split);
   }
 }
 

@@ -100,18 +100,21 @@ async function syncFolder(folder: string): Promise<void> {
 
 const CANNOT_LINK = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK", "EXDEV"]);
 
+const ELSEWHERE = "save elsewhere (--save-dir of weft train, --output of weft average)";
+const OR_ELSEWHERE = `, or ${ELSEWHERE}`;
+
 const REMEDIES: Readonly<Record<string, [problem: string, remedy: string]>> = {
-  ENOSPC: ["the disk is full", "free some space, or save elsewhere with --save-dir"],
-  EDQUOT: ["the disk quota is used up", "free some space, or save elsewhere with --save-dir"],
-  EFBIG: ["the file is too large for this file system", "save elsewhere with --save-dir"],
-  EACCES: ["writing is not permitted", "change the folder's permissions, or use --save-dir"],
-  EPERM: ["writing is not permitted", "change the folder's permissions, or use --save-dir"],
-  EROFS: ["the file system is read-only", "save elsewhere with --save-dir"],
-  ENOENT: ["its folder does not exist", "create the folder, or save elsewhere with --save-dir"],
-  EEXIST: ["there is a file of that name", "save elsewhere with --save-dir"],
-  EISDIR: ["there is a folder of that name", "save elsewhere with --save-dir"],
-  ENOTDIR: ["its folder is a file", "save elsewhere with --save-dir"],
-  EIO: ["the disk reports an error", "save elsewhere with --save-dir, and check the disk"],
+  ENOSPC: ["the disk is full", `free some space${OR_ELSEWHERE}`],
+  EDQUOT: ["the disk quota is used up", `free some space${OR_ELSEWHERE}`],
+  EFBIG: ["the file is too large for this file system", ELSEWHERE],
+  EACCES: ["writing is not permitted", `change the folder's permissions${OR_ELSEWHERE}`],
+  EPERM: ["writing is not permitted", `change the folder's permissions${OR_ELSEWHERE}`],
+  EROFS: ["the file system is read-only", ELSEWHERE],
+  ENOENT: ["its folder does not exist", `create the folder${OR_ELSEWHERE}`],
+  EEXIST: ["there is a file of that name", ELSEWHERE],
+  EISDIR: ["there is a folder of that name", ELSEWHERE],
+  ENOTDIR: ["its folder is a file", ELSEWHERE],
+  EIO: ["the disk reports an error", `${ELSEWHERE}, and check the disk`],
 };
 
 function asUserError(error: unknown, path: string, what = "cannot be saved"): unknown {

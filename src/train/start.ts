@@ -168,6 +168,8 @@ function restoreFairseq(path: string, parts: StartParts): number {
   const { checkpoint, trainer, batches, run, say } = parts;
   const optimizer = !checkpoint.reset_optimizer;
   const saved = readFairseqCheckpoint(path, { optimizer });
+  const { training } = saved;
+  if (optimizer) refuseOtherComponents(training, path, parts.identity);
   const { model, device } = trainer.options;
   const tensors = new Map<string, NamedWeight>(
     [...saved.weights.tensors].map(([name, tensor]) => [
@@ -178,9 +180,7 @@ function restoreFairseq(path: string, parts: StartParts): number {
   const origin = { place: path, settings: saved.settings?.flags };
   loadParameters(model, device, withKeptLayers(tensors, parts.modelSettings, origin), path);
   seedAverage(parts);
-  const { training } = saved;
   if (optimizer) {
-    refuseOtherComponents(training, path, parts.identity);
     if (!saved.optimizer) {
       throw new UserError({
         place: path,

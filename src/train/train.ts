@@ -156,7 +156,7 @@ async function trainOn(
     version,
     config: record,
     task,
-    dataHash: task.dataHash(),
+    dataHash: task.dataHash(dataset.train_subset),
     run: { device: device.description },
   };
   const breathe = async (): Promise<void> => void (await interrupt.poll());
@@ -192,8 +192,10 @@ async function trainOn(
         ),
       ),
   });
-  if (!checkpoint.no_save) await prepareFolder(checkpoint.save_dir);
-  await removeUnfinished(checkpoint.save_dir);
+  if (!checkpoint.no_save) {
+    await prepareFolder(checkpoint.save_dir);
+    await removeUnfinished(checkpoint.save_dir);
+  }
   const modelSettings = config.model.config;
   const epoch = startFrom({
     checkpoint,

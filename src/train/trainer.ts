@@ -88,6 +88,11 @@ export class Trainer {
     if (this.average) this.step.moveAverage(0);
   }
 
+  /** Names of the sums that the criterion reports. */
+  lossNames(): string[] {
+    return this.step.lossNames();
+  }
+
   /** Bytes of temporaries for batches of these shapes: planned, not run. */
   plan(training: BatchShape, validation: readonly BatchShape[]): number {
     return Math.max(

@@ -1,9 +1,9 @@
 import { statSync } from "node:fs";
 import type { DatasetConfig } from "../config/schemas/dataset.ts";
-import type { RawTextConfig } from "../config/schemas/raw_text.ts";
+import { type RawTextConfig, rawText } from "../config/schemas/raw_text.ts";
 import { UserError } from "../config/user_error.ts";
 import { prepareRawText } from "../data/raw_text_cache.ts";
-import { findRawText } from "../data/raw_text_folder.ts";
+import { findRawText, type RawTextFolder } from "../data/raw_text_folder.ts";
 
 /** The languages that the task names, if it does. */
 export interface NamedLanguages {
@@ -19,11 +19,12 @@ export interface NamedLanguages {
  * @throws UserError if the text is damaged, or options for text are given beside binarised data.
  */
 export async function trainingData(
-  { data }: DatasetConfig,
+  dataset: DatasetConfig,
   config: RawTextConfig,
   languages: NamedLanguages,
   say: (line: string) => void,
 ): Promise<string> {
+  const { data } = dataset;
   const folders = data.split(":");
   const { source_lang, target_lang } = languages;
   const [text] = folders.flatMap((folder) => findRawText(folder, source_lang, target_lang) ?? []);
@@ -39,6 +40,7 @@ export async function trainingData(
         "binarise each with weft preprocess, the later ones with the first one's dictionaries",
     });
   }
+  refuseWithoutValidation(data, text, dataset);
   for (const key of ["bpe_codes", "srcdict", "tgtdict"] as const) refuseAbsent(key, config[key]);
   const { folder, codes, reused } = await prepareRawText(
     {
@@ -62,12 +64,27 @@ export async function trainingData(
   return folder;
 }
 
-function refuseTextOptions(data: string, { bpe_codes, bpe_symbols }: RawTextConfig): void {
-  if (bpe_codes === undefined && bpe_symbols === undefined) return;
+function refuseTextOptions(data: string, config: RawTextConfig): void {
+  const unset = rawText.parse({});
+  const keys = Object.keys(unset) as (keyof RawTextConfig)[];
+  const given = [...keys, "bpe_codes", "bpe_symbols", "srcdict", "tgtdict"] as const;
+  const key = given.find((name) => config[name] !== unset[name]);
+  if (key === undefined) return;
   throw new UserError({
-    place: bpe_codes === undefined ? "--bpe-symbols" : "--bpe-codes",
-    problem: `${data} holds no raw text whose words could be cut`,
+    place: `--${key.replaceAll("_", "-")}`,
+    problem: `it is for raw text, and ${data} holds none`,
     remedy: "give a folder with train.LANG and train.OTHER, or leave the flag out",
+  });
+}
+
+/** A run that will validate needs the text for it. */
+function refuseWithoutValidation(data: string, text: RawTextFolder, config: DatasetConfig): void {
+  if (text.validpref !== undefined || config.disable_validation) return;
+  if (!config.valid_subset.split(",").includes("valid")) return;
+  throw new UserError({
+    place: data,
+    problem: `has no valid.${text.sourceLang} beside its training text`,
+    remedy: "put text to validate on there in both languages, or pass --disable-validation",
   });
 }
 

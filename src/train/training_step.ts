@@ -9,11 +9,11 @@ import { type CompiledFunction, compile, type HostTensor } from "../engine/compi
 import type { FlatParameters, ParameterState } from "../engine/flat_parameters.ts";
 import { gradient } from "../engine/gradient.ts";
 import { Randomness, withRandomness } from "../engine/randomness.ts";
-import { assign, readVariable } from "../engine/trace.ts";
+import { assign, readVariable, withTrace } from "../engine/trace.ts";
 import type { EncoderDecoderModel } from "../models/model.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import { f32, i32, type TensorSpec } from "../tensor/shape.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { input, type Tensor } from "../tensor/tensor.ts";
 
 /** A collated batch on the host. */
 export interface HostSample {
@@ -101,6 +101,20 @@ export class TrainingStep {
   /** The criterion's sums in evaluation mode. */
   validate(sample: HostSample): Record<string, Pending> {
     return this.validation(sample);
+  }
+
+  /** Names of the sums that the criterion reports. */
+  lossNames(): string[] {
+    const { criterion, model } = this.options;
+    const tokens = (name: string): Tensor => input(name, i32(1, 1));
+    const { result } = withTrace(() =>
+      criterion.forward(model, {
+        srcTokens: tokens("srcTokens"),
+        prevOutputTokens: tokens("prevOutputTokens"),
+        target: tokens("target"),
+      }),
+    );
+    return Object.keys(result);
   }
 
   /** Bytes of temporaries that training on a batch of this shape needs. Plans it, runs nothing. */

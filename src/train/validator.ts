@@ -15,10 +15,14 @@ import type { TrainingLog } from "./progress.ts";
 import { addSums, emptySums, type Trainer } from "./trainer.ts";
 
 /** Metrics that are not the criterion's, such as BLEU of translations. */
-export type ExtraMetrics = (
-  dataset: LanguagePairDataset,
-  batches: readonly Int32Array[],
-) => Promise<Record<string, number>>;
+export interface ExtraMetrics {
+  /** What `measure` returns values of. */
+  readonly names: readonly string[];
+  measure(
+    dataset: LanguagePairDataset,
+    batches: readonly Int32Array[],
+  ): Promise<Record<string, number>>;
+}
 
 export interface ValidatorParts {
   readonly dataset: DatasetConfig;
@@ -42,9 +46,22 @@ export class Validator {
     return this.parts.dataset.valid_subset.split(",");
   }
 
-  /** Loads all sets, so that a missing one is an error before training and not after an epoch. */
+  /**
+   * Loads all sets, so that a missing one is an error before training and not after an epoch; so is a
+   * metric that no validation will report.
+   */
   load(): void {
     for (const subset of this.subsets) this.setOf(subset);
+    const { trainer, checkpoint, extra } = this.parts;
+    const ones = (names: readonly string[] = []) =>
+      Object.fromEntries(names.map((name) => [name, 1]));
+    const losses = ones(trainer.lossNames());
+    const sums = { ntokens: 1, nsentences: 1, sampleSize: 1, losses };
+    const trial = { sums, batches: 1, seconds: 1, numUpdates: 1, extra: ones(extra?.names) };
+    const metric = checkpoint.best_checkpoint_metric;
+    const best = { metric, value: undefined, maximize: false };
+    const stats = validationStats(trainer.options.criterion, trial, best);
+    if (!stats.has(metric)) throw withoutMetric(metric, stats);
   }
 
   /** Shapes of the batches that need most memory, one per set. */
@@ -97,7 +114,7 @@ export class Validator {
         batches: batches.length,
         seconds: clock() - begun,
         numUpdates: updates,
-        extra: await extra?.(dataset, batches),
+        extra: await extra?.measure(dataset, batches),
       },
       { metric, value: best, maximize: checkpoint.maximize_best_checkpoint_metric },
     );
@@ -105,11 +122,7 @@ export class Validator {
     progress.summarize(subset, stats);
     const value = stats.get(metric);
     if (value !== undefined) return value;
-    throw new UserError({
-      place: `--best-checkpoint-metric ${metric}`,
-      problem: "no validation reports it",
-      remedy: `choose one of ${[...stats.keys()].join(", ")}`,
-    });
+    throw withoutMetric(metric, stats);
   }
 
   private setOf(subset: string): BatchedSet {
@@ -117,4 +130,13 @@ export class Validator {
     this.sets.set(subset, set);
     return set;
   }
+}
+
+function withoutMetric(metric: string, stats: ReadonlyMap<string, number>): UserError {
+  const bleu = metric === "bleu" ? "add --eval-bleu, or " : "";
+  return new UserError({
+    place: `--best-checkpoint-metric ${metric}`,
+    problem: "no validation reports it",
+    remedy: `${bleu}choose one of ${[...stats.keys()].join(", ")}`,
+  });
 }

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import {
   cpSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -249,6 +250,20 @@ test("preprocess() names the line that has no partner and writes nothing", async
   const failure = await preprocess(options).catch((error: unknown) => error);
   expect(String(failure)).toContain(`train.en:3: the line has no partner`);
   expect(existsSync(options.destdir)).toBe(false);
+});
+
+test("preprocess() leaves nothing behind where a later text is refused, and other files alone", async () => {
+  const root = scratch();
+  writeFileSync(join(root, "train"), "a b\n");
+  writeFileSync(join(root, "valid"), Uint8Array.of(0x61, 0xff, 0x0a));
+  const texts = { trainpref: join(root, "train"), validpref: join(root, "valid") };
+  const options = { onlySource: true, ...texts, destdir: join(root, "out") };
+  await expect(preprocess(options)).rejects.toThrow("valid:1");
+  expect(existsSync(options.destdir)).toBe(false);
+  mkdirSync(options.destdir);
+  writeFileSync(join(options.destdir, "notes"), "mine");
+  await expect(preprocess(options)).rejects.toThrow("valid:1");
+  expect(readdirSync(options.destdir)).toEqual(["notes"]);
 });
 
 test("preprocess() names a folder that cannot be written", async () => {

@@ -79,6 +79,8 @@ test("findRawText() finds the splits of a folder of text", async () => {
   const { trainpref } = corpus();
   const folder = dirname(trainpref);
   writeFileSync(join(folder, "valid1.en"), "x\n");
+  expect(() => findRawText(folder, "en")).toThrow(`${join(folder, "valid1.de")}: there is no such`);
+  writeFileSync(join(folder, "valid1.de"), "x\n");
   const found = findRawText(folder, "en");
   expect(found).toEqual({
     sourceLang: "en",

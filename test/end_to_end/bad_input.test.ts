@@ -72,6 +72,11 @@ test("train names the nearest flag, key, choice and architecture", () => {
   refused(good, "--arch transfromer", '"transfromer"', "did you mean transformer?");
   writeFileSync(join(folder, "run.yaml"), "max_tokenz: 3\n");
   refused(good, "--config run.yaml", "run.yaml: max_tokenz", "did you mean max_tokens?");
+  refused(
+    good,
+    "--label-smoothing 0.1",
+    "--label-smoothing: belongs to --criterion label_smoothed",
+  );
 });
 
 test("train refuses values out of range with the range", () => {
@@ -80,6 +85,7 @@ test("train refuses values out of range with the range", () => {
   refused(good, "--lr abc", "--lr: abc");
   refused(good, "--encoder-attention-heads 3", "3 heads do not divide");
   refused(good, "--best-checkpoint-metric blue", "--best-checkpoint-metric blue", "loss, ppl");
+  refused(good, "--best-checkpoint-metric bleu", "--best-checkpoint-metric bleu", "--eval-bleu");
 });
 
 test("train refuses batches without a bound", () => {
@@ -89,6 +95,8 @@ test("train refuses batches without a bound", () => {
 
 test("train refuses data that is missing, cut off or no data", () => {
   refused(newPath(), "", "there is no such folder", "weft preprocess");
+  refused(`${good}:nowhere`, "", "nowhere: there is no such folder");
+  refused(good, "--valid-subset nowhere", "there is no nowhere.", "choose another set");
   const de = "train.en-de.de";
   const gone = (name: string) => damaged((path) => rmSync(path(name)));
   refused(gone(`${de}.bin`), "", "sources without targets");
@@ -153,9 +161,12 @@ test("train and preprocess name file and line of text that is no parallel text",
   ]);
   check(damagedText("train.b", notUtf8), "train.b:3", "UTF-8");
   check(damagedText("train.a", ""), "train.a: the file is empty");
-  refused(good, "--bpe-symbols 9", "--bpe-symbols", "no raw text");
+  refused(good, "--bpe-symbols 9", "--bpe-symbols", "it is for raw text");
+  refused(good, "--joined-dictionary", "--joined-dictionary", "it is for raw text");
   mkdirSync(text);
   writeText(join(text, "train"), 0, 20);
+  refused(text, "-s a -t b", "text: has no valid.a beside its training text");
+  writeText(join(text, "valid"), 20, 4);
   refused(text, "-s a -t b --bpe-codes nowhere", "--bpe-codes nowhere: there is no such file");
 });
 
@@ -201,6 +212,15 @@ test("train names a damaged checkpoint, and others to go back to", () => {
   refused(good, "--finetune-from-model nowhere.pt", "nowhere.pt: no such file");
   const both = "--finetune-from-model nowhere.pt --reset-optimizer";
   refused(good, both, "--reset-optimizer", "--finetune-from-model");
+  const base = join(saved, last);
+  const twice = `--restore-file ${base} --finetune-from-model ${base}`;
+  refused(good, twice, "--restore-file: stands beside --finetune-from-model");
+  refused(good, "--ema-seed-model nowhere", "--ema-seed-model", "add --store-ema");
+  const layers = `--encoder-layers-to-keep 0,5 --finetune-from-model ${base}`;
+  refused(good, layers, "--encoder-layers-to-keep 0,5", "has no encoder layer 5");
+  refused(good, "--encoder-layers-to-keep 0,0", "must name each layer once");
+  const fairseq = `--restore-file ${goldenPath("checkpoints/transformer_b.pt")}`;
+  refused(good, fairseq, "LabelSmoothedCrossEntropyCriterion, not CrossEntropyCriterion");
 });
 
 test("train refuses files that it could not write, before the first update", () => {

@@ -137,6 +137,19 @@ test(
 );
 
 test(
+  "train --reset-optimizer with another criterion begins the race for the best anew",
+  () => {
+    const start = join(train("--max-update 4").saveDir, LAST);
+    const smoothed = "--criterion label_smoothed_cross_entropy --label-smoothing 0.5";
+    const other = train(`--restore-file ${start} --reset-optimizer ${smoothed} --max-update 2`);
+    expect(filesIn(other.saveDir)).toContain(BEST);
+    const [loss] = validLosses(other.stderr);
+    expect(recordOf(join(other.saveDir, LAST)).best.value).toBe(loss);
+  },
+  LONG,
+);
+
+test(
   "train --finetune-from-model takes weights alone from weft's checkpoints and bare safetensors",
   () => {
     const { saveDir } = train("--max-update 5");

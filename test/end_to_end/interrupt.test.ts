@@ -53,6 +53,31 @@ test(
 );
 
 test(
+  "train hears signals between the micro-batches of an update, and while it translates for BLEU",
+  async () => {
+    const data = goldenPath("training/runs/data-bin");
+    const args = ["train", data, ...always, ...words("--batch-size 1 --no-save")];
+    const update = new RunningWeft([...args, ...words("--update-freq 100000 --max-epoch 1000")]);
+    await update.saw("memory:", 1);
+    update.signal("SIGINT");
+    expect(await update.saw("SIGINT: finishing this update")).toBe(true);
+    update.signal("SIGINT");
+    expect(await update.end()).toBe(130);
+    expect(update.lines.join("\n")).not.toContain("train_inner");
+
+    const search = '--eval-bleu --eval-bleu-args {"beam":20,"min_len":200} --batch-size-valid 48';
+    const bleu = new RunningWeft([...args, ...words(`${search} --max-update 1`)]);
+    await bleu.saw("train_inner", 1);
+    bleu.signal("SIGINT");
+    expect(await bleu.saw("SIGINT: finishing this update")).toBe(true);
+    bleu.signal("SIGINT");
+    expect(await bleu.end()).toBe(130);
+    expect(bleu.lines.join("\n")).not.toContain("| valid |");
+  },
+  LONG,
+);
+
+test(
   "train ends at once on a second SIGINT, in the middle of a validation, and nothing saved is lost",
   async () => {
     const [text, data] = [join(folder, "text"), join(folder, "data")];

@@ -11,7 +11,7 @@ export const dataset = z.strictObject({
     )
     .meta({ positional: true }),
   dataset_impl: z
-    .enum(["raw", "mmap"])
+    .enum(["raw", "lazy", "cached", "mmap"])
     .optional()
     .describe("format of the data (unset: recognised from the files)"),
   train_subset: z
@@ -21,6 +21,7 @@ export const dataset = z.strictObject({
     .meta({ placeholder: "NAME" }),
   valid_subset: z
     .string()
+    .regex(/^[^,\s]+(,[^,\s]+)*$/, "must be names joined by commas, without spaces")
     .default("valid")
     .describe("names of the validation sets, joined by commas")
     .meta({ placeholder: "NAMES" }),

@@ -3,7 +3,7 @@ import { preprocess } from "./preprocess.ts";
 
 const file = { placeholder: "FILE" };
 
-/** How training on raw text makes its vocabulary; without effect on binarised data. */
+/** How training on raw text makes its vocabulary; refused beside binarised data. */
 export const rawText = z.strictObject({
   bpe_codes: z
     .string()

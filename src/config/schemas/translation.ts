@@ -13,10 +13,6 @@ export const translation = z.strictObject({
     .optional()
     .describe("target language")
     .meta({ aliases: ["-t"], placeholder: "LANG" }),
-  load_alignments: z
-    .boolean()
-    .default(false)
-    .describe("read the alignments that lie beside the data"),
   // fairseq 0.12's --left-pad-source takes no value and means the opposite of its name. Here both
   // flags say what they mean, alone or with True or False behind them, as older recipes have it.
   left_pad_source: z
@@ -45,7 +41,7 @@ export const translation = z.strictObject({
   eval_bleu_detok: z
     .enum(["space", "moses"])
     .default("space")
-    .describe("how to join the words again before scoring"),
+    .describe("how to join the words again before scoring (moses: not there yet)"),
   eval_tokenized_bleu: z.boolean().default(false).describe("score the tokens as they are"),
   eval_bleu_remove_bpe: postProcess
     .optional()
