@@ -1,4 +1,4 @@
-import { common } from "../config/schemas/common.ts";
+import { evaluationCommon } from "../config/schemas/common.ts";
 import { device } from "../config/schemas/device.ts";
 import { evaluation } from "../config/schemas/evaluation.ts";
 import { generation } from "../config/schemas/generation.ts";
@@ -20,7 +20,7 @@ export const generate = command({
     scoring: chooseScorer,
     text: textCodec,
     device,
-    common,
+    common: evaluationCommon,
   },
   run: (config, terminal, { registries, settings }) =>
     translateSet(config, taskFlags(config.task, settings), registries, terminal),

@@ -1,5 +1,5 @@
 import { batching } from "../config/schemas/batching.ts";
-import { common } from "../config/schemas/common.ts";
+import { evaluationCommon } from "../config/schemas/common.ts";
 import { device } from "../config/schemas/device.ts";
 import { evaluation } from "../config/schemas/evaluation.ts";
 import { generation } from "../config/schemas/generation.ts";
@@ -21,7 +21,7 @@ export const interactive = command({
     text: textCodec,
     batching,
     device,
-    common,
+    common: evaluationCommon.omit({ no_progress_bar: true }),
   },
   run: (config, terminal, { registries, settings }) =>
     translateLines(config, taskFlags(config.task, settings), registries, terminal),

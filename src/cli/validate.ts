@@ -1,5 +1,5 @@
 import { givenValues } from "../config/resolve.ts";
-import { common } from "../config/schemas/common.ts";
+import { validationCommon } from "../config/schemas/common.ts";
 import { device } from "../config/schemas/device.ts";
 import { evaluation } from "../config/schemas/evaluation.ts";
 import { validationData } from "../config/schemas/validation_data.ts";
@@ -17,7 +17,7 @@ export const validate = command({
     evaluation: evaluation.omit({ quiet: true, results_path: true }),
     criterion: chooseCriterion,
     device,
-    common,
+    common: validationCommon,
   },
   run: (config, terminal, { registries, settings }) => {
     const isGiven = Object.keys(givenValues(settings, "criterion")).length > 0;

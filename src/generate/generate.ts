@@ -1,6 +1,6 @@
 // `weft generate` from a parsed configuration: translates one set of a data folder.
 import type { Chosen } from "../config/choice.ts";
-import type { CommonConfig } from "../config/schemas/common.ts";
+import type { EvaluationCommonConfig } from "../config/schemas/common.ts";
 import type { DeviceConfig } from "../config/schemas/device.ts";
 import type { EvaluationConfig } from "../config/schemas/evaluation.ts";
 import type { GenerationConfig } from "../config/schemas/generation.ts";
@@ -21,7 +21,12 @@ import { type ResultWriter, resultWriter } from "./result_writer.ts";
 import type { TaskFlags } from "./stored_task.ts";
 import { openTextTranslator } from "./text_translator.ts";
 import type { Translator } from "./translator.ts";
-import { type EvaluationTerminal, type LoadedModels, withModels } from "./with_models.ts";
+import {
+  type EvaluationTerminal,
+  type LoadedModels,
+  withModels,
+  withoutBar,
+} from "./with_models.ts";
 
 /** The parsed sections of `weft generate`. */
 export interface GenerateConfig {
@@ -31,7 +36,7 @@ export interface GenerateConfig {
   readonly scoring: Chosen<ScorerComponent>;
   readonly text: TextCodecConfig;
   readonly device: DeviceConfig;
-  readonly common: CommonConfig;
+  readonly common: EvaluationCommonConfig;
 }
 
 /**
@@ -43,9 +48,10 @@ export async function generate(
   config: GenerateConfig,
   task: TaskFlags,
   registries: Registries,
-  terminal: EvaluationTerminal,
+  screen: EvaluationTerminal,
 ): Promise<void> {
   const { data, evaluation, common } = config;
+  const terminal = common.no_progress_bar ? withoutBar(screen) : screen;
   if (config.generation.constraints !== undefined) {
     throw new UserError({
       place: "--constraints",

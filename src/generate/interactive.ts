@@ -1,6 +1,6 @@
 // `weft interactive` from a parsed configuration: translates lines as they come.
 import type { BatchingConfig } from "../config/schemas/batching.ts";
-import type { CommonConfig } from "../config/schemas/common.ts";
+import type { EvaluationCommonConfig } from "../config/schemas/common.ts";
 import type { DeviceConfig } from "../config/schemas/device.ts";
 import type { EvaluationConfig } from "../config/schemas/evaluation.ts";
 import type { InteractiveDataConfig } from "../config/schemas/generation_data.ts";
@@ -28,7 +28,7 @@ export interface InteractiveConfig {
   readonly generation: SearchFlags;
   readonly text: TextCodecConfig;
   readonly device: DeviceConfig;
-  readonly common: CommonConfig;
+  readonly common: Pick<EvaluationCommonConfig, "seed" | "profile">;
 }
 
 /**

@@ -1,5 +1,4 @@
 // Loaded models with everything between text and tokens: what generate and interactive are built on.
-import type { CommonConfig } from "../config/schemas/common.ts";
 import type { TextCodecConfig } from "../config/schemas/text_codec.ts";
 import { OutputText } from "./output_text.ts";
 import type { SearchFlags } from "./search_options.ts";
@@ -19,7 +18,7 @@ export function openTextTranslator(
   config: {
     readonly generation: SearchFlags;
     readonly text: TextCodecConfig;
-    readonly common: CommonConfig;
+    readonly common: { readonly seed: number };
   },
 ): TextTranslator {
   const { sourceDictionary, targetDictionary } = task;

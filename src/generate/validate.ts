@@ -1,7 +1,7 @@
 // `weft validate` from a parsed configuration: the criterion over sets of a data folder.
 import type { CriterionComponent } from "../components.ts";
 import type { Chosen } from "../config/choice.ts";
-import type { CommonConfig } from "../config/schemas/common.ts";
+import type { ValidationCommonConfig } from "../config/schemas/common.ts";
 import type { DeviceConfig } from "../config/schemas/device.ts";
 import type { EvaluationConfig } from "../config/schemas/evaluation.ts";
 import type { ValidationDataConfig } from "../config/schemas/validation_data.ts";
@@ -10,14 +10,19 @@ import type { Criterion } from "../criterions/criterion.ts";
 import { compile } from "../engine/compile.ts";
 import type { Registries } from "../registries.ts";
 import { hostSample } from "../train/host_sample.ts";
-import { logLine } from "../train/log_format.ts";
+import { chooseLogFormat, logLine } from "../train/log_format.ts";
 import { formatGeneral } from "../train/log_format_numbers.ts";
 import { type Stats, validationStats } from "../train/metrics.ts";
 import { addSums, emptySums, readSums } from "../train/trainer.ts";
 import { evaluationBatches } from "./evaluation_batches.ts";
 import { buildStoredCriterion } from "./stored_criterion.ts";
 import type { TaskFlags } from "./stored_task.ts";
-import { type EvaluationTerminal, type LoadedModels, withModels } from "./with_models.ts";
+import {
+  type EvaluationTerminal,
+  type LoadedModels,
+  withModels,
+  withoutBar,
+} from "./with_models.ts";
 
 /** The parsed sections of `weft validate`. */
 export interface ValidateConfig {
@@ -26,7 +31,7 @@ export interface ValidateConfig {
   /** undefined for the checkpoint's own. */
   readonly criterion: Chosen<CriterionComponent> | undefined;
   readonly device: DeviceConfig;
-  readonly common: CommonConfig;
+  readonly common: ValidationCommonConfig;
 }
 
 /** Prints fairseq's line for each set: its loss, perplexity and the criterion's further metrics. */
@@ -34,9 +39,11 @@ export async function validate(
   config: ValidateConfig,
   task: TaskFlags,
   registries: Registries,
-  terminal: EvaluationTerminal,
+  screen: EvaluationTerminal,
 ): Promise<void> {
   const { data, evaluation, common } = config;
+  const hasBar = chooseLogFormat(common.log_format, common.no_progress_bar, true) === "tqdm";
+  const terminal = hasBar ? screen : withoutBar(screen);
   const source = {
     path: evaluation.path,
     ema: evaluation.ema,
@@ -111,7 +118,7 @@ async function validateSet(
 }
 
 /** `... | INFO | valid | valid on 'valid' subset | loss 4.21 | ...`, or JSON. */
-function statsLine(subset: string, stats: Stats, { log_format }: CommonConfig): string {
+function statsLine(subset: string, stats: Stats, { log_format }: ValidationCommonConfig): string {
   const texts = [...stats].map(([name, value]) => [name, formatGeneral(value)] as const);
   const body =
     log_format === "json"

@@ -21,6 +21,13 @@ export interface EvaluationTerminal {
   };
 }
 
+/** The same terminal, on which no bar is ever drawn. */
+export const withoutBar = (terminal: EvaluationTerminal): EvaluationTerminal => ({
+  line: (text) => terminal.line(text),
+  log: (text) => terminal.log(text),
+  progress: () => ({ advance() {}, done() {} }),
+});
+
 export interface LoadedModels extends Ensemble {
   readonly device: Device;
   /** Where runs on the device leave their times, under --profile. */

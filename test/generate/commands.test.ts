@@ -3,42 +3,14 @@ import { afterAll, beforeAll, expect } from "bun:test";
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { average } from "../../src/cli/average.ts";
-import { generate } from "../../src/cli/generate.ts";
-import { interactive } from "../../src/cli/interactive.ts";
-import { runProgram } from "../../src/cli/program.ts";
-import { train } from "../../src/cli/train.ts";
-import { validate } from "../../src/cli/validate.ts";
-import { recordingTerminal } from "../cli/recording_terminal.ts";
-import { goldenPath, goldenTest } from "../support/golden.ts";
-
-const commands = [average, generate, interactive, train, validate];
-const cpu = ["--device", "cpu", "--blas", "none", "--threads", "1"];
+import { goldenTest } from "../support/golden.ts";
+import { data, idsOf, model, needs, run, search } from "./run_command.ts";
 
 let folder = "";
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "weft-commands-"));
 });
 afterAll(() => rmSync(folder, { recursive: true }));
-
-async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const { terminal, stdout, stderr } = recordingTerminal();
-  const code = await runProgram(
-    [...args, ...(args[0] === "average" ? [] : cpu)],
-    commands,
-    terminal,
-  );
-  return { code, out: stdout.text, err: stderr.text };
-}
-
-const data = (): string => goldenPath("checkpoints/data-bin");
-const model = (): string => goldenPath("checkpoints/transformer_b.pt");
-const search = ["--beam", "2", "--batch-size", "8"];
-
-const idsOf = (text: string): number[] =>
-  [...text.matchAll(/^S-(\d+)/gm)].map(([, id]) => Number(id));
-
-const needs = "checkpoints/transformer_b.pt";
 
 goldenTest("generate: shards together are the whole set, each sentence once", needs, async () => {
   const ids: number[] = [];

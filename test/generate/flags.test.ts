@@ -1,0 +1,33 @@
+// Flags of fairseq's commands over models: each does what it says, or is refused.
+import { expect, test } from "bun:test";
+import { goldenTest } from "../support/golden.ts";
+import { data, model, needs, run, runOn, search } from "./run_command.ts";
+
+const ERASE = "\r\x1b[K";
+
+test("generate, interactive and validate refuse the flags of training's log", async () => {
+  for (const command of ["generate", "interactive", "validate"]) {
+    for (const flag of ["--log-file", "--log-interval", "--log-format"]) {
+      if (command === "validate" && flag === "--log-format") continue;
+      const { code, err } = await run(command, "data", "--path", "model.pt", flag, "5");
+      expect([code, err]).toEqual([2, expect.stringContaining(`${flag}: there is no such flag`)]);
+    }
+  }
+});
+
+goldenTest("--no-progress-bar leaves the bar out, on a terminal too", needs, async () => {
+  for (const args of [
+    ["generate", data(), "--path", model(), ...search],
+    ["validate", data(), "--path", model(), "--batch-size", "8"],
+  ]) {
+    expect((await runOn(true, ...args)).err).toContain(ERASE);
+    expect((await runOn(true, ...args, "--no-progress-bar")).err).not.toContain(ERASE);
+  }
+});
+
+goldenTest("validate --log-format json prints an object and draws no bar", needs, async () => {
+  const args = ["validate", data(), "--path", model(), "--batch-size", "8"];
+  const { out, err } = await runOn(true, ...args, "--log-format", "json");
+  expect(out).toMatch(/\| INFO \| valid \| \{"valid_loss": "[\d.]+", .*\}\n$/);
+  expect(err).not.toContain(ERASE);
+});
