@@ -6,6 +6,8 @@ import type { EvaluationConfig } from "../config/schemas/evaluation.ts";
 import type { InteractiveDataConfig } from "../config/schemas/generation_data.ts";
 import type { TextCodecConfig } from "../config/schemas/text_codec.ts";
 import { UserError } from "../config/user_error.ts";
+import type { LanguagePairDataset } from "../data/language_pair_dataset.ts";
+import { filterIndicesBySize } from "../data/length_limits.ts";
 import type { Hypothesis } from "../decode/hypothesis.ts";
 import { constraintLine, secondsLine, sourceLine } from "../decode/output_lines.ts";
 import type { Registries } from "../registries.ts";
@@ -62,7 +64,7 @@ export async function interactive(
       for await (const group of inGroups(lines, Math.max(1, data.buffer_size))) {
         await session.translate(group);
       }
-      terminal.log(`Translated ${session.sentences} lines in ${session.seconds.toFixed(1)}s`);
+      terminal.log(session.summary());
     } finally {
       session.close();
     }
@@ -94,9 +96,10 @@ interface Typed {
 }
 
 class Session {
-  /** Lines translated so far: the number of the next one. */
-  sentences = 0;
-  seconds = 0;
+  /** Lines read so far: the number of the next one. */
+  private read = 0;
+  private translated = 0;
+  private seconds = 0;
   private readonly translator: Translator;
   private readonly text: OutputText;
   private readonly codec: TextCodec;
@@ -120,17 +123,18 @@ class Session {
     const flags = { ...batching, num_shards: 1, shard_id: 0 };
     // fairseq takes one line at a time unless told otherwise, whatever the buffer holds.
     if (flags.max_tokens === undefined) flags.batch_size ??= 1;
-    const what = `lines from ${this.sentences + 1} on`;
     const { limits } = this.loaded;
-    const { dataset, batches, report } = evaluationBatches(all, flags, limits, what, common.seed);
-    if (report.message) this.terminal.log(report.message);
+    this.announceTooLong(all, flags);
+    const { dataset, batches } = evaluationBatches(all, flags, limits, "input", common.seed);
     const printed: string[][] = lines.map(() => []);
-    for (const ids of batches) {
-      const batch = dataset.batch(ids);
+    for (const members of batches) {
+      const batch = dataset.batch(members);
       if (!batch) continue;
       const constraints = generation.constraints && [...batch.ids].map((i) => typed[i].constraints);
+      // A line's number in the whole input: what is drawn for it depends on nothing else.
+      const ids = batch.ids.map((i) => this.read + i);
       const begun = performance.now();
-      const found = await this.translator.translate(batch, constraints);
+      const found = await this.translator.translate(batch, { constraints, ids });
       const seconds = (performance.now() - begun) / 1000;
       this.seconds += seconds;
       const [rows, width] = batch.srcTokens.shape;
@@ -139,11 +143,44 @@ class Session {
         const tokens = batch.srcTokens.data.subarray(row * width, (row + 1) * width);
         const source = { tokens, line: typed[i].pieces };
         const each = { source, found: found[row], seconds: seconds / rows };
-        printed[i] = this.linesOf(this.sentences + i, typed[i], each);
+        printed[i] = this.linesOf(ids[row], typed[i], each);
+        this.translated++;
+        if (!found[row][0].complete) this.announceIncomplete(ids[row]);
       }
     }
     for (const line of printed.flat()) this.terminal.line(line);
-    this.sentences += lines.length;
+    this.read += lines.length;
+  }
+
+  summary(): string {
+    const skipped = this.read - this.translated;
+    const others = skipped === 0 ? "" : `, skipped ${skipped}`;
+    return `Translated ${this.translated} lines in ${this.seconds.toFixed(1)}s${others}`;
+  }
+
+  /**
+   * Says of each line that is longer than the model takes what becomes of it.
+   *
+   * @throws UserError under --on-too-long error.
+   */
+  private announceTooLong(lines: LanguagePairDataset, flags: BatchingConfig): void {
+    const { limits } = this.loaded;
+    const policy = flags.skip_invalid_size_inputs_valid_test ? "skip" : flags.on_too_long;
+    const all = Int32Array.from({ length: lines.length }, (_, i) => i);
+    for (const i of filterIndicesBySize(lines, all, limits).tooLong) {
+      const place = `line ${this.read + i + 1}`;
+      const problem = `has ${lines.size(i)[0]} tokens, more than ${limits[0]}`;
+      if (policy === "error") {
+        const remedy = "choose --on-too-long truncate or skip, or raise --max-source-positions";
+        throw new UserError({ place, problem, remedy });
+      }
+      this.terminal.log(`${place}: ${problem}: ${policy === "skip" ? "skipped" : "cut"}`);
+    }
+  }
+
+  private announceIncomplete(id: number): void {
+    const lacks = this.config.generation.constraints ? "all of its constraints" : "a legal end";
+    this.terminal.log(`line ${id + 1}: the output reached the length limit without ${lacks}`);
   }
 
   close(): void {

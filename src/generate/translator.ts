@@ -60,11 +60,12 @@ export class Translator {
    * Hypotheses of every sentence in the order of the batch, best first: under --score-reference
    * one, its reference.
    *
-   * @param constraints for each sentence of the batch, the pieces its output must hold.
+   * @param asked for each sentence of the batch, the pieces its output must hold, and its number
+   *   where that is not the data set's: draws depend on it.
    */
   async translate(
     batch: LanguagePairBatch,
-    constraints?: GenerationInput["constraints"],
+    asked: Pick<GenerationInput, "constraints" | "ids"> = {},
   ): Promise<Hypothesis[][]> {
     const [sentences, width] = batch.srcTokens.shape;
     const source: SourceBatch = { tokens: batch.srcTokens.data, sentences, width };
@@ -74,7 +75,7 @@ export class Translator {
     }
     const prefix = this.prefix(batch);
     const { breathe } = this.parts;
-    const input = { prefix, constraints, ids: batch.ids, breathe };
+    const input = { prefix, ids: batch.ids, ...asked, breathe };
     const found = await this.generator.generate(source, input);
     return this.alignsFinishedOutput ? await this.alignFinished(source, found) : found;
   }
