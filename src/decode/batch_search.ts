@@ -1,6 +1,7 @@
 import { BeamHistory } from "./beam_history.ts";
 import type { Hypothesis, SpecialTokens } from "./hypothesis.ts";
 import { repeatedNgramEnds } from "./ngram_block.ts";
+import { isDamaged, noNumber } from "./no_number.ts";
 import type { Candidates, Search } from "./search/strategy.ts";
 import type { GenerationInput, GeneratorOptions } from "./sequence_generator.ts";
 import type { DecoderState, SourceBatch, StepInput, TokenRules } from "./step_decoder.ts";
@@ -14,6 +15,10 @@ export interface BatchSetting {
   readonly vocabulary: number;
   readonly maxLength: number;
   readonly sourceLengths: Int32Array;
+  /** (B) the caller's number for each sentence. */
+  readonly ids: Int32Array;
+  /** The model's name in messages. */
+  readonly model: string;
   readonly prefix: GenerationInput["prefix"];
   readonly breathe: GenerationInput["breathe"];
 }
@@ -100,16 +105,32 @@ export class BatchSearch {
     if (state.candidates && search.chooseFromRows && !endsInPrefix) {
       const request = { count: search.width, scores, rules };
       const chosen = await state.candidates(input, request);
+      this.refuseDamaged(chosen.scores, search.width);
       this.record(chosen.attention);
       search.chooseFromRows(step, live.length, chosen, candidates);
       return;
     }
     const { logProbs, attention } = await state.step(input);
+    this.refuseDamaged(logProbs, vocabulary);
     this.record(attention);
     applyRules(logProbs, rows, vocabulary, rules);
     if (prefix !== undefined && endsInPrefix) this.replicateFirstSlots(prefix, logProbs);
     const tokensOf = (row: number) => this.tokensOf(row).slice();
     search.choose({ step, sentences: live.length, live, logProbs, scores, tokensOf }, candidates);
+  }
+
+  /** @throws UserError if any row of (rows, columns) log-probabilities has one that is no number. */
+  private refuseDamaged(logProbs: Float32Array, columns: number): void {
+    if (!isDamaged(logProbs)) return;
+    const { beam, ids, model } = this.setting;
+    const size = beam * columns;
+    const damaged = Array.from(this.live.keys()).filter((i) =>
+      isDamaged(logProbs, i * size, (i + 1) * size),
+    );
+    throw noNumber(
+      model,
+      damaged.map((i) => ids[this.live[i]]),
+    );
   }
 
   private record(attention: Float32Array | undefined): void {

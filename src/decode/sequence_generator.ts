@@ -74,10 +74,12 @@ export class SequenceGenerator {
   /** The beam searched with: options.beam, or V - 1 where the vocabulary is that small. */
   readonly beam: number;
 
+  /** @param model its name in messages. */
   constructor(
     private readonly decoder: StepDecoder,
     options: Partial<GeneratorOptions> = {},
     special: Partial<SpecialTokens> = {},
+    private readonly model = "the model",
   ) {
     this.options = { ...defaultGeneratorOptions, ...options };
     this.special = { ...defaultSpecialTokens, ...special };
@@ -93,7 +95,8 @@ export class SequenceGenerator {
    * Hypotheses of every sentence in batch order, best first: `beam` of them, fewer where the length limit
    * came first, never none.
    *
-   * @throws UserError if min_len exceeds the length limit, or constraints meet a strategy without them.
+   * @throws UserError if min_len exceeds the length limit, constraints meet a strategy without them, or
+   *   the model's log-probabilities are no numbers.
    */
   async generate(batch: SourceBatch, input: GenerationInput = {}): Promise<Hypothesis[][]> {
     const { strategy, minLen, temperature, attention } = this.options;
@@ -113,6 +116,7 @@ export class SequenceGenerator {
         remedy: "search with --constraints and without sampling or diversity options",
       });
     }
+    const ids = input.ids ?? Int32Array.from({ length: batch.sentences }, (_, i) => i);
     const search = strategy.begin({
       sentences: batch.sentences,
       beam: this.beam,
@@ -121,16 +125,16 @@ export class SequenceGenerator {
       eos: this.special.eos,
       maxLength,
       sourceLengths,
-      ids: input.ids ?? Int32Array.from({ length: batch.sentences }, (_, i) => i),
+      ids,
       constraints: input.constraints,
     });
     const state = await this.decoder.start(batch, { beam: this.beam, temperature, attention });
     try {
-      const { beam, options, special, decoder } = this;
+      const { beam, options, special, decoder, model } = this;
       const { vocabulary } = decoder;
       const { prefix, breathe } = input;
-      const lengths = { maxLength, sourceLengths };
-      const setting = { options, special, beam, vocabulary, ...lengths, prefix, breathe };
+      const sentences = { maxLength, sourceLengths, ids };
+      const setting = { options, special, beam, vocabulary, ...sentences, model, prefix, breathe };
       return await new BatchSearch(batch, state, search, setting).run();
     } finally {
       state.close?.();

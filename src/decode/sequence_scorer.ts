@@ -1,5 +1,6 @@
 import { logMeanExp } from "./ensemble.ts";
 import { defaultSpecialTokens, type Hypothesis, type SpecialTokens } from "./hypothesis.ts";
+import { isDamaged, noNumber } from "./no_number.ts";
 import type { SourceBatch } from "./step_decoder.ts";
 
 /** Sentence pairs to score: sources, and targets padded on the right. */
@@ -11,6 +12,8 @@ export interface ScoringBatch {
   readonly targetWidth: number;
   /** (B) first target position that counts, 0 unless a language model has context before it. */
   readonly starts?: Int32Array;
+  /** (B) the caller's numbers of the sentences, for messages; 0 to B - 1 by default. */
+  readonly ids?: Int32Array;
 }
 
 /** What one model says about given targets. */
@@ -33,13 +36,16 @@ export interface TargetScorer {
 export class SequenceScorer {
   private readonly special: SpecialTokens;
 
+  /** @param name the models' name in messages. */
   constructor(
     private readonly models: readonly TargetScorer[],
     special: Partial<SpecialTokens> = {},
+    private readonly name = "the model",
   ) {
     this.special = { ...defaultSpecialTokens, ...special };
   }
 
+  /** @throws UserError if the models' log-probabilities are no numbers. */
   async score(batch: ScoringBatch): Promise<Hypothesis[]> {
     const results: TargetScores[] = [];
     for (const model of this.models) results.push(await model.score(batch));
@@ -58,7 +64,14 @@ export class SequenceScorer {
     for (let i = 0; i < batch.source.sentences; i++) {
       hypotheses.push(this.hypothesis(batch, i, logProbs, attention));
     }
-    return hypotheses;
+    const damaged = Array.from(hypotheses.keys()).filter((i) =>
+      isDamaged(hypotheses[i].positionalScores),
+    );
+    if (damaged.length === 0) return hypotheses;
+    throw noNumber(
+      this.name,
+      damaged.map((i) => batch.ids?.[i] ?? i),
+    );
   }
 
   private hypothesis(

@@ -69,7 +69,10 @@ export interface CandidateRequest {
   readonly rules: TokenRules;
 }
 
-/** (rows, count), best first within a row; of equal scores the lower token comes first. */
+/**
+ * (rows, count), best first within a row; of equal scores the lower token comes first. A row that has a
+ * NaN has NaN or Infinity among its scores here too.
+ */
 export interface RowCandidates {
   readonly scores: Float32Array;
   /** Meaningless where the score is -Infinity. */

@@ -1,3 +1,4 @@
+import { isDamaged } from "./no_number.ts";
 import type { CandidateRequest, RowCandidates, TokenRules } from "./step_decoder.ts";
 import { TopK } from "./top_k.ts";
 
@@ -37,13 +38,19 @@ function keepOnly(logProbs: Float32Array, start: number, vocabulary: number, tok
   logProbs[start + token] = kept;
 }
 
-/** What `DecoderState.candidates` must return, computed from whole rows (which it overwrites). */
+/**
+ * What `DecoderState.candidates` must return, computed from whole rows (which it overwrites). All
+ * scores of a row with a NaN are NaN: rules must not hide it.
+ */
 export function rowCandidates(
   logProbs: Float32Array,
   rows: number,
   vocabulary: number,
   { count, scores, rules }: CandidateRequest,
 ): RowCandidates {
+  const damaged = Array.from({ length: rows }, (_, row) =>
+    isDamaged(logProbs, row * vocabulary, (row + 1) * vocabulary),
+  );
   applyRules(logProbs, rows, vocabulary, rules);
   const best = new TopK(count);
   const result = {
@@ -51,6 +58,10 @@ export function rowCandidates(
     tokens: new Int32Array(rows * count),
   };
   for (let row = 0; row < rows; row++) {
+    if (damaged[row]) {
+      result.scores.fill(Number.NaN, row * count, (row + 1) * count);
+      continue;
+    }
     best.reset();
     best.scan(logProbs, row * vocabulary, (row + 1) * vocabulary, scores[row], 0);
     result.scores.set(best.scores.subarray(0, best.size), row * count);

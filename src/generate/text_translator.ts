@@ -14,7 +14,7 @@ export interface TextTranslator {
 
 /** @throws UserError if the flags of the search or the text will not do. */
 export function openTextTranslator(
-  { task, models, device, spans }: LoadedModels,
+  { task, models, stored, device, spans }: LoadedModels,
   config: {
     readonly generation: SearchFlags;
     readonly text: TextCodecConfig;
@@ -25,7 +25,8 @@ export function openTextTranslator(
   const { generation, common } = config;
   const codec = textCodec(config.text);
   const { seed } = common;
-  const search = { device, models, targetDictionary, config: generation, seed, spans };
+  const origin = stored.map(({ path }) => path).join(":");
+  const search = { device, models, origin, targetDictionary, config: generation, seed, spans };
   const translator = new Translator(search);
   const { special } = translator;
   const spelling = { sourceDictionary, targetDictionary, special, config: generation, codec };

@@ -18,6 +18,8 @@ export interface TranslatorParts {
   readonly device: Device;
   /** Several work as an ensemble. */
   readonly models: readonly EncoderDecoderModel[];
+  /** Where they come from, for messages. */
+  readonly origin?: string;
   readonly targetDictionary: Dictionary;
   readonly config: SearchFlags;
   /** Of sampling. */
@@ -38,7 +40,7 @@ export class Translator {
   private readonly alignsFinishedOutput: boolean;
 
   constructor(private readonly parts: TranslatorParts) {
-    const { device, models, targetDictionary, config, seed, spans } = parts;
+    const { device, models, origin, targetDictionary, config, seed, spans } = parts;
     const { length: vocabulary, bosIndex: bos, padIndex: padding } = targetDictionary;
     const { eosIndex: eos, unkIndex: unk } = targetDictionary;
     this.special = { bos, pad: padding, eos, unk };
@@ -52,8 +54,9 @@ export class Translator {
       (model) =>
         new DeviceTargetScorer(device, model, { vocabulary, padding, eos, attention, spans }),
     );
-    this.generator = new SequenceGenerator(ensemble(this.decoders), options, this.special);
-    this.scorer = new SequenceScorer(this.scorers, this.special);
+    const { special } = this;
+    this.generator = new SequenceGenerator(ensemble(this.decoders), options, special, origin);
+    this.scorer = new SequenceScorer(this.scorers, special, origin);
   }
 
   /**
@@ -62,6 +65,7 @@ export class Translator {
    *
    * @param asked for each sentence of the batch, the pieces its output must hold, and its number
    *   where that is not the data set's: draws depend on it.
+   * @throws UserError naming the sentences for which the models compute no numbers.
    */
   async translate(
     batch: LanguagePairBatch,
@@ -71,7 +75,7 @@ export class Translator {
     const source: SourceBatch = { tokens: batch.srcTokens.data, sentences, width };
     if (this.parts.config.score_reference) {
       const references = referencesOf(batch, "--score-reference", this.special.pad);
-      return (await this.score(source, references)).map((hypothesis) => [hypothesis]);
+      return (await this.score(source, references, batch.ids)).map((hypothesis) => [hypothesis]);
     }
     const prefix = this.prefix(batch);
     const { breathe } = this.parts;
@@ -85,9 +89,13 @@ export class Translator {
     for (const part of [...this.decoders, ...this.scorers]) part.close();
   }
 
-  private score(source: SourceBatch, targets: readonly Int32Array[]): Promise<Hypothesis[]> {
+  private score(
+    source: SourceBatch,
+    targets: readonly Int32Array[],
+    ids?: Int32Array,
+  ): Promise<Hypothesis[]> {
     const { data: target, shape } = collateTokens(targets, { pad: this.special.pad });
-    return this.scorer.score({ source, target, targetWidth: shape[1] });
+    return this.scorer.score({ source, target, targetWidth: shape[1], ids });
   }
 
   private prefix(batch: LanguagePairBatch): GenerationInput["prefix"] {

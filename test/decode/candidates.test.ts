@@ -87,7 +87,7 @@ test("applyRules() lets a forced token pass every ban of its row", () => {
 });
 
 test("rowCandidates() adds scores in float32 and leaves what is impossible blank", () => {
-  const logProbs = Float32Array.of(-3, Number.NaN, -1, IMPOSSIBLE);
+  const logProbs = Float32Array.of(-3, IMPOSSIBLE, -1, IMPOSSIBLE);
   const rules = {
     banned: [],
     only: undefined,
