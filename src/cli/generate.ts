@@ -22,6 +22,6 @@ export const generate = command({
     device,
     common: evaluationCommon,
   },
-  run: (config, terminal, { registries, settings }) =>
-    translateSet(config, taskFlags(config.task, settings), registries, terminal),
+  run: (config, terminal, invocation) =>
+    translateSet(config, taskFlags(config.task, invocation.settings), invocation, terminal),
 });

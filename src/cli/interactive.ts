@@ -23,6 +23,6 @@ export const interactive = command({
     device,
     common: evaluationCommon.omit({ no_progress_bar: true }),
   },
-  run: (config, terminal, { registries, settings }) =>
-    translateLines(config, taskFlags(config.task, settings), registries, terminal),
+  run: (config, terminal, invocation) =>
+    translateLines(config, taskFlags(config.task, invocation.settings), invocation, terminal),
 });

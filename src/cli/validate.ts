@@ -19,12 +19,13 @@ export const validate = command({
     device,
     common: validationCommon,
   },
-  run: (config, terminal, { registries, settings }) => {
+  run: (config, terminal, invocation) => {
+    const { settings } = invocation;
     const isGiven = Object.keys(givenValues(settings, "criterion")).length > 0;
     return validateModel(
       { ...config, criterion: isGiven ? config.criterion : undefined },
       taskFlags(config.task, settings),
-      registries,
+      invocation,
       terminal,
     );
   },

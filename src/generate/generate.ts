@@ -10,7 +10,6 @@ import { UserError } from "../config/user_error.ts";
 import type { LanguagePairBatch } from "../data/language_pair_batch.ts";
 import type { Hypothesis } from "../decode/hypothesis.ts";
 import { scoreLine, sourceLine, targetLine, totalsLine } from "../decode/output_lines.ts";
-import type { Registries } from "../registries.ts";
 import type { Scorer } from "../score/scorer.ts";
 import { createScorer } from "../score/scorers.ts";
 import type { ScorerComponent } from "../scorer_components.ts";
@@ -18,6 +17,7 @@ import { type EvaluationBatches, evaluationBatches } from "./evaluation_batches.
 import { hypothesisBlock } from "./hypothesis_block.ts";
 import type { OutputText, SourceText } from "./output_text.ts";
 import { type ResultWriter, resultWriter } from "./result_writer.ts";
+import type { Available } from "./stored_plugins.ts";
 import type { TaskFlags } from "./stored_task.ts";
 import { openTextTranslator } from "./text_translator.ts";
 import type { Translator } from "./translator.ts";
@@ -47,7 +47,7 @@ export interface GenerateConfig {
 export async function generate(
   config: GenerateConfig,
   task: TaskFlags,
-  registries: Registries,
+  available: Available,
   screen: EvaluationTerminal,
 ): Promise<void> {
   const { data, evaluation, common } = config;
@@ -69,7 +69,7 @@ export async function generate(
     task,
   };
   const settings = { device: config.device, profile: common.profile };
-  await withModels(settings, source, registries, terminal, async (loaded) => {
+  await withModels(settings, source, available, terminal, async (loaded) => {
     const { results_path } = evaluation;
     const writer = resultWriter(results_path, `generate-${data.gen_subset}.txt`, terminal);
     const run = new GenerateRun(config, loaded, terminal, writer);

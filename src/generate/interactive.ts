@@ -10,12 +10,12 @@ import type { LanguagePairDataset } from "../data/language_pair_dataset.ts";
 import { filterIndicesBySize } from "../data/length_limits.ts";
 import type { Hypothesis } from "../decode/hypothesis.ts";
 import { constraintLine, secondsLine, sourceLine } from "../decode/output_lines.ts";
-import type { Registries } from "../registries.ts";
 import { evaluationBatches } from "./evaluation_batches.ts";
 import { hypothesisBlock } from "./hypothesis_block.ts";
 import { inGroups, inputLines } from "./input_lines.ts";
 import type { OutputText, SourceText } from "./output_text.ts";
 import type { SearchFlags } from "./search_options.ts";
+import type { Available } from "./stored_plugins.ts";
 import type { TaskFlags } from "./stored_task.ts";
 import type { TextCodec } from "./text_codec.ts";
 import { openTextTranslator } from "./text_translator.ts";
@@ -41,7 +41,7 @@ export interface InteractiveConfig {
 export async function interactive(
   config: InteractiveConfig,
   task: TaskFlags,
-  registries: Registries,
+  available: Available,
   terminal: EvaluationTerminal,
 ): Promise<void> {
   const { data, evaluation, batching } = config;
@@ -55,7 +55,7 @@ export async function interactive(
     task,
   };
   const settings = { device: config.device, profile: config.common.profile };
-  await withModels(settings, source, registries, terminal, async (loaded) => {
+  await withModels(settings, source, available, terminal, async (loaded) => {
     const session = new Session(config, loaded, terminal);
     try {
       terminal.log("NOTE: hypothesis and token scores are output in base 2");

@@ -1,13 +1,15 @@
 // The models that --path names, on the device, with the task they solve.
+import type { ModelComponent } from "../components.ts";
+import { didYouMean } from "../config/nearest.ts";
 import { UserError } from "../config/user_error.ts";
 import { Dictionary } from "../data/dictionary.ts";
 import type { DatasetImpl } from "../data/indexed_dataset.ts";
 import { type PairLimits, resolveMaxPositions } from "../data/length_limits.ts";
 import type { Device } from "../device/device.ts";
 import type { EncoderDecoderModel } from "../models/model.ts";
-import type { Registries } from "../registries.ts";
 import type { Task } from "../tasks/task.ts";
 import { buildStoredModel, readModel, type StoredModel } from "../train/load_model.ts";
+import { type Available, storedComponent } from "./stored_plugins.ts";
 import { buildStoredTask, type TaskFlags } from "./stored_task.ts";
 
 export interface EnsembleSource {
@@ -35,11 +37,12 @@ export interface Ensemble {
 /**
  * Reads and builds the models.
  *
- * @throws UserError for a file that is no model, and where the data's dictionaries are not the model's.
+ * @throws UserError for a file that is no model, for settings that no model has, and where the data's
+ *   dictionaries are not the model's.
  */
 export function loadEnsemble(
   source: EnsembleSource,
-  registries: Registries,
+  { registries }: Available,
   device: Device,
 ): Ensemble {
   const paths = source.path.split(":").filter((path) => path !== "");
@@ -51,6 +54,10 @@ export function loadEnsemble(
     });
   }
   const stored = paths.map((path) => readModel(path, source.ema));
+  const components = stored.map((model) =>
+    storedComponent(registries.models, model.architecture.component, model),
+  );
+  refuseUnknownOverrides(source.modelOverrides, components);
   const { data, datasetImpl, padToMultiple } = source;
   if (data === undefined && stored[0].architecture.dictionaries === undefined) {
     throw new UserError({
@@ -69,6 +76,22 @@ export function loadEnsemble(
   const positions = models.map(({ maxPositions: { source, target } }) => [source, target] as const);
   const limits = resolveMaxPositions(task.maxPositions, ...positions);
   return { task, models, stored, limits };
+}
+
+/** Overrides go to every model that has the setting; one that none has would be lost. */
+function refuseUnknownOverrides(
+  overrides: Readonly<Record<string, unknown>>,
+  components: readonly ModelComponent[],
+): void {
+  const known = new Set(components.flatMap(({ config }) => Object.keys(config.shape)));
+  const unknown = Object.keys(overrides).find((key) => !known.has(key));
+  if (unknown === undefined) return;
+  const names = [...new Set(components.map(({ name }) => name))].join(" and ");
+  throw new UserError({
+    place: "--model-overrides",
+    problem: `${JSON.stringify(unknown)} is no setting of the model (${names})`,
+    remedy: didYouMean(unknown, known, "weft train --help lists the settings of a model"),
+  });
 }
 
 /** The wrong dictionaries would turn every word into another one. */

@@ -6,6 +6,7 @@ import { UserError } from "../config/user_error.ts";
 import type { Criterion } from "../criterions/criterion.ts";
 import type { Registries } from "../registries.ts";
 import type { StoredModel } from "../train/load_model.ts";
+import { storedPlugins } from "./stored_plugins.ts";
 
 /**
  * Builds the criterion named on the command line, else the checkpoint's with its settings.
@@ -20,18 +21,23 @@ export function buildStoredCriterion(
   padding: number,
 ): Criterion {
   const { record, sentenceAvg } = recorded(stored);
-  if (!named) refuseUnknown(record.component, registries.criterions.names(), stored.path);
+  if (!named) refuseUnknown(record.component, registries.criterions.names(), stored);
   const { component, config } =
     named ?? restoreChosen(record, registries.criterions, `${stored.path}: criterion`);
   return component.build(config, { padding, sentenceAvg });
 }
 
-function refuseUnknown(name: string, known: readonly string[], path: string): void {
+function refuseUnknown(name: string, known: readonly string[], stored: StoredModel): void {
   if (known.includes(name)) return;
+  const plugins = storedPlugins(stored).map((plugin) => plugin.name);
+  const another = `name another one: --criterion ${known.join(" or ")}`;
   throw new UserError({
-    place: path,
+    place: stored.path,
     problem: `was trained with the criterion ${name}, which weft has not`,
-    remedy: `name another one: --criterion ${known.join(" or ")} (a plug-in's with --plugin FILE)`,
+    remedy:
+      plugins.length === 0
+        ? `${another} (a plug-in's with --plugin FILE)`
+        : `it was made with plug-in ${plugins.join(", ")}: give --plugin, or ${another}`,
   });
 }
 

@@ -6,6 +6,7 @@ import { UserError } from "../config/user_error.ts";
 import type { Registries } from "../registries.ts";
 import type { Task, TaskContext } from "../tasks/task.ts";
 import type { StoredModel } from "../train/load_model.ts";
+import { storedComponent } from "./stored_plugins.ts";
 
 /** What the command line says about the task. */
 export interface TaskFlags {
@@ -27,14 +28,17 @@ const TRAINING_ONLY = new Set(["num_batch_buckets", "eval_bleu"]);
  * @throws UserError if the task is not registered or refuses its settings.
  */
 export function buildStoredTask(
-  { path, weights, architecture }: StoredModel,
+  model: StoredModel,
   registries: Registries,
   { chosen, given, named }: TaskFlags,
   context: Omit<TaskContext, "dictionaries">,
 ): Task {
+  const { path, weights, architecture } = model;
   const recorded = weights.record && recordedTask(weights.record.config);
   const component =
-    named || recorded === undefined ? chosen.component : registries.tasks.get(recorded.component);
+    named || recorded === undefined
+      ? chosen.component
+      : storedComponent(registries.tasks, recorded.component, model);
   const stored = Object.entries(architecture.task).filter(
     ([key, value]) =>
       key in component.config.shape && value !== undefined && !TRAINING_ONLY.has(key),

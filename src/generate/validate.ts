@@ -8,7 +8,6 @@ import type { ValidationDataConfig } from "../config/schemas/validation_data.ts"
 import { UserError } from "../config/user_error.ts";
 import type { Criterion } from "../criterions/criterion.ts";
 import { compile } from "../engine/compile.ts";
-import type { Registries } from "../registries.ts";
 import { hostSample } from "../train/host_sample.ts";
 import { chooseLogFormat, logLine } from "../train/log_format.ts";
 import { formatGeneral } from "../train/log_format_numbers.ts";
@@ -16,6 +15,7 @@ import { type Stats, validationStats } from "../train/metrics.ts";
 import { addSums, emptySums, readSums } from "../train/trainer.ts";
 import { evaluationBatches } from "./evaluation_batches.ts";
 import { buildStoredCriterion } from "./stored_criterion.ts";
+import type { Available } from "./stored_plugins.ts";
 import type { TaskFlags } from "./stored_task.ts";
 import {
   type EvaluationTerminal,
@@ -38,7 +38,7 @@ export interface ValidateConfig {
 export async function validate(
   config: ValidateConfig,
   task: TaskFlags,
-  registries: Registries,
+  available: Available,
   screen: EvaluationTerminal,
 ): Promise<void> {
   const { data, evaluation, common } = config;
@@ -54,7 +54,7 @@ export async function validate(
     task,
   };
   const settings = { device: config.device, profile: common.profile };
-  await withModels(settings, source, registries, terminal, async (loaded) => {
+  await withModels(settings, source, available, terminal, async (loaded) => {
     if (loaded.models.length > 1) {
       throw new UserError({
         place: "--path",
@@ -64,7 +64,12 @@ export async function validate(
     }
     const { padIndex } = loaded.task.targetDictionary;
     const [stored] = loaded.stored;
-    const criterion = buildStoredCriterion(stored, registries, config.criterion, padIndex);
+    const criterion = buildStoredCriterion(
+      stored,
+      available.registries,
+      config.criterion,
+      padIndex,
+    );
     for (const subset of data.valid_subset.split(",")) {
       const stats = await validateSet(subset, criterion, config, loaded, terminal);
       terminal.line(statsLine(subset, stats, common));

@@ -3,8 +3,8 @@ import type { DeviceConfig } from "../config/schemas/device.ts";
 import type { Device, Span } from "../device/device.ts";
 import { openDevice } from "../device/open_device.ts";
 import { traceDocument } from "../engine/profile.ts";
-import type { Registries } from "../registries.ts";
 import { type Ensemble, type EnsembleSource, loadEnsemble } from "./load_ensemble.ts";
+import { type Available, changedPlugins } from "./stored_plugins.ts";
 
 /** What the commands over finished models need of a terminal. */
 export interface EvaluationTerminal {
@@ -38,14 +38,16 @@ export interface LoadedModels extends Ensemble {
 export async function withModels(
   settings: { readonly device: DeviceConfig; readonly profile: string | undefined },
   source: EnsembleSource,
-  registries: Registries,
+  available: Available,
   terminal: EvaluationTerminal,
   body: (loaded: LoadedModels) => Promise<void>,
 ): Promise<void> {
   const device = await openDevice(settings.device, (line) => terminal.log(line));
   try {
     const spans: Span[] | undefined = settings.profile === undefined ? undefined : [];
-    await body({ ...loadEnsemble(source, registries, device), device, spans });
+    const ensemble = loadEnsemble(source, available, device);
+    for (const line of changedPlugins(ensemble.stored, available.plugins)) terminal.log(line);
+    await body({ ...ensemble, device, spans });
     if (spans && settings.profile !== undefined) {
       await writeFile(settings.profile, traceDocument(spans));
       terminal.log(`wrote the time of each op to ${settings.profile}`);

@@ -4,8 +4,10 @@ import type { ComponentRecord, ConfigRecord } from "../config/record.ts";
 import { UserError } from "../config/user_error.ts";
 import type { Device } from "../device/device.ts";
 import { transformerHyperparameters } from "../interop/fairseq_settings.ts";
+import { refuseWrongSizes } from "../interop/model_sizes.ts";
 import { loadParameters } from "../models/load_parameters.ts";
 import { bindParameters, type EncoderDecoderModel, type ModelContext } from "../models/model.ts";
+import { decoderSide, encoderSide, type TransformerConfig } from "../models/transformer/config.ts";
 import type { Registries } from "../registries.ts";
 import { type LoadedWeights, loadWeights } from "./checkpoint_weights.ts";
 import { withKeptLayers } from "./kept_layers.ts";
@@ -74,6 +76,9 @@ function architectureOf(
   return { component, config, task, dictionaries: undefined };
 }
 
+/** Models whose settings are a Transformer's; a plug-in's may mean something else by the same names. */
+const OF_WEFT: ReadonlySet<string> = new Set(["transformer", "transformer_align"]);
+
 /** Parameters that every encoder-decoder Transformer has; names of architectures are anybody's. */
 const OF_A_TRANSFORMER = [
   "encoder.layers.0.self_attn.k_proj.weight",
@@ -118,10 +123,16 @@ export function buildStoredModel(
       remedy: "correct it with --model-overrides",
     });
   }
+  const origin = { place: path, settings: architecture.config };
+  const tensors = withKeptLayers(weights.tensors, parsed.data, origin);
+  if (OF_WEFT.has(component.name)) {
+    const config = parsed.data as TransformerConfig;
+    refuseWrongSizes("encoder", encoderSide(config), tensors, context.padding, path);
+    refuseWrongSizes("decoder", decoderSide(config), tensors, context.padding, path);
+  }
   const model = component.build(parsed.data, context);
   bindParameters(model);
-  const origin = { place: path, settings: architecture.config };
-  loadParameters(model, device, withKeptLayers(weights.tensors, parsed.data, origin), path);
+  loadParameters(model, device, tensors, path);
   return model;
 }
 

@@ -31,3 +31,22 @@ goldenTest("validate --log-format json prints an object and draws no bar", needs
   expect(out).toMatch(/\| INFO \| valid \| \{"valid_loss": "[\d.]+", .*\}\n$/);
   expect(err).not.toContain(ERASE);
 });
+
+for (const [overrides, message] of [
+  [
+    "{'encoder_layerz': 3}",
+    '"encoder_layerz" is no setting of the model (transformer);\n  did you',
+  ],
+  [
+    "{'source_lang': 'en'}",
+    '"source_lang" is no setting of the model (transformer);\n  weft train',
+  ],
+  ["{'encoder_layers': 1000000000}", "encoder_layers: is 1000000000, but the file's tensors have"],
+  ["{'max_target_positions': 1000000000000}", "max_target_positions: is 1000000000000"],
+] as const) {
+  goldenTest(`--model-overrides "${overrides}" is refused`, needs, async () => {
+    const flags = ["--path", model(), "--model-overrides", overrides];
+    const { code, err } = await run("generate", data(), ...flags);
+    expect([code, err]).toEqual([2, expect.stringContaining(message)]);
+  });
+}
