@@ -1,8 +1,13 @@
 // docs/examples/regularizers.ts, the worked example of docs/plug-ins.md: that it computes what it says.
-// test/standalone trains with it, from source and through the compiled binary.
+// It is trained with from source below, and through the compiled binary in test/standalone.
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { generate } from "../../src/cli/generate.ts";
+import { runProgram } from "../../src/cli/program.ts";
+import { train } from "../../src/cli/train.ts";
+import { validate } from "../../src/cli/validate.ts";
 import type { Criterion } from "../../src/criterions/criterion.ts";
 import { type CpuDevice, openCpuDevice } from "../../src/device/cpu/cpu_device.ts";
 import { read } from "../../src/engine/compile.ts";
@@ -15,6 +20,8 @@ import {
 import { loadPlugin } from "../../src/plugin.ts";
 import { createRegistries } from "../../src/registries.ts";
 import { constant, type Tensor } from "../../src/tensor/tensor.ts";
+import { goldenPath, goldenTest } from "../support/golden.ts";
+import { recordingTerminal } from "./recording_terminal.ts";
 
 const folder = join(import.meta.dirname, "../../docs/examples");
 const registries = createRegistries();
@@ -23,7 +30,11 @@ beforeAll(async () => {
   device = await openCpuDevice({ threads: 1, blas: "none" });
   await loadPlugin("regularizers.ts", folder, registries);
 });
-afterAll(() => device.close());
+const work = mkdtempSync(join(tmpdir(), "weft-example-"));
+afterAll(async () => {
+  rmSync(work, { recursive: true });
+  await device.close();
+});
 
 const tokens = (...rows: number[][]): Tensor =>
   constant(Int32Array.from(rows.flat()), [rows.length, rows[0].length]);
@@ -97,3 +108,47 @@ test("transformer_masked hides source words in training only, and never symbols"
   expect(await training(1, 7, 8, 9, 2)).toEqual(await logits(1, 3, 3, 3, 2));
   expect(plain).not.toEqual(await logits(1, 3, 3, 3, 2));
 });
+
+async function weft(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  const { terminal, stdout, stderr } = recordingTerminal();
+  const cpu = ["--device", "cpu", "--blas", "none", "--threads", "1"];
+  const code = await runProgram([...args, ...cpu], [train, generate, validate], terminal);
+  return { code, out: stdout.text, err: stderr.text };
+}
+
+goldenTest(
+  "the example plug-in trains from source, and its checkpoint asks for it again",
+  "checkpoints/data-bin/valid.en-de.en.bin",
+  async () => {
+    const data = goldenPath("checkpoints/data-bin");
+    const save = join(work, "run");
+    const example = join(folder, "regularizers.ts");
+    const trained = await weft(
+      ...["train", data, "--train-subset", "valid", "--save-dir", save, "--plugin", example],
+      ...["--arch", "transformer_masked_tiny", "--encoder-embed-dim", "16"],
+      ...["--encoder-ffn-embed-dim", "16", "--source-mask", "0.2"],
+      ...["--criterion", "confidence_penalty", "--penalty-weight", "0.1"],
+      ...["--max-epoch", "2", "--max-tokens", "400", "--lr", "1e-3", "--log-format", "json"],
+    );
+    expect([trained.code, trained.err]).toEqual([0, expect.stringContaining('"valid_loss": ')]);
+
+    const path = join(save, "checkpoint_last.safetensors");
+    const scored = (...flags: string[]) =>
+      weft("generate", data, "--path", path, "--beam", "1", "--quiet", ...flags);
+    const same = await scored("--plugin", example);
+    expect(same.out).toMatch(/^Generate test with beam=1: BLEU4 = /);
+    expect(same.err).not.toContain("has changed");
+    const bare = await scored();
+    expect(bare.code).toBe(2);
+    expect(bare.err).toContain(
+      `${path}: was made with plug-in regularizers.ts; its model transformer_masked is not registered;\n  give --plugin regularizers.ts`,
+    );
+    const changed = join(work, "regularizers.ts");
+    writeFileSync(changed, `// changed\n${readFileSync(example, "utf8")}`);
+    const other = await scored("--plugin", changed);
+    expect(other.code).toBe(0);
+    expect(other.err).toContain(`${path}: plug-in regularizers.ts has changed since`);
+    const validated = await weft("validate", data, "--path", path, "--plugin", example);
+    expect(validated.out).toContain("| valid on 'valid' subset | loss ");
+  },
+);
