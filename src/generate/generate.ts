@@ -8,11 +8,13 @@ import type { GenerationDataConfig } from "../config/schemas/generation_data.ts"
 import type { TextCodecConfig } from "../config/schemas/text_codec.ts";
 import { UserError } from "../config/user_error.ts";
 import type { LanguagePairBatch } from "../data/language_pair_batch.ts";
+import type { LanguagePairDataset } from "../data/language_pair_dataset.ts";
 import type { Hypothesis } from "../decode/hypothesis.ts";
 import { scoreLine, sourceLine, targetLine, totalsLine } from "../decode/output_lines.ts";
 import type { Scorer } from "../score/scorer.ts";
 import { createScorer } from "../score/scorers.ts";
 import type { ScorerComponent } from "../scorer_components.ts";
+import { refuseEvalBleu } from "./eval_bleu.ts";
 import { type EvaluationBatches, evaluationBatches } from "./evaluation_batches.ts";
 import { hypothesisBlock } from "./hypothesis_block.ts";
 import type { OutputText, SourceText } from "./output_text.ts";
@@ -52,6 +54,7 @@ export async function generate(
 ): Promise<void> {
   const { data, evaluation, common } = config;
   const terminal = common.no_progress_bar ? withoutBar(screen) : screen;
+  refuseEvalBleu(task.given);
   if (config.generation.constraints !== undefined) {
     throw new UserError({
       place: "--constraints",
@@ -82,6 +85,16 @@ export async function generate(
   });
 }
 
+/** What an unknown word was is not in binarised data; a dictionary of words needs it too. */
+function requireText({ source }: LanguagePairDataset): void {
+  if (source.lines !== undefined) return;
+  throw new UserError({
+    place: "--replace-unk",
+    problem: "binarised data does not tell what its unknown words were",
+    remedy: "translate the raw text: --dataset-impl raw, or weft interactive",
+  });
+}
+
 class GenerateRun {
   private readonly work: EvaluationBatches;
   private readonly translator: Translator;
@@ -101,6 +114,7 @@ class GenerateRun {
     const { data, generation, scoring, common } = config;
     const { task, limits } = loaded;
     const set = task.loadDataset(data.gen_subset);
+    if (generation.replace_unk !== undefined) requireText(set);
     this.work = evaluationBatches(set, data, limits, data.gen_subset, common.seed);
     const { translator, text } = openTextTranslator(loaded, config);
     this.translator = translator;

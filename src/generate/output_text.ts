@@ -79,23 +79,26 @@ export class OutputText {
 
   /** The words of a hypothesis as the dictionary has them, unknown ones replaced if wanted. */
   private words(hypothesis: Hypothesis, source: SourceText): string[] {
-    const { targetDictionary, sourceDictionary, special } = this.parts;
+    const { targetDictionary, special } = this.parts;
     const { tokens } = hypothesis;
     const said = [...tokens.keys()].filter(
       (i) => tokens[i] !== special.eos && tokens[i] !== special.bos,
     );
     const words = said.map((i) => targetDictionary.symbol(tokens[i]));
-    if (!this.alignments || !tokens.includes(special.unk)) return words;
+    const { line } = source;
+    if (!this.alignments || line === undefined || !tokens.includes(special.unk)) return words;
     const pair = attendedPair(hypothesis, source, "--replace-unk");
     const places = alignedSources(pair, special);
     // Positions count padding, words do not.
     const before = source.tokens.findIndex((token) => token !== special.pad);
     const sources = said.map((i) => (places[i] < 0 ? -1 : places[i] - before));
-    const spelled =
-      source.line === undefined
-        ? Array.from(source.tokens.subarray(before), (token) => sourceDictionary.symbol(token))
-        : tokenizeLine(source.line);
-    return replaceUnknown(words, spelled, sources, this.alignments, targetDictionary.unkWord);
+    return replaceUnknown(
+      words,
+      tokenizeLine(line),
+      sources,
+      this.alignments,
+      targetDictionary.unkWord,
+    );
   }
 }
 

@@ -13,6 +13,8 @@ import { chooseLogFormat, logLine } from "../train/log_format.ts";
 import { formatGeneral } from "../train/log_format_numbers.ts";
 import { type Stats, validationStats } from "../train/metrics.ts";
 import { addSums, emptySums, readSums } from "../train/trainer.ts";
+import type { ExtraMetrics } from "../train/validator.ts";
+import { evalBleuOf } from "./eval_bleu.ts";
 import { evaluationBatches } from "./evaluation_batches.ts";
 import { buildStoredCriterion } from "./stored_criterion.ts";
 import type { Available } from "./stored_plugins.ts";
@@ -70,8 +72,10 @@ export async function validate(
       config.criterion,
       padIndex,
     );
+    const { given } = task;
+    const extra = evalBleuOf(loaded, given, common.seed, (line) => terminal.log(line));
     for (const subset of data.valid_subset.split(",")) {
-      const stats = await validateSet(subset, criterion, config, loaded, terminal);
+      const stats = await validateSet(subset, { criterion, extra }, config, loaded, terminal);
       terminal.line(statsLine(subset, stats, common));
     }
   });
@@ -79,7 +83,7 @@ export async function validate(
 
 async function validateSet(
   subset: string,
-  criterion: Criterion,
+  { criterion, extra }: { criterion: Criterion; extra: ExtraMetrics | undefined },
   { data, common }: ValidateConfig,
   { task, models: [model], limits, device, spans }: LoadedModels,
   terminal: EvaluationTerminal,
@@ -115,7 +119,8 @@ async function validateSet(
   progress.done();
   forward.release();
   const seconds = (performance.now() - begun) / 1000;
-  const validation = { sums, batches: used.length, seconds, numUpdates: 0 };
+  const more = await extra?.(dataset, used);
+  const validation = { sums, batches: used.length, seconds, numUpdates: 0, extra: more };
   const noBest = { metric: "", value: undefined, maximize: false };
   const stats = new Map(validationStats(criterion, validation, noBest));
   stats.delete("num_updates"); // a finished model makes none

@@ -1,6 +1,6 @@
 // Flags of fairseq's commands over models: each does what it says, or is refused.
 import { expect, test } from "bun:test";
-import { goldenTest } from "../support/golden.ts";
+import { goldenPath, goldenTest } from "../support/golden.ts";
 import { data, model, needs, run, runOn, search } from "./run_command.ts";
 
 const ERASE = "\r\x1b[K";
@@ -50,3 +50,41 @@ for (const [overrides, message] of [
     expect([code, err]).toEqual([2, expect.stringContaining(message)]);
   });
 }
+
+goldenTest("validate --eval-bleu logs what generate scores", needs, async () => {
+  const searching = ["--beam", "2", "--max-len-b", "20", "--batch-size", "8"];
+  const scored = await run(
+    ...["generate", data(), "--path", model(), ...searching, "--gen-subset", "valid", "--quiet"],
+    ...["--scoring", "sacrebleu", "--sacrebleu-tokenizer", "none", "--remove-bpe"],
+  );
+  const [, bleu] = /BLEU = ([\d.]+)/.exec(scored.out) ?? [];
+  const validation = ["validate", data(), "--path", model(), "--batch-size", "8"];
+  const bleuFlags = [
+    ...["--eval-bleu-args", '{"beam": 2, "max_len_b": 20}', "--eval-bleu-remove-bpe"],
+    ...["--eval-tokenized-bleu", "--eval-bleu-print-samples"],
+  ];
+  const validated = await run(...validation, "--eval-bleu", ...bleuFlags);
+  const [, logged] = / \| ppl [\d.]+ \| bleu ([\d.]+) \| wps /.exec(validated.out) ?? [];
+  expect(Math.abs(Number(logged) - Number(bleu))).toBeLessThan(0.02);
+  expect(validated.err).toContain("example hypothesis: ");
+  const idle = await run(...validation, ...bleuFlags);
+  expect([idle.code, idle.err]).toEqual([2, expect.stringContaining("add --eval-bleu")]);
+});
+
+test("generate and interactive refuse the flags of a validation's BLEU", async () => {
+  for (const command of ["generate", "interactive"]) {
+    const { code, err } = await run(command, "data", "--path", "m.pt", "--eval-bleu-args", "{}");
+    expect([code, err]).toEqual([
+      2,
+      expect.stringContaining("--eval-bleu-args: is of validations"),
+    ]);
+  }
+});
+
+goldenTest("--replace-unk refuses data that does not tell its unknown words", needs, async () => {
+  const words = goldenPath("checkpoints/data-bin/dict.en.txt");
+  for (const flags of [["--replace-unk"], ["--replace-unk", words]]) {
+    const { code, err } = await run("generate", data(), "--path", model(), ...search, ...flags);
+    expect([code, err]).toEqual([2, expect.stringContaining("--dataset-impl raw")]);
+  }
+});
