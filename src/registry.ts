@@ -3,6 +3,9 @@ import type { Component, ComponentSource } from "./config/choice.ts";
 import { didYouMean } from "./config/nearest.ts";
 import { UserError } from "./config/user_error.ts";
 
+/** Kinds that plug-ins cannot add to. */
+const CLOSED: ReadonlySet<string> = new Set(["scorer"]);
+
 /** Components of one kind, by name. Nothing registers itself: somebody calls `add`. */
 export class Registry<T extends { readonly name: string }> {
   private readonly entries = new Map<string, { readonly component: T; readonly origin: string }>();
@@ -45,11 +48,12 @@ export class Registry<T extends { readonly name: string }> {
 
   protected unknown(name: string, candidates: Iterable<string>): UserError {
     const known = [...candidates];
+    const hint = CLOSED.has(this.kind) ? "" : " (a plug-in's are known with --plugin FILE)";
     const list = known.length === 0 ? "none is registered" : `there are: ${known.join(", ")}`;
     return new UserError({
       place: `${this.kind} ${JSON.stringify(name)}`,
       problem: "is not registered",
-      remedy: `${didYouMean(name, known, list)} (a plug-in's are known with --plugin FILE)`,
+      remedy: `${didYouMean(name, known, list)}${hint}`,
     });
   }
 }

@@ -3,9 +3,11 @@ import { device } from "../config/schemas/device.ts";
 import { evaluation } from "../config/schemas/evaluation.ts";
 import { generation } from "../config/schemas/generation.ts";
 import { generationData } from "../config/schemas/generation_data.ts";
+import { sacrebleuFlags } from "../config/schemas/scoring.ts";
 import { textCodec } from "../config/schemas/text_codec.ts";
 import { generate as translateSet } from "../generate/generate.ts";
 import { chooseScorer, chooseTask } from "../registries.ts";
+import { chosenScorer } from "../scorer_components.ts";
 import { command } from "./command.ts";
 import { taskFlags } from "./task_flags.ts";
 
@@ -18,10 +20,15 @@ export const generate = command({
     evaluation,
     generation,
     scoring: chooseScorer,
+    sacrebleu: sacrebleuFlags,
     text: textCodec,
     device,
     common: evaluationCommon,
   },
-  run: (config, terminal, invocation) =>
-    translateSet(config, taskFlags(config.task, invocation.settings), invocation, terminal),
+  run(config, terminal, invocation) {
+    const { settings } = invocation;
+    const scoring = chosenScorer(config.scoring, config.sacrebleu, settings);
+    const task = taskFlags(config.task, settings);
+    return translateSet({ ...config, scoring }, task, invocation, terminal);
+  },
 });

@@ -17,7 +17,7 @@ export const interactive = command({
     data: interactiveData,
     task: chooseTask,
     evaluation: evaluation.omit({ quiet: true, results_path: true }),
-    generation: generation.omit({ sacrebleu: true }),
+    generation,
     text: textCodec,
     batching,
     device,

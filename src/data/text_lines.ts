@@ -6,9 +6,13 @@ import { decodeUtf8 } from "./utf8.ts";
  * The lines of a UTF-8 text file without their ends. LF, CR and CRLF end a line and nothing else
  * does (Python's universal newlines).
  *
+ * @param remedy for a file that cannot be read: where its name comes from.
  * @throws UserError if the file cannot be read, or naming the line that is not UTF-8.
  */
-export function readTextLines(path: string): string[] {
+export function readTextLines(
+  path: string,
+  remedy = "check the path: text files are PREFIX.LANGUAGE, e.g. corpus/train.en",
+): string[] {
   let bytes: Uint8Array;
   try {
     bytes = readFileSync(path);
@@ -16,7 +20,7 @@ export function readTextLines(path: string): string[] {
     throw new UserError({
       place: path,
       problem: `the text cannot be read (${(cause as Error).message})`,
-      remedy: "check the path: text files are PREFIX.LANGUAGE, e.g. corpus/train.en",
+      remedy,
     });
   }
   return splitLines(decodeUtf8(bytes, path));

@@ -12,7 +12,6 @@ import type { LanguagePairDataset } from "../data/language_pair_dataset.ts";
 import type { Hypothesis } from "../decode/hypothesis.ts";
 import { scoreLine, sourceLine, targetLine, totalsLine } from "../decode/output_lines.ts";
 import type { Scorer } from "../score/scorer.ts";
-import { createScorer } from "../score/scorers.ts";
 import type { ScorerComponent } from "../scorer_components.ts";
 import { refuseEvalBleu } from "./eval_bleu.ts";
 import { type EvaluationBatches, evaluationBatches } from "./evaluation_batches.ts";
@@ -119,10 +118,8 @@ class GenerateRun {
     const { translator, text } = openTextTranslator(loaded, config);
     this.translator = translator;
     this.text = text;
-    this.scorer =
-      generation.sacrebleu && scoring.component.name === "bleu"
-        ? createScorer("sacrebleu")
-        : scoring.component.build(scoring.config, { symbols: translator.special });
+    const { special: symbols } = translator;
+    this.scorer = scoring.component.build(scoring.config, { symbols });
   }
 
   async run(): Promise<void> {
@@ -148,6 +145,8 @@ class GenerateRun {
     if (this.writer.path !== undefined) this.say(`${result}\nwrote ${this.writer.path}`);
     const signature = this.scorer.signature?.();
     if (signature !== undefined && !evaluation.quiet) this.say(signature);
+    const warning = this.scorer.warning?.();
+    if (warning !== undefined) this.say(warning);
   }
 
   close(): void {

@@ -111,16 +111,18 @@ function attendedPair({ tokens, attention }: Hypothesis, source: SourceText, fla
   });
 }
 
+const ALIGNMENTS = "give --replace-unk a dictionary with a source and a target word on each line";
+
 /** "source target" lines; of several for one word the last counts, as in fairseq. */
 function readAlignments(path: string): Map<string, string> {
   const words = new Map<string, string>();
-  for (const [i, line] of readTextLines(path).entries()) {
+  for (const [i, line] of readTextLines(path, ALIGNMENTS).entries()) {
     const [source, target] = tokenizeLine(line);
     if (source === undefined || target === undefined) {
       throw new UserError({
         place: `${path}:${i + 1}`,
         problem: `${JSON.stringify(line)} is not two words`,
-        remedy: "give a dictionary with a source and a target word on each line",
+        remedy: ALIGNMENTS,
       });
     }
     words.set(source, target);

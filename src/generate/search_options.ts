@@ -12,7 +12,7 @@ import type { SearchStrategy } from "../decode/search/strategy.ts";
 import type { GeneratorOptions } from "../decode/sequence_generator.ts";
 
 /** The flags that decide about hypotheses. */
-export type SearchFlags = Omit<GenerationConfig, "sacrebleu">;
+export type SearchFlags = GenerationConfig;
 
 /**
  * @param seed of sampling.

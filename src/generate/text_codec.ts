@@ -31,9 +31,11 @@ export function textCodec(config: TextCodecConfig): TextCodec {
   };
 }
 
+const CODES = "give --bpe-codes the file that weft bpe learn wrote";
+
 function openBpe({ bpe_codes: path, bpe_separator: separator }: TextCodecConfig): SubwordNmt {
   if (path !== undefined) {
-    return new SubwordNmt(readTextLines(path).join("\n"), path, { separator });
+    return new SubwordNmt(readTextLines(path, CODES).join("\n"), path, { separator });
   }
   throw new UserError({
     place: "--bpe subword_nmt",

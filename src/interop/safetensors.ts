@@ -1,5 +1,6 @@
 // The safetensors format: an 8-byte little-endian header length, a JSON header padded with spaces,
 // then the tensors' bytes without gaps. Reading copies only the tensors asked for; writing streams.
+import { UserError } from "../config/user_error.ts";
 import type { ByteSource } from "./byte_source.ts";
 import { openFileSource } from "./file_source.ts";
 import {
@@ -63,11 +64,11 @@ export function readSafetensors(source: string | ByteSource): {
 
 function readHeader(bytes: ByteSource): { header: SafetensorsHeader; dataStart: number } {
   const { place, size } = bytes;
-  if (size < 8) throw corruptSafetensors(place, `has ${size} bytes, too few for a header`);
+  if (size < 8) throw noCheckpoint(place, `has ${size} bytes, too few for a header`);
   const prefix = bytes.read(0, 8);
   const length = new DataView(prefix.buffer, prefix.byteOffset, 8).getBigUint64(0, true);
   if (length > BigInt(LARGEST_HEADER)) {
-    throw corruptSafetensors(place, `claims a header of ${length} bytes`);
+    throw noCheckpoint(place, `claims a header of ${length} bytes`);
   }
   const dataStart = 8 + Number(length);
   if (dataStart > size) {
@@ -75,6 +76,15 @@ function readHeader(bytes: ByteSource): { header: SafetensorsHeader; dataStart: 
   }
   const json = bytes.read(8, Number(length));
   return { header: parseSafetensorsHeader(json, size - dataStart, place), dataStart };
+}
+
+/** The error of what begins as no safetensors file does: text, an archive, a file of another program. */
+function noCheckpoint(place: string, problem: string): UserError {
+  return new UserError({
+    place,
+    problem: `${problem}: it is neither a safetensors file nor one of PyTorch's`,
+    remedy: "give a checkpoint of weft train (.safetensors) or of fairseq-train (.pt)",
+  });
 }
 
 /** A tensor to write; its bytes are asked for when their turn comes, so that few lie in memory. */

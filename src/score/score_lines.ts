@@ -1,39 +1,28 @@
 import { UserError } from "../config/user_error.ts";
-import { formatBleu, SacreBleu } from "./sacre_bleu.ts";
 import { TokenBleu } from "./token_bleu.ts";
 import { WordIds } from "./word_ids.ts";
 
-/** `weft score`: fairseq-score's flags. */
+/** How `weft score` counts fairseq's BLEU: fairseq-score's flags. */
 export interface ScoreOptions {
   /** Highest n-gram order of fairseq's BLEU, 1 to 4. */
   readonly order?: number;
   readonly ignoreCase?: boolean;
-  /** sacreBLEU's corpus BLEU instead, on text that is not tokenised. */
-  readonly sacrebleu?: boolean;
-  /** fairseq's BLEU of each sentence, orders 2 to 4 starting at 1 of 1. */
+  /** The BLEU of each sentence, orders 2 to 4 starting at 1 of 1. */
   readonly sentenceBleu?: boolean;
 }
 
 /**
- * What `weft score` prints of hypotheses and their references: one line for the corpus (and sacreBLEU's
- * signature below it), or one per sentence, "0 BLEU4 = ...".
+ * fairseq's BLEU of hypotheses and as many references: one line for the corpus, or one per sentence,
+ * "0 BLEU4 = ...".
  *
- * @throws UserError if the two have different numbers of lines, or for an order that is not 1 to 4.
+ * @throws UserError for an order that is not 1 to 4.
  */
 export function* scoreLines(
   hypotheses: readonly string[],
   references: readonly string[],
-  { order = 4, ignoreCase = false, sacrebleu = false, sentenceBleu = false }: ScoreOptions = {},
+  { order = 4, ignoreCase = false, sentenceBleu = false }: ScoreOptions = {},
 ): Generator<string> {
   requireOrder(order);
-  requireSameLength(hypotheses.length, references.length);
-  if (sacrebleu) {
-    const bleu = new SacreBleu({ lowercase: ignoreCase });
-    for (const [i, hypothesis] of hypotheses.entries()) bleu.add(hypothesis, [references[i]]);
-    yield formatBleu(bleu.score());
-    yield bleu.signature();
-    return;
-  }
   const words = new WordIds();
   // The hypothesis comes first, as in fairseq: it numbers the words.
   const encode = (line: string) => words.encode(ignoreCase ? line.toLowerCase() : line);
@@ -56,14 +45,5 @@ function requireOrder(order: number): void {
     place: "--order",
     problem: `there are no n-grams of order ${order} in this score`,
     remedy: "give a whole number from 1 to 4",
-  });
-}
-
-function requireSameLength(hypotheses: number, references: number): void {
-  if (hypotheses === references) return;
-  throw new UserError({
-    place: `line ${Math.min(hypotheses, references) + 1}`,
-    problem: `there are ${hypotheses} hypotheses but ${references} references`,
-    remedy: "give two files whose lines belong together one by one",
   });
 }

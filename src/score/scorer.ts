@@ -14,4 +14,6 @@ export interface Scorer {
   score(): number;
   /** How the number was made, in sacreBLEU's words; undefined for fairseq's own scorers. */
   signature?(): string;
+  /** What may be wrong with the text, for whoever reads the score; undefined if nothing is. */
+  warning?(): string | undefined;
 }

@@ -5,13 +5,14 @@ import type { Scorer, Segment } from "./scorer.ts";
 import { TokenBleu, type TokenBleuSymbols } from "./token_bleu.ts";
 import { WordErrorRate } from "./word_error_rate.ts";
 
-/** fairseq's settings of its scorers, each used by the scorer whose name it begins with. */
+/** Settings of scorers, each used by the scorer whose name it begins with; all but chrf's are fairseq's. */
 export interface ScoringSettings {
   /** Ids that `bleu` needs when it is given tokens. */
   readonly symbols?: TokenBleuSymbols;
   readonly sacrebleu_tokenizer?: string;
   readonly sacrebleu_lowercase?: boolean;
   readonly sacrebleu_char_level?: boolean;
+  readonly chrf_lowercase?: boolean;
   readonly wer_tokenizer?: string;
   readonly wer_remove_punct?: boolean;
   readonly wer_char_level?: boolean;
@@ -22,7 +23,7 @@ export interface ScoringSettings {
 export const scorers = {
   bleu: ({ symbols }: ScoringSettings): Scorer => new TokenBleu({ symbols }),
   sacrebleu: (settings: ScoringSettings): Scorer => new SacreBleuScorer(settings),
-  chrf: (): Scorer => new ChrfScorer(),
+  chrf: ({ chrf_lowercase }: ScoringSettings): Scorer => new ChrfScorer(chrf_lowercase),
   wer: (settings: ScoringSettings): Scorer =>
     new WordErrorRate({
       tokenizer: requireTokenizer(settings.wer_tokenizer ?? "none"),
@@ -71,10 +72,22 @@ class SacreBleuScorer implements Scorer {
   signature(): string {
     return this.bleu.signature();
   }
+
+  warning(): string | undefined {
+    if (!this.bleu.looksTokenized) return undefined;
+    return (
+      "WARNING: 100 or more lines end in a period that stands alone: the output seems to be tokenised, " +
+      "which may hurt the score; detokenise it, or say --sacrebleu-tokenizer none"
+    );
+  }
 }
 
 class ChrfScorer implements Scorer {
-  private readonly chrf = new Chrf();
+  private readonly chrf: Chrf;
+
+  constructor(lowercase = false) {
+    this.chrf = new Chrf({ lowercase });
+  }
 
   add(reference: Segment, hypothesis: Segment): void {
     this.chrf.add(hypothesis.text, [reference.text]);

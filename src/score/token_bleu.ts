@@ -109,7 +109,11 @@ export class TokenBleu implements Scorer {
 
 const quotient = (a: number, b: number): number => (b > 0 ? a / b : 0);
 
-/** n-grams of the hypothesis that the reference has too, each at most as often as it has it. */
+/**
+ * n-grams of the hypothesis that the reference has too, each at most as often as it has it. Counted exactly:
+ * fairseq's libbleu hashes them over signed bytes, where some ids collide, so on random text its score may
+ * differ in the second decimal.
+ */
 function clippedMatches(
   reference: readonly number[],
   hypothesis: readonly number[],

@@ -71,4 +71,42 @@ test("weft score refuses what it cannot compare", async () => {
   expect((await scores("-s", sys, "-r", ref, "-o", "5")).err).toContain("-o: 5 is out of range");
   const both = await scores("-s", sys, "-r", ref, "--scoring", "chrf", "--sentence-bleu");
   expect(both.err).toContain("--sentence-bleu: is a way of --scoring bleu only");
+  const order = await scores("-s", sys, "-r", ref, "--sacrebleu", "-o", "2");
+  expect(order.err).toContain("--order: is a way of --scoring bleu only, and sacrebleu was asked");
+  const two = await scores("-s", sys, "-r", ref, "--sacrebleu", "--scoring", "chrf");
+  expect(two.err).toContain("--sacrebleu, --scoring chrf: are different scores");
+  const idle = await scores("-s", sys, "-r", ref, "--sacrebleu-tokenizer", "char");
+  expect(idle.err).toContain("--sacrebleu-tokenizer: says how sacreBLEU scores, but it does not");
+  const unknown = await scores("-s", sys, "-r", ref, "--scoring", "bleuu");
+  expect(unknown.err).toContain("did you mean bleu?\n");
+  const absent = await scores("--sys", join(folder, "absent"), "--ref", ref);
+  expect(absent.err).toContain("give --sys a text file, or - for standard input");
+});
+
+test("weft score --sacrebleu takes sacreBLEU's settings", async () => {
+  const named = await scores("-s", sys, "-r", ref, "--scoring", "sacrebleu");
+  expect((await scores("-s", sys, "-r", ref, "--sacrebleu")).lines).toEqual(named.lines);
+  const same = await scores("-s", sys, "-r", ref, "--sacrebleu", "--scoring", "sacrebleu");
+  expect(same.lines).toEqual(named.lines);
+  const flags = ["--sacrebleu", "--sacrebleu-tokenizer", "char"];
+  expect((await scores("-s", sys, "-r", ref, ...flags)).lines[1]).toContain("tok:char");
+});
+
+test("weft score --ignore-case is the scorer's own, and its signature says so", async () => {
+  for (const scoring of ["sacrebleu", "chrf", "wer"]) {
+    const flags = ["--scoring", scoring, "-r", ref];
+    const [mixed] = (await scores("-s", sys, ...flags)).lines;
+    const [folded, signature] = (await scores("-s", sys, ...flags, "--ignore-case")).lines;
+    expect(folded).not.toBe(mixed);
+    if (scoring !== "wer") expect(signature).toContain("|case:lc|");
+  }
+});
+
+test("weft score warns of output that seems to be tokenised, as sacreBLEU does", async () => {
+  const lines = Array.from({ length: 100 }, () => "An end .");
+  const [tokenised, detokenised] = [file("tok", ...lines), file("detok", ...lines)];
+  const { code, err } = await scores("-s", tokenised, "-r", detokenised, "--sacrebleu");
+  expect([code, err]).toEqual([0, expect.stringContaining("WARNING: 100 or more lines end in")]);
+  const none = ["--sacrebleu", "--sacrebleu-tokenizer", "none"];
+  expect((await scores("-s", tokenised, "-r", detokenised, ...none)).err).toBe("");
 });

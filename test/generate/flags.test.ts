@@ -88,3 +88,44 @@ goldenTest("--replace-unk refuses data that does not tell its unknown words", ne
     expect([code, err]).toEqual([2, expect.stringContaining("--dataset-impl raw")]);
   }
 });
+
+for (const [what, flags, message] of [
+  [
+    "two scores",
+    ["--sacrebleu", "--scoring", "chrf"],
+    "--sacrebleu, --scoring chrf: are different",
+  ],
+  ["settings of another score", ["--sacrebleu-tokenizer", "char"], "add --sacrebleu"],
+  ["a scorer that is not there", ["--scoring", "bleuu"], "did you mean bleu?\n"],
+] as const) {
+  goldenTest(`generate refuses ${what}`, needs, async () => {
+    const { code, err } = await run("generate", data(), "--path", model(), ...flags);
+    expect([code, err]).toEqual([2, expect.stringContaining(message)]);
+  });
+}
+
+goldenTest("generate --sacrebleu is --scoring sacrebleu", needs, async () => {
+  const scored = (...flags: string[]) =>
+    run("generate", data(), "--path", model(), ...search, "--quiet", ...flags);
+  const { out } = await scored("--sacrebleu", "--sacrebleu-tokenizer", "char");
+  expect(out).toMatch(/: BLEU = /);
+  expect((await scored("--scoring", "sacrebleu", "--sacrebleu-tokenizer", "char")).out).toBe(out);
+});
+
+goldenTest(
+  "files that are not there, or not what they should be, get their own remedy",
+  needs,
+  async () => {
+    const absent = await run(
+      ...["interactive", data(), "-s", "en", "-t", "de", "--path", model()],
+      ...["--input", goldenPath("checkpoints/data-bin/dict.en.txt"), "--replace-unk", "/nope"],
+    );
+    expect(absent.err).toContain("/nope: the text cannot be read");
+    expect(absent.err).toContain("give --replace-unk a dictionary with a source and a target word");
+    const text = goldenPath("checkpoints/data-bin/dict.en.txt");
+    const { err } = await run("generate", data(), "--path", text);
+    expect(err).toContain(
+      "it is neither a safetensors file nor one of PyTorch's;\n  give a checkpoint",
+    );
+  },
+);

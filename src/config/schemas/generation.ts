@@ -43,10 +43,6 @@ export const generation = z.strictObject({
     .optional()
     .describe("replace unknown words by the aligned source word, looked up in FILE if one is given")
     .meta({ bare: true, placeholder: "FILE" }),
-  sacrebleu: z
-    .boolean()
-    .default(false)
-    .describe("score with sacreBLEU's BLEU: the same as --scoring sacrebleu"),
   score_reference: z.boolean().default(false).describe("score the references instead of searching"),
   prefix_size: z
     .int()

@@ -19,7 +19,6 @@ export const score = z.strictObject({
     .describe("longest n-grams of BLEU")
     .meta({ aliases: ["-o"] }),
   ignore_case: z.boolean().default(false).describe("compare in small letters"),
-  sacrebleu: z.boolean().default(false).describe("score with sacreBLEU's BLEU"),
   sentence_bleu: z
     .boolean()
     .default(false)

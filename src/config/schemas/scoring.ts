@@ -9,6 +9,17 @@ export const sacrebleuScoring = z.strictObject({
   sacrebleu_char_level: z.boolean().default(false).describe("compare characters instead of tokens"),
 });
 
+/** sacreBLEU under a flag of its own, with its settings: they are there whatever --scoring says. */
+export const sacrebleuFlags = z.strictObject({
+  sacrebleu: z
+    .boolean()
+    .default(false)
+    .describe("score with sacreBLEU's BLEU: the same as --scoring sacrebleu"),
+  ...sacrebleuScoring.shape,
+});
+
+export type SacrebleuFlags = z.output<typeof sacrebleuFlags>;
+
 /** Word error rate. */
 export const werScoring = z.strictObject({
   wer_tokenizer: tokenizer.default("none").describe("how the text is cut into tokens"),
