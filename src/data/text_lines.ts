@@ -11,7 +11,7 @@ import { decodeUtf8 } from "./utf8.ts";
  */
 export function readTextLines(
   path: string,
-  remedy = "check the path: text files are PREFIX.LANGUAGE, e.g. corpus/train.en",
+  remedy = "check the path; the texts of a corpus are PREFIX.LANGUAGE, e.g. corpus/train.en",
 ): string[] {
   let bytes: Uint8Array;
   try {
