@@ -84,6 +84,12 @@ export const chooseTask = choice<TaskComponent>({
   description: "what the model learns to do, from which data",
 });
 
+/** Where the task is only to be decoded: nothing is validated there. */
+export const chooseTaskToDecode = choice<TaskComponent>({
+  ...chooseTask,
+  omit: Object.keys(translation.config.shape).filter((key) => key.startsWith("eval_")),
+});
+
 export const chooseOptimizer = choice<OptimizerComponent>({
   key: "optimizer",
   registry: "optimizers",

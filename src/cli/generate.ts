@@ -6,7 +6,7 @@ import { generationData } from "../config/schemas/generation_data.ts";
 import { sacrebleuFlags } from "../config/schemas/scoring.ts";
 import { textCodec } from "../config/schemas/text_codec.ts";
 import { generate as translateSet } from "../generate/generate.ts";
-import { chooseScorer, chooseTask } from "../registries.ts";
+import { chooseScorer, chooseTaskToDecode } from "../registries.ts";
 import { chosenScorer } from "../scorer_components.ts";
 import { command } from "./command.ts";
 import { taskFlags } from "./task_flags.ts";
@@ -16,7 +16,7 @@ export const generate = command({
   summary: "translate a set of data and score the result",
   config: {
     data: generationData,
-    task: chooseTask,
+    task: chooseTaskToDecode,
     evaluation,
     generation,
     scoring: chooseScorer,

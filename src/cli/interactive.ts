@@ -6,7 +6,7 @@ import { generation } from "../config/schemas/generation.ts";
 import { interactiveData } from "../config/schemas/generation_data.ts";
 import { textCodec } from "../config/schemas/text_codec.ts";
 import { interactive as translateLines } from "../generate/interactive.ts";
-import { chooseTask } from "../registries.ts";
+import { chooseTaskToDecode } from "../registries.ts";
 import { command } from "./command.ts";
 import { taskFlags } from "./task_flags.ts";
 
@@ -15,7 +15,7 @@ export const interactive = command({
   summary: "translate lines as they are typed, or a file",
   config: {
     data: interactiveData,
-    task: chooseTask,
+    task: chooseTaskToDecode,
     evaluation: evaluation.omit({ quiet: true, results_path: true }),
     generation,
     text: textCodec,

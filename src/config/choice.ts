@@ -31,6 +31,8 @@ export interface Choice<T extends Component = Component> {
   readonly default: string;
   readonly description: string;
   readonly aliases?: readonly string[];
+  /** Keys of components that mean nothing to this command: it has no flags for them. */
+  readonly omit?: readonly string[];
   /** Never set: carries the component's type to `Chosen`. */
   readonly component?: T;
 }

@@ -59,11 +59,15 @@ export function planSections(sections: Sections, { args, file, components }: Sou
     }
     const selection = select(section, given, file, components);
     const schema = selection.component.config;
-    return { name, schema, fields: fieldsOf(name, schema), selection };
+    return { name, schema, fields: fieldsOfChosen(name, section, schema), selection };
   });
   const fields = planned.flatMap((section) => section.fields);
   const ownerOf = (flag: string) => ownerAmong(sections, components, flag);
   return { sections: planned, choices, table: new FlagTable([...choices, ...fields], ownerOf) };
+}
+
+function fieldsOfChosen(section: string, { omit = [] }: Choice, config: z.ZodObject): Field[] {
+  return fieldsOf(section, config).filter(({ key }) => !omit.includes(key));
 }
 
 /** The first component that has a flag, as it is chosen on the command line. */
@@ -77,7 +81,7 @@ function ownerAmong(
     const source = sourceOf(choice, components);
     const owner = source.names().find((name) => {
       const { config } = source.choose(name).component;
-      return new FlagTable(fieldsOf(section, config)).flag(flag) !== undefined;
+      return new FlagTable(fieldsOfChosen(section, choice, config)).flag(flag) !== undefined;
     });
     if (owner !== undefined) return `${flagOf(choice.key)} ${owner}`;
   }

@@ -21,7 +21,7 @@ export interface BleuEvaluatorParts {
   /** Hears the samples of --eval-bleu-print-samples. */
   readonly log: (line: string) => void;
   /** Called between steps of the search. */
-  readonly breathe: () => Promise<void>;
+  readonly breathe?: () => Promise<void>;
 }
 
 export type EvalBleuConfig = Pick<

@@ -40,8 +40,7 @@ export function evalBleuOf(
   const asked = Object.keys(known(given));
   if (given.eval_bleu === true) {
     const settings = flags.parse({ ...known(stored.architecture.task), ...known(given) });
-    const breathe = async (): Promise<void> => {};
-    return bleuEvaluator({ device, model, task, config: settings, seed, log, breathe });
+    return bleuEvaluator({ device, model, task, config: settings, seed, log });
   }
   const idle = asked.find((key) => key !== "eval_bleu");
   if (idle === undefined) return undefined;
@@ -49,17 +48,6 @@ export function evalBleuOf(
     place: flagOf(idle),
     problem: "says how to score translations, but none are made",
     remedy: "add --eval-bleu",
-  });
-}
-
-/** @throws UserError for these flags where no validation is made. */
-export function refuseEvalBleu(given: Readonly<Record<string, unknown>>): void {
-  const [key] = Object.keys(known(given));
-  if (key === undefined) return;
-  throw new UserError({
-    place: flagOf(key),
-    problem: "is of validations, in training and in weft validate",
-    remedy: "leave it out: the search has flags of its own here, --beam and the others",
   });
 }
 

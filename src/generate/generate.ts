@@ -13,7 +13,6 @@ import type { Hypothesis } from "../decode/hypothesis.ts";
 import { scoreLine, sourceLine, targetLine, totalsLine } from "../decode/output_lines.ts";
 import type { Scorer } from "../score/scorer.ts";
 import type { ScorerComponent } from "../scorer_components.ts";
-import { refuseEvalBleu } from "./eval_bleu.ts";
 import { type EvaluationBatches, evaluationBatches } from "./evaluation_batches.ts";
 import { hypothesisBlock } from "./hypothesis_block.ts";
 import type { OutputText, SourceText } from "./output_text.ts";
@@ -53,7 +52,6 @@ export async function generate(
 ): Promise<void> {
   const { data, evaluation, common } = config;
   const terminal = common.no_progress_bar ? withoutBar(screen) : screen;
-  refuseEvalBleu(task.given);
   if (config.generation.constraints !== undefined) {
     throw new UserError({
       place: "--constraints",

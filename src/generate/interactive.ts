@@ -10,7 +10,6 @@ import type { LanguagePairDataset } from "../data/language_pair_dataset.ts";
 import { filterIndicesBySize } from "../data/length_limits.ts";
 import type { Hypothesis } from "../decode/hypothesis.ts";
 import { constraintLine, secondsLine, sourceLine } from "../decode/output_lines.ts";
-import { refuseEvalBleu } from "./eval_bleu.ts";
 import { evaluationBatches } from "./evaluation_batches.ts";
 import { hypothesisBlock } from "./hypothesis_block.ts";
 import { inGroups, inputLines } from "./input_lines.ts";
@@ -46,7 +45,6 @@ export async function interactive(
   terminal: EvaluationTerminal,
 ): Promise<void> {
   const { data, evaluation, batching } = config;
-  refuseEvalBleu(task.given);
   refuseReferences(config.generation);
   const source = {
     path: evaluation.path,

@@ -119,7 +119,7 @@ async function validateSet(
   progress.done();
   forward.release();
   const seconds = (performance.now() - begun) / 1000;
-  const more = await extra?.(dataset, used);
+  const more = await extra?.measure(dataset, used);
   const validation = { sums, batches: used.length, seconds, numUpdates: 0, extra: more };
   const noBest = { metric: "", value: undefined, maximize: false };
   const stats = new Map(validationStats(criterion, validation, noBest));

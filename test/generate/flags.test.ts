@@ -76,7 +76,9 @@ test("generate and interactive refuse the flags of a validation's BLEU", async (
     const { code, err } = await run(command, "data", "--path", "m.pt", "--eval-bleu-args", "{}");
     expect([code, err]).toEqual([
       2,
-      expect.stringContaining("--eval-bleu-args: is of validations"),
+      expect.stringContaining(
+        "--eval-bleu-args: there is no such flag here;\n  leave it out: it is of validations",
+      ),
     ]);
   }
 });
