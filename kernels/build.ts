@@ -4,12 +4,9 @@ import { createHash } from "node:crypto";
 import { existsSync, globSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import asc from "assemblyscript/asc";
+import { INITIAL_PAGES, MAXIMUM_PAGES } from "./pages.ts";
 
 const root = resolve(import.meta.dirname, "..");
-
-/** 64 KiB pages that the module asks for at least, and the most that a memory given to it may have: 4 GiB. */
-export const INITIAL_PAGES = 16;
-export const MAXIMUM_PAGES = 65536;
 
 const options = [
   ...["-O3", "--noAssert", "--runtime", "stub", "--enable", "simd", "--enable", "threads"],
@@ -65,12 +62,13 @@ async function compile(entries: readonly string[]): Promise<Uint8Array> {
   return binary;
 }
 
-/** Over all AssemblyScript sources, this file (it holds the options) and the compiler's version. */
+/** Over all AssemblyScript sources, the options (here and in pages.ts) and the compiler's version. */
 function hashSources(): string {
   const hash = createHash("sha256").update(asc.version);
   for (const name of [
     ...globSync("kernels/**/*.as.ts", { cwd: root }).map(slashes).sort(),
     "kernels/build.ts",
+    "kernels/pages.ts",
   ]) {
     hash.update(`\0${name}\0`).update(readFileSync(join(root, name)));
   }

@@ -1,4 +1,4 @@
-// The promise behind exact resumption: the number of threads changes no bit.
+// The promise behind exact resumption: neither the number of threads nor the place in memory changes a bit.
 import { afterAll, expect, test } from "bun:test";
 import { ops } from "../../kernels/index.ts";
 import type { Example } from "../../kernels/op.ts";
@@ -10,10 +10,14 @@ import { seededRandom } from "../support/random.ts";
 
 const alone = await openCpuDevice({ threads: 1, blas: "none" });
 const shared = await openCpuDevice({ threads: 3, blas: "none" });
+const high = await openCpuDevice({ threads: 2, blas: "none" });
+// Reserved, never touched: costs no memory, and everything else of this device lies above it.
+high.allocate(2.2 * 2 ** 30);
 
 afterAll(async () => {
   await alone.close();
   await shared.close();
+  await high.close();
 });
 
 for (const op of ops) {
@@ -23,6 +27,11 @@ for (const op of ops) {
       const three = await outputsOf(shared, op, example);
       expect(three).toEqual(one);
     }
+  });
+
+  test(`${op.name}() gives the same bits beyond 2 GiB`, async () => {
+    const [example] = op.examples(seededRandom(5));
+    expect(await outputsOf(high, op, example)).toEqual(await outputsOf(alone, op, example));
   });
 }
 

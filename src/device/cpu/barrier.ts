@@ -21,6 +21,8 @@ export const CONTROL = {
   failed: 7,
   /** Version of the program's memory: commands decoded from the same address are stale if it changed. */
   version: 8,
+  /** Length of what that thread says, in the room behind this block. */
+  messageBytes: 9,
 } as const;
 
 export const CONTROL_BYTES = 64;

@@ -1,5 +1,6 @@
 // A prepared program as 32-bit words in shared memory, so that every thread can read it.
 //
+//   header:  [scratch, bytes per thread]
 //   kernel:  [0, flags, kernel number, work, grain, arguments, (tag, value) ...]
 //   sgemm:   [1, flags, split, grain, transA, transB, M, N, K, lda, ldb, ldc, beta, batch,
 //             stride a, stride b, stride c, a, b, c]
@@ -12,6 +13,9 @@ import type { Sgemm } from "./blas.ts";
 const KERNEL = 0;
 const SGEMM = 1;
 const FOLLOWS = 1;
+
+/** Words before the first command. */
+const HEADER_WORDS = 2;
 
 /** How an argument word becomes a number for the kernel. */
 const TAG = { integer: 0, float: 1, scratch: 2 } as const;
@@ -26,6 +30,17 @@ const bitsOf = (value: number): number => {
   bits.setFloat32(0, value);
   return bits.getInt32(0);
 };
+
+/** Each thread's scratch follows that of the thread before. */
+export interface Scratch {
+  readonly address: number;
+  readonly bytesPerThread: number;
+}
+
+export const encodeHeader = ({ address, bytesPerThread }: Scratch): number[] => [
+  address,
+  bytesPerThread,
+];
 
 /** Appends one dispatch. */
 export function encode(
@@ -49,7 +64,7 @@ export function encode(
   for (const argument of dispatch.arguments) {
     if ("i32" in argument) words.push(TAG.integer, argument.i32);
     else if ("f32" in argument) words.push(TAG.float, bitsOf(argument.f32));
-    else if ("scratch" in argument) words.push(TAG.scratch, argument.scratch);
+    else if ("scratch" in argument) words.push(TAG.scratch, 0);
     else words.push(TAG.integer, locate(argument));
   }
 }
@@ -63,8 +78,6 @@ export interface ThreadContext {
   /** Exports of kernels.wasm, in order of their numbers. */
   readonly kernels: readonly Kernel[];
   readonly sgemm: Sgemm | undefined;
-  readonly scratch: number;
-  readonly scratchBytes: number;
 }
 
 /** One dispatch as this thread runs it. */
@@ -89,7 +102,8 @@ export function shareOf(
 /** Reads a program for one thread. */
 export function decode(words: Int32Array, context: ThreadContext): Command[] {
   const commands: Command[] = [];
-  for (let at = 0; at < words.length; ) {
+  const scratch = words[0] + words[1] * context.thread;
+  for (let at = HEADER_WORDS; at < words.length; ) {
     const follows = (words[at + 1] & FOLLOWS) !== 0;
     if (words[at] === SGEMM) {
       commands.push({ follows, run: decodeSgemm(words.subarray(at + 2, at + 20), context) });
@@ -98,7 +112,7 @@ export function decode(words: Int32Array, context: ThreadContext): Command[] {
       const count = words[at + 5];
       commands.push({
         follows,
-        run: decodeKernel(words.subarray(at + 2, at + 6 + 2 * count), context),
+        run: decodeKernel(words.subarray(at + 2, at + 6 + 2 * count), context, scratch),
       });
       at += 6 + 2 * count;
     }
@@ -108,7 +122,7 @@ export function decode(words: Int32Array, context: ThreadContext): Command[] {
 
 const idle = (): void => {};
 
-function decodeKernel(words: Int32Array, context: ThreadContext): () => void {
+function decodeKernel(words: Int32Array, context: ThreadContext, scratch: number): () => void {
   const [number, work, grain, count] = words;
   const [start, end] = shareOf(work, grain, context.thread, context.threads);
   if (start >= end) return idle;
@@ -116,14 +130,8 @@ function decodeKernel(words: Int32Array, context: ThreadContext): () => void {
   for (let argument = 0; argument < count; argument++) {
     const tag = words[4 + 2 * argument];
     const value = words[5 + 2 * argument];
-    if (tag === TAG.scratch) {
-      if (value > context.scratchBytes) {
-        throw new Error(
-          `cpu: a kernel wants ${value} bytes of scratch, of ${context.scratchBytes}`,
-        );
-      }
-      values.push(context.scratch);
-    } else if (tag === TAG.float) {
+    if (tag === TAG.scratch) values.push(scratch);
+    else if (tag === TAG.float) {
       bits.setInt32(0, value);
       values.push(bits.getFloat32(0));
     } else values.push(value);

@@ -2,23 +2,26 @@
 // products by the system's BLAS when there is one. Equal inputs and threads give equal bits.
 import { availableParallelism } from "node:os";
 import process from "node:process";
+import { MAXIMUM_PAGES, PAGE_BYTES } from "../../../kernels/pages.ts";
 import { UserError } from "../../config/user_error.ts";
-import { BYTES_PER_ELEMENT, bytesOf, formatShape, sizeOf } from "../../tensor/shape.ts";
+import { BYTES_PER_ELEMENT, bytesOf, sizeOf } from "../../tensor/shape.ts";
 import type { Variable } from "../../tensor/variable.ts";
 import { workerUrl } from "../../workers.ts";
-import type { Device, DeviceMemory, Pending, PreparedProgram, Span } from "../device.ts";
-import type { Buffer, HostArray, Program } from "../program.ts";
-import { pack } from "./arena.ts";
-import { advance, CONTROL, CONTROL_BYTES } from "./barrier.ts";
+import type { Device, DeviceMemory, PreparedProgram } from "../device.ts";
+import type { HostArray, Program } from "../program.ts";
+import { advance, CONTROL } from "./barrier.ts";
 import { type Blas, type NoBlas, openBlas } from "./blas.ts";
+import type { Scratch } from "./commands.ts";
+import { CpuProgram } from "./cpu_program.ts";
 import { encodeProgram } from "./encode_program.ts";
+import { failureOf, SHARED_BYTES } from "./failure.ts";
+import { GrowingBlock } from "./growing_block.ts";
 import { Heap } from "./heap.ts";
 import { readKernels } from "./kernels_file.ts";
 import { openThread, runProgram, type Thread, type ThreadSetup } from "./team.ts";
 
-const PAGE = 65536;
-const MAXIMUM_PAGES = 65536; // 4 GiB, all that 32-bit addresses reach
-const SCRATCH_BYTES = 16 * 2 ** 20;
+/** Threads share no cache line of their scratch. */
+const SCRATCH_ALIGNMENT = 64;
 
 export interface CpuOptions {
   /** Default: the cores this process may use. */
@@ -44,26 +47,16 @@ export async function openCpuDevice(options: CpuOptions = {}): Promise<CpuDevice
     shared: true,
   });
   const grow = (end: number): void => {
-    const missing = Math.ceil(end / PAGE) - memory.buffer.byteLength / PAGE;
+    const missing = Math.ceil(end / PAGE_BYTES) - memory.buffer.byteLength / PAGE_BYTES;
     if (missing > 0) memory.grow(missing);
   };
   // The first page stays empty: address 0 means "no such operand" to kernels.
-  const heap = new Heap(PAGE, MAXIMUM_PAGES * PAGE - PAGE, grow);
-  const control = heap.allocate(CONTROL_BYTES);
+  const heap = new Heap(PAGE_BYTES, (MAXIMUM_PAGES - 1) * PAGE_BYTES, grow);
+  const control = heap.allocate(SHARED_BYTES);
   const blas = await findBlas(options.blas, memory);
   const setups = Array.from({ length: threads }, (_, thread): ThreadSetup => {
-    const scratch = heap.allocate(SCRATCH_BYTES);
     const description = "reason" in blas ? undefined : blas.description;
-    return {
-      thread,
-      threads,
-      memory,
-      wasm,
-      control,
-      scratch,
-      scratchBytes: SCRATCH_BYTES,
-      blas: description,
-    };
+    return { thread, threads, memory, wasm, control, blas: description };
   });
   const workers = await Promise.all(setups.slice(1).map(startWorker));
   return new CpuDevice(await openThread(setups[0]), workers, memory, heap, blas);
@@ -104,8 +97,10 @@ export class CpuDevice implements Device {
   private readonly kernels: ReadonlyMap<string, number>;
   private readonly storage = new Map<Variable, number>();
   private readonly constants = new Map<HostArray, { address: number; users: number }>();
-  private arena = { address: 0, bytes: 0 };
-  private version = 0;
+  /** Temporaries of whichever program runs. */
+  readonly arena: GrowingBlock;
+  /** Scratch of all threads, in equal parts. */
+  private readonly scratch: GrowingBlock;
   private variableBytes = 0;
   private programs = 0;
   private lost: string | undefined;
@@ -117,6 +112,8 @@ export class CpuDevice implements Device {
     private readonly heap: Heap,
     readonly blas: Blas | NoBlas,
   ) {
+    this.arena = new GrowingBlock(heap);
+    this.scratch = new GrowingBlock(heap);
     this.kernels = new Map(main.kernelNames.map((name, number) => [name, number]));
     const { threads } = main.context;
     const products =
@@ -157,7 +154,7 @@ export class CpuDevice implements Device {
   memory(): DeviceMemory {
     return {
       variables: this.variableBytes,
-      temporaries: this.arena.bytes,
+      temporaries: this.arena.bytes + this.scratch.bytes,
       limit: this.heap.limit,
     };
   }
@@ -170,6 +167,11 @@ export class CpuDevice implements Device {
   }
 
   // ---- for CpuProgram ----
+
+  /** Address of a root variable; undefined before it is met and after it was freed. */
+  storageOf(root: Variable): number | undefined {
+    return this.storage.get(root);
+  }
 
   /** Address of a variable's root, allocated and zeroed when first met. */
   addressOf(variable: Variable): number {
@@ -212,22 +214,14 @@ export class CpuDevice implements Device {
     this.constants.delete(data);
   }
 
-  /**
-   * All programs share one block for their temporaries, since only one runs at a time. It grows when
-   * a larger program comes; programs encoded before notice by its version and encode again.
-   */
-  arenaOf(bytes: number): { address: number; version: number } {
-    if (bytes > this.arena.bytes) {
-      if (this.arena.bytes > 0) this.heap.release(this.arena.address);
-      this.arena = { address: 0, bytes: 0 };
-      this.arena = { address: this.heap.allocate(bytes), bytes };
-      this.version++;
-    }
-    return { address: this.arena.address, version: this.version };
+  /** Where such data already lies. */
+  addressOfConstant(data: HostArray): number {
+    return this.constants.get(data)?.address ?? 0;
   }
 
-  get arenaVersion(): number {
-    return this.version;
+  /** Changes when memory that programs share has moved: they must encode again. */
+  get memoryVersion(): number {
+    return this.arena.version + this.scratch.version;
   }
 
   array(address: number, length: number, integers: boolean): HostArray {
@@ -237,14 +231,31 @@ export class CpuDevice implements Device {
       : new Float32Array(buffer, address, length);
   }
 
-  encodeInto(program: Program, locate: (buffer: number) => number): EncodedProgram {
+  encode(program: Program, locate: (buffer: number) => number): EncodedProgram {
     const facts = { threads: this.threads, blas: !("reason" in this.blas) };
-    const { words, owners, shared } = encodeProgram(program, this.kernels, facts, locate, (bytes) =>
-      this.heap.allocate(bytes),
-    );
-    const address = this.heap.allocate(words.length * BYTES_PER_ELEMENT);
-    new Int32Array(this.wasmMemory.buffer, address, words.length).set(words);
-    return { address, words: words.length, version: ++this.programs, owners, shared };
+    const taken: number[] = [];
+    const allocate = (bytes: number): number => {
+      const address = this.heap.allocate(bytes);
+      taken.push(address);
+      return address;
+    };
+    try {
+      const scratch = (bytes: number) => this.scratchOf(bytes);
+      const places = { locate, allocate, scratch };
+      const { words, owners } = encodeProgram(program, this.kernels, facts, places);
+      const address = allocate(words.byteLength);
+      new Int32Array(this.wasmMemory.buffer, address, words.length).set(words);
+      return { address, words: words.length, version: ++this.programs, owners, taken };
+    } catch (error) {
+      for (const address of taken) this.heap.release(address);
+      throw error;
+    }
+  }
+
+  private scratchOf(bytes: number): Scratch {
+    const { threads, scratch } = this;
+    scratch.reserve(Math.ceil(bytes / SCRATCH_ALIGNMENT) * SCRATCH_ALIGNMENT * threads);
+    return { address: scratch.address, bytesPerThread: scratch.bytes / threads };
   }
 
   execute(encoded: EncodedProgram, onCommand?: (index: number) => void): void {
@@ -260,9 +271,9 @@ export class CpuDevice implements Device {
       this.lost = "cpu: an earlier program failed, the threads are out of step";
       throw error;
     }
-    const failed = Atomics.load(control, CONTROL.failed);
-    if (failed > 0) {
-      this.lost = `cpu: a kernel failed on thread ${failed - 1}`;
+    const failure = failureOf(control);
+    if (failure) {
+      this.lost = `cpu: a kernel failed on thread ${failure.thread}: ${failure.message}`;
       throw new Error(this.lost);
     }
   }
@@ -273,116 +284,12 @@ export class CpuDevice implements Device {
   }
 }
 
-interface EncodedProgram {
+export interface EncodedProgram {
   readonly address: number;
   readonly words: number;
   readonly version: number;
   /** Instruction number of each command. */
   readonly owners: readonly number[];
-  /** Memory that dispatches of one op share. */
-  readonly shared: readonly number[];
-}
-
-class CpuProgram implements PreparedProgram {
-  readonly bytes: number;
-  private readonly offsets: readonly number[];
-  /** Addresses of inputs, by buffer number. */
-  private readonly inputAddresses = new Map<number, number>();
-  private encoded: EncodedProgram | undefined;
-  private arenaVersion = -1;
-
-  constructor(
-    private readonly device: CpuDevice,
-    private readonly program: Program,
-  ) {
-    const lifetimes = program.buffers.map((buffer) =>
-      buffer.kind === "temporary" ? buffer : { bytes: 0, first: 0, last: -1 },
-    );
-    const packing = pack(lifetimes);
-    this.bytes = packing.bytes;
-    this.offsets = packing.offsets;
-    for (const [number, buffer] of program.buffers.entries()) {
-      if (buffer.kind === "input") this.inputAddresses.set(number, device.allocate(buffer.bytes));
-      if (buffer.kind === "constant") device.constant(buffer.data);
-    }
-    this.encode();
-  }
-
-  run(inputs: readonly HostArray[], spans?: Span[]): readonly Pending[] {
-    if (this.device.arenaVersion !== this.arenaVersion) this.encode();
-    const { program, device } = this;
-    for (const [index, { value }] of program.inputs.entries())
-      this.arrayOf(value).set(inputs[index]);
-    if (this.encoded) {
-      if (spans) this.runTimed(this.encoded, spans);
-      else device.execute(this.encoded);
-    }
-    return program.outputs.map(({ value }) => {
-      const copy = this.arrayOf(value).slice();
-      return { read: async () => copy };
-    });
-  }
-
-  release(): void {
-    this.discard();
-    for (const address of this.inputAddresses.values()) this.device.release(address);
-    for (const buffer of this.program.buffers) {
-      if (buffer.kind === "constant") this.device.releaseConstant(buffer.data);
-    }
-  }
-
-  private encode(): void {
-    this.discard();
-    this.device.arenaOf(this.bytes);
-    this.arenaVersion = this.device.arenaVersion;
-    this.encoded = this.device.encodeInto(this.program, (buffer) => this.addressOf(buffer));
-  }
-
-  private discard(): void {
-    if (!this.encoded) return;
-    this.device.release(this.encoded.address);
-    for (const address of this.encoded.shared) this.device.release(address);
-    this.encoded = undefined;
-  }
-
-  private addressOf(number: number): number {
-    const buffer: Buffer = this.program.buffers[number];
-    switch (buffer.kind) {
-      case "temporary":
-        return this.device.arenaOf(this.bytes).address + this.offsets[number];
-      case "input":
-        return this.inputAddresses.get(number) ?? 0;
-      case "constant": {
-        const address = this.device.constant(buffer.data);
-        this.device.releaseConstant(buffer.data);
-        return address;
-      }
-      case "variable":
-        return this.device.addressOf(buffer.variable);
-    }
-  }
-
-  private arrayOf(index: number): HostArray {
-    const { spec, buffer, offset } = this.program.values[index];
-    const length = sizeOf(spec.shape);
-    return this.device.array(this.addressOf(buffer) + offset, length, spec.dtype === "i32");
-  }
-
-  private runTimed(encoded: EncodedProgram, spans: Span[]): void {
-    const times: number[] = [];
-    this.device.execute(encoded, () => times.push(performance.now()));
-    times.push(performance.now());
-    const { instructions, values } = this.program;
-    for (const [index, owner] of encoded.owners.entries()) {
-      const { op, inputs, outputs } = instructions[owner];
-      const shapes = (list: readonly number[]) =>
-        list.map((value) => formatShape(values[value].spec.shape)).join(" ");
-      spans.push({
-        name: op.name,
-        start: times[index] * 1000,
-        duration: (times[index + 1] - times[index]) * 1000,
-        detail: `${shapes(inputs)} -> ${shapes(outputs)}`,
-      });
-    }
-  }
+  /** What to give back with it: the words themselves, and memory that dispatches of one op share. */
+  readonly taken: readonly number[];
 }

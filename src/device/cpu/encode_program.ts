@@ -1,30 +1,34 @@
 // Turns a placed program into the words that the threads read.
 import type { CpuArgument, CpuDispatch, CpuFacts } from "../../../kernels/op.ts";
 import type { Program } from "../program.ts";
-import { encode } from "./commands.ts";
+import { encode, encodeHeader, type Scratch } from "./commands.ts";
 
 export interface EncodedWords {
   readonly words: Int32Array;
   /** Instruction number of each command. */
   readonly owners: readonly number[];
-  /** Addresses allocated for memory that the dispatches of one op share. */
-  readonly shared: readonly number[];
 }
 
-/**
- * @param locate address of a buffer by number.
- * @param allocate memory for what an op's dispatches share.
- */
+/** Where what a program touches lies. */
+export interface Places {
+  /** Address of a buffer by number. */
+  locate(buffer: number): number;
+  /** Memory for what an op's dispatches share. */
+  allocate(bytes: number): number;
+  /** At least this many bytes for every thread alone. */
+  scratch(bytes: number): Scratch;
+}
+
 export function encodeProgram(
   program: Program,
   kernels: ReadonlyMap<string, number>,
   facts: CpuFacts,
-  locate: (buffer: number) => number,
-  allocate: (bytes: number) => number,
+  { locate, allocate, scratch }: Places,
 ): EncodedWords {
   const words: number[] = [];
   const owners: number[] = [];
   const pool = new SharedPool(allocate);
+  let scratchBytes = 0;
   const addressOf = (value: number): number => {
     const { buffer, offset } = program.values[value];
     return locate(buffer) + offset;
@@ -45,10 +49,19 @@ export function encodeProgram(
     const dispatches = op.cpu(spec, facts);
     for (const dispatch of Array.isArray(dispatches) ? dispatches : [dispatches]) {
       encode(words, dispatch as CpuDispatch, kernels, place);
+      scratchBytes = Math.max(scratchBytes, scratchOf(dispatch as CpuDispatch));
       owners.push(number);
     }
   }
-  return { words: Int32Array.from(words), owners, shared: pool.addresses };
+  const header = encodeHeader(scratch(scratchBytes));
+  return { words: Int32Array.from([...header, ...words]), owners };
+}
+
+/** Bytes that each thread wants for itself. */
+function scratchOf(dispatch: CpuDispatch): number {
+  if ("sgemm" in dispatch) return 0;
+  const wishes = dispatch.arguments.map((each) => ("scratch" in each ? each.scratch : 0));
+  return Math.max(0, ...wishes);
 }
 
 /** Memory for what dispatches of one op share. Ops run one after another, so all ops reuse it. */
@@ -57,10 +70,6 @@ class SharedPool {
   private named = new Map<string, number>();
 
   constructor(private readonly allocate: (bytes: number) => number) {}
-
-  get addresses(): number[] {
-    return this.blocks.map(({ address }) => address);
-  }
 
   startOp(): void {
     this.named = new Map();

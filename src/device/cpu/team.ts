@@ -13,8 +13,6 @@ export interface ThreadSetup {
   readonly memory: WebAssembly.Memory;
   readonly wasm: Uint8Array;
   readonly control: number;
-  readonly scratch: number;
-  readonly scratchBytes: number;
   readonly blas: BlasDescription | undefined;
 }
 
@@ -24,9 +22,12 @@ export interface Thread {
   readonly kernelNames: readonly string[];
   readonly control: Int32Array;
   readonly memory: WebAssembly.Memory;
-  /** Decoded programs by address, with the version they were decoded at. */
+  /** Decoded programs by address, the one unused for longest first, with the version they had. */
   readonly programs: Map<number, { version: number; commands: Command[] }>;
 }
+
+/** Decoded programs that a thread keeps; one that is met again later is decoded again. */
+const DECODED_PROGRAMS = 512;
 
 /** Names of the kernels in a module, in the order of their numbers. */
 function namesOfKernels(module: WebAssembly.Module): string[] {
@@ -42,9 +43,9 @@ export async function openThread(setup: ThreadSetup): Promise<Thread> {
   const kernelNames = namesOfKernels(module);
   const kernels = kernelNames.map((name) => exports[name] as Kernel);
   const sgemm = setup.blas && (await openBlasFor(setup.blas, setup.memory)).sgemm;
-  const { thread, threads, scratch, scratchBytes } = setup;
+  const { thread, threads } = setup;
   return {
-    context: { thread, threads, kernels, sgemm, scratch, scratchBytes },
+    context: { thread, threads, kernels, sgemm },
     kernelNames,
     control: new Int32Array(setup.memory.buffer, setup.control, 16),
     memory: setup.memory,
@@ -66,12 +67,17 @@ export function runProgram(thread: Thread, onCommand?: (index: number) => void):
 }
 
 function commandsAt({ control, memory, programs, context }: Thread): Command[] {
-  const address = control[CONTROL.address];
+  // The upper half of the memory has addresses that a signed word shows as negative.
+  const address = control[CONTROL.address] >>> 0;
   const version = control[CONTROL.version];
-  const known = programs.get(address);
-  if (known && known.version === version) return known.commands;
-  const words = new Int32Array(memory.buffer, address, control[CONTROL.words]).slice();
-  const commands = decode(words, context);
-  programs.set(address, { version, commands });
-  return commands;
+  let program = programs.get(address);
+  if (program?.version !== version) {
+    const words = new Int32Array(memory.buffer, address, control[CONTROL.words]).slice();
+    program = { version, commands: decode(words, context) };
+  }
+  programs.delete(address);
+  programs.set(address, program);
+  const [oldest] = programs.keys();
+  if (programs.size > DECODED_PROGRAMS) programs.delete(oldest);
+  return program.commands;
 }

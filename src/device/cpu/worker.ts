@@ -1,5 +1,6 @@
 // Entry of a cpu thread. Waits for programs in shared memory, so it never returns to its event loop.
 import { barrier, CONTROL, waitWhile } from "./barrier.ts";
+import { reportFailure } from "./failure.ts";
 import { openThread, runProgram, type Thread, type ThreadSetup } from "./team.ts";
 
 declare const self: {
@@ -25,9 +26,9 @@ function serve(thread: Thread): void {
     if (Atomics.load(control, CONTROL.shutdown) === 1) return;
     try {
       runProgram(thread);
-    } catch {
+    } catch (error) {
       // A kernel trapped: the other threads must be told, or they wait for this one for ever.
-      Atomics.store(control, CONTROL.failed, context.thread + 1);
+      reportFailure(control, context.thread, error);
       for (;;) barrier(control, context.threads);
     }
   }
