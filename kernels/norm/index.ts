@@ -1,7 +1,8 @@
 // Layer norm, and the residual connection with dropout that comes before it in every Transformer.
 import { lastOf, rowsOf, ShapeError, sameShape } from "../../src/tensor/shape.ts";
-import { applyAll, constant, type Tensor } from "../../src/tensor/tensor.ts";
+import { applyAll, scalar, type Tensor } from "../../src/tensor/tensor.ts";
 import { dropoutArguments, optional } from "../dropout_arguments.ts";
+import { broadcastTo } from "../movement/index.ts";
 import type { CpuDispatch, Op } from "../op.ts";
 import type { Dropout } from "../random/index.ts";
 import {
@@ -80,7 +81,7 @@ const residualDropoutNormOp: Op<ResidualNormAttributes> = {
     const [, , gain, , key] = inputs;
     const [y, h, mean, rstd] = outputs;
     if (!dy && !dh) return [];
-    const intoNorm = dy ?? constant(new Float32Array(y.size), y.shape);
+    const intoNorm = dy ?? broadcastTo(scalar(0), y.shape);
     const rest = [...(dh ? [dh] : []), ...(dropout ? [key] : [])];
     const attributes = { skip: dh !== undefined, dropout };
     const operands = [h, gain, mean, rstd, intoNorm, ...rest];

@@ -1,6 +1,7 @@
 // Reverse mode over the recorded graph. The result is more graph: nothing is computed here.
 import { add } from "../../kernels/elementwise/index.ts";
-import { formatShape, sameShape, sizeOf } from "../tensor/shape.ts";
+import { broadcastTo } from "../../kernels/movement/index.ts";
+import { formatShape, sameShape } from "../tensor/shape.ts";
 import { constant, type OpNode, scalar, type Tensor } from "../tensor/tensor.ts";
 
 /** Output gradients by node id and output index. */
@@ -78,6 +79,7 @@ export function gradient(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
   }
   return wrt.map((tensor) => {
     const found = cotangents.of(tensor.node.id)?.[tensor.index];
-    return found ?? constant(new Float32Array(sizeOf(tensor.shape)), tensor.shape);
+    // Zeros that the device makes: an array of them would be a constant of every plan.
+    return found ?? broadcastTo(scalar(0), tensor.shape);
   });
 }

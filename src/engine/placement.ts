@@ -4,7 +4,7 @@
 import { copy } from "../../kernels/movement/index.ts";
 import type { Op } from "../../kernels/op.ts";
 import type { Buffer, Instruction, Program, Value } from "../device/program.ts";
-import { bytesOf } from "../tensor/shape.ts";
+import { bytesOf, sizeOf } from "../tensor/shape.ts";
 import { apply, type OpNode, type Tensor } from "../tensor/tensor.ts";
 import type { Variable } from "../tensor/variable.ts";
 import { topologicalOrder } from "./gradient.ts";
@@ -16,21 +16,6 @@ export interface TracedFunction {
   readonly outputs: ReadonlyMap<string, Tensor>;
   readonly assignments: readonly Assignment[];
 }
-
-/** Bytes [begin, end) of a root variable. */
-interface Region {
-  readonly root: Variable;
-  readonly begin: number;
-  readonly end: number;
-}
-
-const regionOf = (variable: Variable): Region => {
-  const begin = variable.offset * 4;
-  return { root: variable.root, begin, end: begin + bytesOf(variable.spec) };
-};
-
-const overlaps = (a: Region, b: Region): boolean =>
-  a.root === b.root && a.begin < b.end && b.begin < a.end;
 
 /** Places all values of a traced function and lists its instructions in program order. */
 export function place(traced: TracedFunction): Program {
@@ -47,8 +32,8 @@ class Placement {
   private readonly constantBuffers = new Map<object, number>();
   /** Last instruction that reads each node output. */
   private readonly lastUse = new Map<number, number[]>();
-  /** Reads of variables: the region and the instruction. */
-  private readonly variableReads: { region: Region; at: number }[] = [];
+  /** Reads of variables, by instruction. */
+  private readonly variableReads: { variable: Variable; at: number }[] = [];
   private readonly order: OpNode[];
   /** Number of instructions; a use "at the end" happens at this time. */
   private readonly end: number;
@@ -108,8 +93,12 @@ class Placement {
     }
     for (const tensor of this.outputs.values()) this.use(tensor, this.end);
     for (const { tensor } of this.copies) this.use(tensor, this.end);
+    // What an assignment cannot produce in place is copied at the end: an alias of a value, which must
+    // stay as it is until then, or of a variable.
     for (const tensor of this.targets.keys()) {
-      if (originOf(tensor).node.kind === "variable") this.use(tensor, this.end);
+      if (originOf(tensor) !== tensor || tensor.node.kind === "variable") {
+        this.use(tensor, this.end);
+      }
     }
   }
 
@@ -119,7 +108,7 @@ class Placement {
     this.lastUse.set(node.id, uses);
     uses[tensor.index] = Math.max(uses[tensor.index] ?? -1, at);
     if (node.kind === "variable") {
-      this.variableReads.push({ region: regionOf(node.variable), at });
+      this.variableReads.push({ variable: node.variable, at });
     }
     // A view is read through: what reads the alias reads what it shows.
     if (node.kind === "op" && isAlias(node)) this.use(node.inputs[0], at);
@@ -192,7 +181,7 @@ class Placement {
       .filter(([index]) => index === output.index)
       .map(([, index]) => node.inputs[index]);
     const target = this.targets.get(output);
-    if (target && this.mayWrite(regionOf(target), node, replaceable, at)) {
+    if (target && this.mayWrite(target, node, replaceable, at)) {
       return this.record(output, this.variableBuffer(target), target.offset * 4);
     }
     const taken = replaceable.find((input) => this.mayTakeOver(input, output, node, at));
@@ -214,24 +203,24 @@ class Placement {
   }
 
   /**
-   * May this instruction write a variable's region: does nobody read the old contents any more? It may
+   * May this instruction write a variable: does nobody read the old contents any more? It may
    * itself read them through an input that it can replace in place.
    */
   private mayWrite(
-    region: Region,
+    target: Variable,
     node: OpNode,
     replaceable: readonly Tensor[],
     at: number,
   ): boolean {
     const readNow = node.inputs.some((input) => {
       const { node: origin } = originOf(input);
-      if (origin.kind !== "variable") return false;
-      const read = regionOf(origin.variable);
-      if (!overlaps(read, region)) return false;
-      return read.begin !== region.begin || !replaceable.includes(input);
+      if (origin.kind !== "variable" || !origin.variable.overlaps(target)) return false;
+      const coincide =
+        origin.variable.offset === target.offset && input.size === sizeOf(target.spec.shape);
+      return !coincide || !replaceable.includes(input);
     });
     if (readNow) return false;
-    return !this.variableReads.some((read) => read.at > at && overlaps(read.region, region));
+    return !this.variableReads.some((read) => read.at > at && read.variable.overlaps(target));
   }
 
   /** May `output` overwrite the temporary that `taken` lies in? */

@@ -12,18 +12,20 @@ export interface Assignment {
 /** Effects of one traced call, in program order. */
 export class Trace {
   private readonly current = new Map<Variable, Tensor>();
+  private readonly assigned = new Map<Variable, Tensor>();
 
+  /** @throws Error if another variable with elements of this one was assigned before. */
   read(variable: Variable): Tensor {
     let tensor = this.current.get(variable);
     if (!tensor) {
+      this.refuseOverlap("readVariable", variable);
       tensor = new Tensor({ kind: "variable", id: newNodeId(), variable }, 0, variable.spec);
       this.current.set(variable, tensor);
     }
     return tensor;
   }
 
-  private readonly assigned = new Map<Variable, Tensor>();
-
+  /** @throws Error as read(); TypeError for another shape or dtype. */
   assign(variable: Variable, tensor: Tensor): void {
     if (!sameShape(variable.spec.shape, tensor.shape) || variable.spec.dtype !== tensor.dtype) {
       throw new TypeError(
@@ -31,8 +33,19 @@ export class Trace {
           `not ${tensor.dtype}${formatShape(tensor.shape)}`,
       );
     }
+    this.refuseOverlap("assign", variable);
     this.current.set(variable, tensor);
     this.assigned.set(variable, tensor);
+  }
+
+  /** A view does not see what was assigned to another one until the call has ended. */
+  private refuseOverlap(what: string, variable: Variable): void {
+    for (const other of this.assigned.keys()) {
+      if (other === variable || !other.overlaps(variable)) continue;
+      throw new Error(
+        `${what}: ${variable.name} overlaps ${other.name}, which was assigned in the same call`,
+      );
+    }
   }
 
   /** The last assignment of each variable. */

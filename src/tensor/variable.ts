@@ -18,6 +18,13 @@ export class Variable {
     this.root = parent?.root ?? this;
   }
 
+  /** Whether some element belongs to both. */
+  overlaps(other: Variable): boolean {
+    const end = this.offset + sizeOf(this.spec.shape);
+    const otherEnd = other.offset + sizeOf(other.spec.shape);
+    return this.root === other.root && this.offset < otherEnd && other.offset < end;
+  }
+
   /** A part of this variable's storage, `offset` elements from its start. */
   view(name: string, shape: Shape, offset: number): Variable {
     const size = sizeOf(shape);

@@ -114,6 +114,72 @@ onEveryDevice((device) => {
   });
 });
 
+onEveryDevice((device) => {
+  test("assign() of a reshaped value keeps it while others overwrite what they can", async () => {
+    const variable = new Variable("v", f32(2, 2));
+    const run = compile(device, "alias", ({ x }: { x: Tensor }) => {
+      const y = affine(x, 2, 0);
+      assign(variable, reshape(y, [2, 2]));
+      return { z: sum(affine(y, 100, 0)) };
+    });
+    expect(await host(run({ x: vector(1, 2, 3, 4) }).z)).toEqual([2000]);
+    expect(await host({ read: () => device.read(variable) })).toEqual([2, 4, 6, 8]);
+    run.release();
+    device.free(variable);
+  });
+
+  test("assign() does not write over a smaller view that it broadcasts", async () => {
+    const whole = new Variable("whole", f32(256));
+    const row = whole.view("row", [2], 0);
+    const rows = whole.view("rows", [3, 2], 0);
+    device.write(row, Float32Array.of(10, 20));
+    const run = compile(device, "broadcast", ({ x }: { x: Tensor }) => {
+      assign(rows, add(readVariable(row), reshape(x, [3, 2])));
+      return {};
+    });
+    run({ x: vector(1, 2, 3, 4, 5, 6) });
+    expect(await host({ read: () => device.read(rows) })).toEqual([11, 22, 13, 24, 15, 26]);
+    run.release();
+    device.free(whole);
+  });
+});
+
+test("place() keeps no array of zeros for what the loss does not depend on", () => {
+  const x = input("x", f32(3));
+  const weight = new Variable("weight", f32(1000, 1000));
+  const { trace } = withTrace(() => {
+    const [g] = gradient(sum(x), [readVariable(weight)]);
+    assign(weight, g);
+  });
+  const { buffers } = place({
+    name: "unused",
+    inputs: new Map([["x", x]]),
+    outputs: new Map(),
+    assignments: trace.assignments(),
+  });
+  const constants = buffers.filter(({ kind }) => kind === "constant");
+  expect(constants.reduce((bytes, buffer) => bytes + buffer.bytes, 0)).toBeLessThan(100);
+});
+
+test("readVariable() and assign() refuse a view of what was assigned before", () => {
+  const whole = new Variable("whole", f32(128));
+  const [left, right] = [whole.view("left", [64], 0), whole.view("right", [64], 64)];
+  const assignLeft = () => assign(left, affine(readVariable(left), 2, 0));
+  const trace = (after: () => void) => () => {
+    withTrace(() => {
+      assignLeft();
+      after();
+    });
+  };
+  expect(trace(() => assign(right, readVariable(right)))).not.toThrow();
+  expect(trace(() => readVariable(whole))).toThrow(
+    "readVariable: whole overlaps left, which was assigned in the same call",
+  );
+  expect(trace(() => assign(whole, constant(new Float32Array(128), [128])))).toThrow(
+    "assign: whole overlaps left, which was assigned in the same call",
+  );
+});
+
 test("read() evaluates a tensor outside any compiled function", async () => {
   const x = constant(Float32Array.of(1, 2, 3, 4), [2, 2]);
   expect(Array.from(await read(cpu, sum(x, { axis: 0 })))).toEqual([4, 6]);
