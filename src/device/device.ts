@@ -33,7 +33,8 @@ export interface DeviceMemory {
   readonly variables: number;
   /** Temporaries: the largest prepared program, or the sum where programs do not share them. */
   readonly temporaries: number;
-  readonly limit: number;
+  /** Bytes in all; undefined where the device does not tell. */
+  readonly limit: number | undefined;
 }
 
 /** The least width multiple that suits both a device and the user's --required-seq-len-multiple. */

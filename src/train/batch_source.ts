@@ -55,9 +55,9 @@ export class BatchSource {
     return this.training(epoch).dataset.batch(ids);
   }
 
-  /** Shape of the training batch that needs most memory. */
-  largest(epoch: number): BatchShape {
-    return largestBatch(this.training(epoch));
+  /** Shapes of the training batches that may need most memory. */
+  largest(epoch: number): BatchShape[] {
+    return largestBatches(this.training(epoch));
   }
 
   /** Batches of a validation set, in order of length. */
@@ -109,22 +109,29 @@ export class BatchSource {
   }
 }
 
-/** Shape of the batch that needs most memory. */
-export function largestBatch({ dataset, batches }: BatchedSet): BatchShape {
+/**
+ * Shapes of the batches that may need most memory: which of them does is known when they are planned.
+ * Memory grows with tokens of the source for the encoder, of the target for logits, of both for the rest.
+ */
+export function largestBatches({ dataset, batches }: BatchedSet): BatchShape[] {
   const { padToMultiple = 1 } = dataset.options;
   const widthOf = (longest: number): number => Math.ceil(longest / padToMultiple) * padToMultiple;
-  let largest: BatchShape = [0, 0, 0];
-  for (const ids of batches) {
+  const shapes = batches.map((ids): BatchShape => {
     let [source, target] = [0, 0];
     for (const id of ids) {
       const [s, t] = dataset.size(id);
       source = Math.max(source, widthOf(s));
       target = Math.max(target, widthOf(t));
     }
-    const cost = ids.length * (source + target);
-    if (cost > largest[0] * (largest[1] + largest[2])) largest = [ids.length, source, target];
-  }
-  return largest;
+    return [ids.length, source, target];
+  });
+  const costs: ((shape: BatchShape) => number)[] = [
+    ([sentences, source, target]) => sentences * (source + target),
+    ([sentences, source]) => sentences * source,
+    ([sentences, , target]) => sentences * target,
+  ];
+  const largest = costs.map((cost) => shapes.reduce((a, b) => (cost(b) > cost(a) ? b : a)));
+  return [...new Map(largest.map((shape) => [shape.join(), shape])).values()];
 }
 
 const nothingLeft = (what: string, pairs: number): UserError =>

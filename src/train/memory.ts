@@ -17,7 +17,7 @@ function bytesOfState({ options: { parameters, optimizer }, average }: Trainer):
 export function refuseTooLarge(trainer: Trainer): void {
   const bytes = bytesOfState(trainer);
   const { variables, limit } = trainer.options.device.memory();
-  if (variables + bytes <= limit) return;
+  if (limit === undefined || variables + bytes <= limit) return;
   throw new UserError({
     place: "model",
     problem: `its parameters, gradients and optimizer state need ${mib(bytes)}, ${mib(limit - variables)} are there`,
@@ -28,19 +28,22 @@ export function refuseTooLarge(trainer: Trainer): void {
 /**
  * Plans the largest batches before the first step, so that what cannot fit is refused now.
  *
- * @param validation the largest batch of each validation set.
+ * @param training the training batches that may need most memory, at least one.
+ * @param validation the same of all validation sets.
  */
 export function announceMemory(
   trainer: Trainer,
-  training: BatchShape,
+  training: readonly BatchShape[],
   validation: readonly BatchShape[],
   say: (line: string) => void,
 ): void {
-  const temporaries = trainer.plan(training, validation);
-  const [sentences, source, target] = training;
+  const plans = training.map((shape) => ({ shape, bytes: trainer.plan(shape, []) }));
+  const largest = plans.reduce((a, b) => (b.bytes > a.bytes ? b : a));
+  const temporaries = trainer.plan(largest.shape, validation);
+  const [sentences, source, target] = largest.shape;
   const { limit } = trainer.options.device.memory();
   say(
     `memory: ${mib(bytesOfState(trainer))} of parameters and state, ${mib(temporaries)} for the largest batches ` +
-      `(training: ${sentences} sentences of ${source} and ${target} tokens), limit ${mib(limit)}`,
+      `(training: ${sentences} sentences of ${source} and ${target} tokens), limit ${limit === undefined ? "not known" : mib(limit)}`,
   );
 }

@@ -7,7 +7,7 @@ import {
   type BatchedSet,
   type BatchShape,
   type BatchSource,
-  largestBatch,
+  largestBatches,
 } from "./batch_source.ts";
 import { divergence } from "./divergence.ts";
 import { validationStats } from "./metrics.ts";
@@ -64,9 +64,9 @@ export class Validator {
     if (!stats.has(metric)) throw withoutMetric(metric, stats);
   }
 
-  /** Shapes of the batches that need most memory, one per set. */
+  /** Shapes of the batches that may need most memory, of all sets. */
   largest(): BatchShape[] {
-    return this.subsets.map((subset) => largestBatch(this.setOf(subset)));
+    return this.subsets.flatMap((subset) => largestBatches(this.setOf(subset)));
   }
 
   /**

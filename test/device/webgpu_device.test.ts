@@ -1,9 +1,10 @@
 // What the WebGPU device does for any program, seen through small kernels written here.
 import { describe, expect, test } from "bun:test";
 import type { GpuDispatch, Op, OpSpec } from "../../kernels/op.ts";
+import { UserError } from "../../src/config/user_error.ts";
 import type { Span } from "../../src/device/device.ts";
 import type { Buffer, HostArray, Program, Value } from "../../src/device/program.ts";
-import type { WebGpuDevice } from "../../src/device/webgpu/webgpu_device.ts";
+import { WebGpuDevice } from "../../src/device/webgpu/webgpu_device.ts";
 import { f32, i32, sizeOf, type TensorSpec } from "../../src/tensor/shape.ts";
 import { Variable } from "../../src/tensor/variable.ts";
 import { webgpu } from "../support/webgpu.ts";
@@ -193,6 +194,40 @@ function deviceTests(device: WebGpuDevice): void {
     const [x, y] = [build.input(f32(0, 4)), build.temporary(f32(0, 4))];
     const prepared = device.prepare(build.apply(add, [x, x], y).output(y).program);
     expect(await prepared.run([new Float32Array(0)])[0].read()).toEqual(new Float32Array(0));
+  });
+
+  test("bind groups are discarded when a program binds anew and when it is released", async () => {
+    const discarded: unknown[] = [];
+    const { provider } = device;
+    const watched = new WebGpuDevice(device.gpu, device.facts, {
+      ...provider,
+      discard(remains) {
+        discarded.push(...(remains.groups ?? []));
+        provider.discard(remains);
+      },
+    });
+    const build = new ProgramBuilder();
+    const [x, y, z] = [build.input(f32(10)), ...[0, 1].map(() => build.temporary(f32(10)))];
+    build.apply(add, [x, x], y).apply(add, [y, y], z).output(z);
+    const prepared = watched.prepare(build.program);
+    watched.reserveArena(watched.memory().temporaries + 1000);
+    expect(await prepared.run([values(10, 1)])[0].read()).toEqual(values(10, 1).map((v) => 4 * v));
+    expect(discarded).toHaveLength(2);
+    prepared.release();
+    prepared.release();
+    expect(new Set(discarded).size).toBe(4);
+    expect(() => prepared.run([values(10, 1)])).toThrow("test runs after its release");
+  });
+
+  test("run() refuses to time where the adapter has no timestamps", () => {
+    const facts = { ...device.facts, timestamps: false };
+    const untimed = new WebGpuDevice(device.gpu, facts, device.provider);
+    const build = new ProgramBuilder();
+    const [x, y] = [build.input(f32(2)), build.temporary(f32(2))];
+    const prepared = untimed.prepare(build.apply(add, [x, x], y).output(y).program);
+    expect(() => prepared.run([values(2, 0)], [])).toThrow(UserError);
+    expect(() => prepared.run([values(2, 0)], [])).toThrow("--profile: ");
+    prepared.release();
   });
 
   test("run() appends a span per dispatch where the adapter has timestamps", async () => {

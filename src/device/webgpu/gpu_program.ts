@@ -1,4 +1,5 @@
 // A prepared program on the GPU: pipelines and bind groups made once, encoded again for every run.
+import { UserError } from "../../config/user_error.ts";
 import { bytesOf } from "../../tensor/shape.ts";
 import type { Pending, PreparedProgram, Span } from "../device.ts";
 import type { HostArray, Program } from "../program.ts";
@@ -22,6 +23,13 @@ interface BoundDispatch {
   readonly group: GPUBindGroup;
 }
 
+const untimed = (adapter: string): UserError =>
+  new UserError({
+    place: "--profile",
+    problem: `${adapter} has no timestamp-query: it cannot time its kernels`,
+    remedy: "profile with --device cpu, or on another adapter",
+  });
+
 export class GpuProgram implements PreparedProgram {
   readonly bytes: number;
   private readonly plan: Plan;
@@ -34,6 +42,7 @@ export class GpuProgram implements PreparedProgram {
   /** By number of the step; undefined for copies. */
   private bound: readonly (BoundDispatch | undefined)[] = [];
   private version = -1;
+  private released = false;
 
   constructor(
     private readonly device: WebGpuDevice,
@@ -62,10 +71,11 @@ export class GpuProgram implements PreparedProgram {
   run(inputs: readonly HostArray[], spans?: Span[]): readonly Pending[] {
     const { device } = this;
     device.errors.check();
+    if (this.released) throw new Error(`webgpu: ${this.program.name} runs after its release`);
+    if (spans && !device.facts.timestamps) throw untimed(device.facts.name);
     if (device.version !== this.version) this.bind();
     this.writeInputs(inputs);
-    const timed = spans !== undefined && device.facts.timestamps;
-    const timer = timed ? new PassTimer(device.gpu, this.plan.steps.length) : undefined;
+    const timer = spans && new PassTimer(device.gpu, this.plan.steps.length);
     const encoder = device.gpu.createCommandEncoder({ label: this.program.name });
     const passes = this.encode(encoder, timer);
     const size = this.outputBytes + (timer?.bytes ?? 0);
@@ -95,7 +105,8 @@ export class GpuProgram implements PreparedProgram {
   release(): void {
     for (const buffer of this.own.values()) buffer.destroy();
     this.params?.destroy();
-    this.bound = [];
+    this.replaceBound([]);
+    this.released = true;
   }
 
   private encode(encoder: GPUCommandEncoder, timer?: PassTimer): GPUComputePassEncoder[] {
@@ -124,7 +135,7 @@ export class GpuProgram implements PreparedProgram {
         passes.push(pass);
       }
       const bound = this.bound[i];
-      if (!bound) throw new Error(`webgpu: ${this.program.name} runs after its release`);
+      if (!bound) throw new Error(`webgpu: ${this.program.name}: step ${i} is not bound`);
       pass.setPipeline(bound.pipeline);
       pass.setBindGroup(0, bound.group);
       pass.dispatchWorkgroups(...step.workgroups);
@@ -140,11 +151,18 @@ export class GpuProgram implements PreparedProgram {
       if (buffer.kind === "variable") this.device.bufferOf(buffer.variable);
     }
     this.version = this.device.version;
-    this.bound = this.device.errors.guard(this.program.name, "validation", () =>
+    const bound = this.device.errors.guard(this.program.name, "validation", () =>
       this.plan.steps.map((step) =>
         step.kind === "dispatch" ? this.bindDispatch(step) : undefined,
       ),
     );
+    this.replaceBound(bound);
+  }
+
+  private replaceBound(bound: readonly (BoundDispatch | undefined)[]): void {
+    const groups = this.bound.flatMap((each) => (each ? [each.group] : []));
+    this.device.provider.discard({ groups });
+    this.bound = bound;
   }
 
   private bindDispatch(step: DispatchStep): BoundDispatch {

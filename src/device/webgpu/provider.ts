@@ -19,8 +19,15 @@ export interface NativeFacts {
 export interface OpenProvider {
   requestAdapter(wish: AdapterWish): Promise<GPUAdapter | null>;
   nativeFacts(adapter: GPUAdapter): NativeFacts;
-  /** Frees what a submit leaves behind, where the binding has no finalisers. */
-  discard(passes: readonly GPUComputePassEncoder[], commands: GPUCommandBuffer): void;
+  /** Frees what nobody uses any more, where the binding has no finalisers. Work under way keeps its own hold. */
+  discard(remains: Remains): void;
+}
+
+/** What submits and plans leave behind. */
+export interface Remains {
+  readonly passes?: readonly GPUComputePassEncoder[];
+  readonly commands?: GPUCommandBuffer;
+  readonly groups?: readonly GPUBindGroup[];
 }
 
 export interface Unavailable {

@@ -97,11 +97,12 @@ function openProvider(gpu: GPU, toggles: Pointer): OpenProvider {
       const { backendType, adapterType } = adapter.info as NativeInfo;
       return { backend: backends[backendType], isCpu: adapterType === cpuAdapter };
     },
-    discard(passes, commands) {
+    discard({ passes = [], commands, groups = [] }) {
       for (const pass of passes as readonly NativePass[]) {
         pass.lib.wgpuComputePassEncoderRelease(pass.ptr);
       }
-      commands._destroy();
+      commands?._destroy();
+      for (const group of groups) group.destroy();
     },
   };
 }

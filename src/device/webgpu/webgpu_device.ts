@@ -100,12 +100,12 @@ export class WebGpuDevice implements Device {
     this.memoryVersion++;
   }
 
-  /** WebGPU does not tell how much memory there is; `limit` is what one buffer may hold. */
+  /** WebGPU does not tell how much memory there is. */
   memory(): DeviceMemory {
     return {
       variables: this.variableBytes,
       temporaries: this.arenaBuffer?.size ?? 0,
-      limit: this.facts.limits.maxBufferSize,
+      limit: undefined,
     };
   }
 
@@ -187,6 +187,6 @@ export class WebGpuDevice implements Device {
   submit(encoder: GPUCommandEncoder, passes: readonly GPUComputePassEncoder[]): void {
     const commands = encoder.finish();
     this.gpu.queue.submit([commands]);
-    this.provider.discard(passes, commands);
+    this.provider.discard({ passes, commands });
   }
 }
