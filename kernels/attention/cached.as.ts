@@ -2,7 +2,7 @@
 // lie in the cache rows that its ancestors wrote.
 //
 // Memory: reads q (R, E), keys and values (R0, L, E), ancestors (R, L), length (); overwrites out (R, E).
-// `scratch` holds the scores of one head: L + 4 floats.
+// `scratch` holds the scores of one head and the mask of its keys, each L rounded up to 8, and 4 floats.
 // Work: units are heads of rows, r * H + h.
 import { loadTail, storeTail, sumLanes } from "../simd_math.as";
 import { maskRow, roundUp8, rowBytes, softmaxRow } from "./tiles.as";

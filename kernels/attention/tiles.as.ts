@@ -91,7 +91,7 @@ export function lanesBelow(s: i32, count: i32): v128 {
 
 /**
  * Probabilities of the first `count` keys from their raw scores, in place; zeros from there to `limit`,
- * a multiple of 4. All zeros when every key is masked.
+ * a multiple of 4. All zeros when every key is masked, all NaN when one of the scores is.
  * @returns the log-sum-exp of the masked and scaled scores, 0 when every key is masked.
  */
 export function softmaxRow(row: usize, mask: usize, count: i32, limit: i32, scale: f32): f32 {
@@ -104,11 +104,10 @@ export function softmaxRow(row: usize, mask: usize, count: i32, limit: i32, scal
     v128.store(row + at, x);
     highest = f32x4.pmax(highest, x);
   }
-  const top = maxLanes(highest);
-  if (top == -Infinity) {
-    memory.fill(row, 0, <usize>limit << 2);
-    return 0;
-  }
+  // The maximum passes NaN over, so a row of nothing but masked scores and NaN ends here too: shifted
+  // by 0, the first give 0 and the second NaN.
+  const highestScore = maxLanes(highest);
+  const top: f32 = highestScore == -Infinity ? 0 : highestScore;
   let total = f32x4.splat(0);
   let at = row;
   for (const end = row + (<usize>((count + 3) & ~3) << 2); at < end; at += 16) {
@@ -118,6 +117,7 @@ export function softmaxRow(row: usize, mask: usize, count: i32, limit: i32, scal
   }
   memory.fill(at, 0, row + (<usize>limit << 2) - at);
   const sum = sumLanes(total);
+  if (sum == 0) return 0;
   const inverse = f32x4.splat(1 / sum);
   for (let s = row; s < at; s += 16) v128.store(s, f32x4.mul(v128.load(s), inverse));
   return top + f32x4.extract_lane(logv(f32x4.splat(sum)), 0);

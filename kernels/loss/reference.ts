@@ -20,9 +20,10 @@ export function labelSmoothedNllReference(
     const max = x.reduce((a, b) => Math.max(a, b));
     lse.data[row] = max + Math.log(x.reduce((sum, value) => sum + Math.exp(value - max), 0));
     const minusLogP = (v: number): number => lse.data[row] - x[v];
-    const all = x.reduce((sum, _, v) => sum + minusLogP(v), 0);
     nll += minusLogP(y);
-    loss += (1 - epsilon - smoothed) * minusLogP(y) + smoothed * all;
+    loss += (1 - epsilon - smoothed) * minusLogP(y);
+    // Without smoothing, a banned symbol's infinite loss has no weight at all.
+    if (smoothed > 0) loss += smoothed * x.reduce((sum, _, v) => sum + minusLogP(v), 0);
   }
   return [scalarOf(loss), scalarOf(nll), lse];
 }

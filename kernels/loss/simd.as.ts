@@ -4,7 +4,7 @@
 // Cost: logits are read once forward (in chunks that stay in the first-level cache), and read and
 // written once backward.
 import { expv, loadTail, storeTail, sumLanes } from "../simd_math.as";
-import { CHUNK, exp1, log1, rowExpSum, rowMax } from "../softmax/rows.as";
+import { CHUNK, emptySum, restOf, rowMax, sumWith, topOf } from "../softmax/rows.as";
 
 /** Sum of C floats. */
 @inline
@@ -38,21 +38,15 @@ export function loss_rows(
       continue;
     }
     const x = logits + ((<usize>row * <usize>V) << 2);
-    let top: f32 = -Infinity;
-    let total: f32 = 0;
+    let sumExp = emptySum();
     let plain: f64 = 0;
     for (let c = 0; c < V; c += CHUNK) {
       const from = x + (<usize>c << 2);
       const count = min(CHUNK, V - c);
-      const highest = rowMax(from, count);
-      if (highest > top) {
-        total *= exp1(top - highest);
-        top = highest;
-      }
-      total += rowExpSum(from, count, top);
+      sumExp = sumWith(sumExp, from, count, 1);
       if (epsilon > 0) plain += <f64>rowSum(from, count);
     }
-    const log = top + log1(total);
+    const log = topOf(sumExp) + restOf(sumExp);
     const nll = log - load<f32>(x + (<usize>y << 2));
     let loss = nll;
     if (epsilon > 0) {

@@ -1,15 +1,15 @@
 // Dropout, alone or added to a residual; the mask exists only as counters.
 //
 // Memory: reads x, residual (or none: 0) and key; overwrites y, which may be x or residual.
-//   `scratch` is RANDOM_SCRATCH bytes: the multipliers of one block, with room around them.
+//   `scratch` holds the multipliers of one block, with room around them: BLOCK floats and two MARGINs.
 // Work: elements in any split; element i draws word i of the op's stream wherever it is computed.
 // Cost: 2.7 ns per element for the random bits, beside which memory hardly counts.
 import { dropoutMultipliers } from "../philox.as";
 import { loadTail, storeTail } from "../simd_math.as";
 
-/** Elements whose multipliers are made at a time. dropout.ts knows the bytes it takes. */
+/** Elements whose multipliers are made at a time. index.ts counts the bytes they take. */
 const BLOCK: i32 = 1024;
-/** Floats before and behind the block that dropoutMultipliers() may write. */
+/** Bytes before and behind the block that dropoutMultipliers() may write. */
 const MARGIN: usize = 64;
 
 export function random_dropout(

@@ -4,8 +4,7 @@
 // Work: units are rows. A row is scanned once against its k-th best so far; few elements beat it (about
 // k ln(V / k) of random ones), and only these are inserted.
 // Cost: 4 bytes per element from memory; the log-softmax reads each chunk again from the first-level cache.
-import { expv, loadTail, sumLanes } from "../simd_math.as";
-import { CHUNK, exp1, log1, rowMax } from "../softmax/rows.as";
+import { CHUNK, emptySum, restOf, sumWith, topOf } from "../softmax/rows.as";
 
 /** Puts a value behind all that are not smaller; the last of `count` falls out. */
 function insert(values: usize, indices: usize, count: i32, value: f32, index: i32): void {
@@ -83,20 +82,6 @@ export function search_top_k(
   }
 }
 
-/** Sum of exp(x scale - top) over C floats. */
-function scaledExpSum(x: usize, C: i32, scale: f32, top: f32): f32 {
-  const factor = f32x4.splat(scale), shift = f32x4.splat(top);
-  let total = f32x4.splat(0);
-  for (const end = x + (<usize>(C & ~3) << 2); x < end; x += 16) {
-    total = f32x4.add(total, expv(f32x4.sub(f32x4.mul(v128.load(x), factor), shift)));
-  }
-  if (C & 3) {
-    const tail = f32x4.mul(loadTail(x, C & 3, -Infinity), factor);
-    total = f32x4.add(total, expv(f32x4.sub(tail, shift)));
-  }
-  return sumLanes(total);
-}
-
 /** values = x scale - lse + bias of the k best by that, lse of x scale. */
 export function search_log_softmax_top_k(
   x: usize, bias: usize, values: usize, indices: usize, lse: usize,
@@ -105,21 +90,15 @@ export function search_log_softmax_top_k(
   for (let row = start; row < end; row++) {
     const from = x + ((<usize>row * <usize>V) << 2);
     const best = (<usize>row * <usize>k) << 2;
-    let top: f32 = -Infinity;
-    let total: f32 = 0;
+    let sum = emptySum();
     for (let c = 0; c < V; c += CHUNK) {
       const chunk = from + (<usize>c << 2);
       const count = min(CHUNK, V - c);
-      const highest = rowMax(chunk, count) * scale;
-      if (highest > top) {
-        total *= exp1(top - highest);
-        top = highest;
-      }
-      if (top > -Infinity) total += scaledExpSum(chunk, count, scale, top);
+      sum = sumWith(sum, chunk, count, scale);
       if (bias) scanBiased(from, bias, scale, c, c + count, values + best, indices + best, k);
       else scan(from, scale, c, c + count, values + best, indices + best, k);
     }
-    const rest = log1(total);
+    const top = topOf(sum), rest = restOf(sum);
     store<f32>(lse + (<usize>row << 2), top + rest);
     for (let i = values + best; i < values + best + (<usize>k << 2); i += 4) {
       store<f32>(i, load<f32>(i) - top - rest);

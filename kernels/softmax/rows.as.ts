@@ -19,14 +19,17 @@ export function rowMax(x: usize, C: i32): f32 {
   return maxLanes(f32x4.pmax(f32x4.pmax(a, b), f32x4.pmax(c, d)));
 }
 
-/** Sum of exp(x - top) over C floats. */
-export function rowExpSum(x: usize, C: i32, top: f32): f32 {
-  const shift = f32x4.splat(top);
+/** Sum of exp(x scale - top) over C floats. */
+export function scaledExpSum(x: usize, C: i32, scale: f32, top: f32): f32 {
+  const factor = f32x4.splat(scale), shift = f32x4.splat(top);
   let total = f32x4.splat(0);
   for (const end = x + (<usize>(C & ~3) << 2); x < end; x += 16) {
-    total = f32x4.add(total, expv(f32x4.sub(v128.load(x), shift)));
+    total = f32x4.add(total, expv(f32x4.sub(f32x4.mul(v128.load(x), factor), shift)));
   }
-  if (C & 3) total = f32x4.add(total, expv(f32x4.sub(loadTail(x, C & 3, -Infinity), shift)));
+  if (C & 3) {
+    const tail = f32x4.mul(loadTail(x, C & 3, -Infinity), factor);
+    total = f32x4.add(total, expv(f32x4.sub(tail, shift)));
+  }
   return sumLanes(total);
 }
 
@@ -41,19 +44,44 @@ export function log1(x: f32): f32 {
   return f32x4.extract_lane(logv(f32x4.splat(x)), 0);
 }
 
+/**
+ * A log-sum-exp under way, over the chunks of a row: the largest number so far in lane 0, the sum of
+ * exp(x - largest) in lane 1. The largest may be -infinity; NaN among the numbers makes the sum NaN.
+ */
+@inline
+export function emptySum(): v128 {
+  return f32x4(-Infinity, 0, 0, 0);
+}
+
+/** With x[i] scale of `count` floats more; scale is positive. */
+@inline
+export function sumWith(sum: v128, x: usize, count: i32, scale: f32): v128 {
+  let top = f32x4.extract_lane(sum, 0), total = f32x4.extract_lane(sum, 1);
+  const highest = rowMax(x, count) * scale;
+  if (highest > top) {
+    total *= exp1(top - highest);
+    top = highest;
+  }
+  // Where all is -infinity or NaN so far, a shift of 0 gives 0 for the first; its own would give NaN.
+  total += scaledExpSum(x, count, scale, top == -Infinity ? 0 : top);
+  return f32x4.replace_lane(f32x4.replace_lane(sum, 0, top), 1, total);
+}
+
+/** The largest number. */
+@inline
+export function topOf(sum: v128): f32 {
+  return f32x4.extract_lane(sum, 0);
+}
+
+/** What the log-sum-exp is beyond the largest number; -infinity when all are -infinity. */
+@inline
+export function restOf(sum: v128): f32 {
+  return log1(f32x4.extract_lane(sum, 1));
+}
+
 /** ln of the sum of exp(x) over C floats, in one pass over memory; -infinity for a row of those. */
 export function rowLogSumExp(x: usize, C: i32): f32 {
-  let top: f32 = -Infinity;
-  let total: f32 = 0;
-  for (let c = 0; c < C; c += CHUNK) {
-    const from = x + (<usize>c << 2);
-    const count = min(CHUNK, C - c);
-    const highest = rowMax(from, count);
-    if (highest > top) {
-      total *= exp1(top - highest);
-      top = highest;
-    }
-    if (top > -Infinity) total += rowExpSum(from, count, top);
-  }
-  return top > -Infinity ? top + log1(total) : top;
+  let sum = emptySum();
+  for (let c = 0; c < C; c += CHUNK) sum = sumWith(sum, x + (<usize>c << 2), min(CHUNK, C - c), 1);
+  return topOf(sum) + restOf(sum);
 }

@@ -1,5 +1,6 @@
 // Infinity, NaN and signed zero, which random examples never hit.
 import { expect, test } from "bun:test";
+import { attention } from "../../kernels/attention/index.ts";
 import {
   exp,
   less,
@@ -11,10 +12,14 @@ import {
   tanh,
   where,
 } from "../../kernels/elementwise/index.ts";
+import { labelSmoothedNll } from "../../kernels/loss/index.ts";
+import { reshape } from "../../kernels/movement/index.ts";
 import { max, sum, sumTo } from "../../kernels/reduce/index.ts";
+import { logSoftmaxTopK } from "../../kernels/search/index.ts";
+import { logSumExp } from "../../kernels/softmax/index.ts";
 import { compile } from "../../src/engine/compile.ts";
 import { gradient } from "../../src/engine/gradient.ts";
-import { input, scalar, type Tensor } from "../../src/tensor/tensor.ts";
+import { constant, input, scalar, type Tensor } from "../../src/tensor/tensor.ts";
 import { onEveryDevice } from "../support/devices.ts";
 
 const { NaN: nan, POSITIVE_INFINITY: infinity } = Number;
@@ -49,6 +54,43 @@ onEveryDevice((device, name) => {
       expect(await evaluate(relu, [nan, -1, infinity])).toEqual([nan, 0, infinity]);
       expect(await evaluate((x) => max(x), [1, nan, 3, 4, 5])).toEqual([nan]);
       expect(await evaluate((x) => sum(x), [1, nan])).toEqual([nan]);
+    });
+
+    test("attention() passes NaN on, and gives zeros where every key is masked", async () => {
+      const attend = (padding: readonly number[]) => (x: Tensor) => {
+        const keyPadding = constant(Int32Array.from(padding), [1, 3]);
+        const q = reshape(x, [1, 3, 1]);
+        return reshape(attention(q, q, q, { heads: 1, keyPadding }), [3]);
+      };
+      expect(await evaluate(attend([0, 0, 0]), [nan, nan, nan])).toEqual([nan, nan, nan]);
+      expect(await evaluate(attend([0, 0, 0]), [1, nan, 2])).toEqual([nan, nan, nan]);
+      expect(await evaluate(attend([1, 1, 1]), [1, 2, 3])).toEqual([0, 0, 0]);
+    });
+
+    test("a log-sum-exp starts with -infinity and goes on with numbers, or with NaN", async () => {
+      const V = 5000;
+      const banned = (last: number) => new Array<number>(V - 1).fill(-infinity).concat(last);
+      const target = constant(Int32Array.of(V - 1), [1]);
+      const loss = (x: Tensor) => {
+        const logits = reshape(x, [1, V]);
+        return labelSmoothedNll(logits, target, { epsilon: 0, padding: 1 })[0];
+      };
+      const search = (x: Tensor) => reshape(logSoftmaxTopK(reshape(x, [1, V]), 1)[2], [1]);
+      const row = (x: Tensor) => logSumExp(reshape(x, [1, V]));
+      for (const [last, lse] of [
+        [3, 3],
+        [nan, nan],
+        [-infinity, -infinity],
+      ]) {
+        expect(await evaluate(search, banned(last))).toEqual([lse]);
+        expect(await evaluate(row, banned(last))).toEqual([lse]);
+      }
+      expect(await evaluate(loss, banned(3))).toEqual([0]);
+      expect(await evaluate(loss, banned(nan))).toEqual([nan]);
+      const nanFirst = [nan, ...new Array<number>(V - 1).fill(0)];
+      for (const fn of [loss, search, row]) expect(await evaluate(fn, nanFirst)).toEqual([nan]);
+      const nanChunk = nanFirst.map((value, v) => (v < 2048 ? nan : value));
+      for (const fn of [loss, search, row]) expect(await evaluate(fn, nanChunk)).toEqual([nan]);
     });
 
     test("exp() and log() reach infinity", async () => {

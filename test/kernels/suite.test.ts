@@ -84,8 +84,11 @@ function expectClose(
   if (got.length !== want.length)
     throw new Error(`${what}: ${got.length} of ${want.length} elements`);
   for (let i = 0; i < want.length; i++) {
-    const equal = Object.is(got[i], want[i]) || got[i] === want[i];
-    if (equal || Math.abs(got[i] - want[i]) <= absolute + relative * Math.abs(want[i])) continue;
+    // An infinite tolerance would let anything pass for infinity.
+    const equal = Number.isFinite(want[i])
+      ? Math.abs(got[i] - want[i]) <= absolute + relative * Math.abs(want[i])
+      : Object.is(got[i], want[i]);
+    if (equal) continue;
     throw new Error(`${what}: element ${i} is ${got[i]}, should be ${want[i]}`);
   }
 }
