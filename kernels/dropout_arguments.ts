@@ -1,4 +1,5 @@
-// What cpu kernels with an optional operand or with dropout inside are told.
+// What ops with an optional operand or with dropout inside ask of it, and tell their kernels.
+import { ShapeError, sameShape, type TensorSpec } from "../src/tensor/shape.ts";
 import type { CpuArgument } from "./op.ts";
 import type { Dropout } from "./random/index.ts";
 import { dropThreshold } from "./random/philox.ts";
@@ -11,4 +12,17 @@ export const optional = (input: number | undefined): CpuArgument =>
 export function dropoutArguments(dropout: Dropout | undefined): CpuArgument[] {
   const { p, stream } = dropout ?? { p: 0, stream: 0 };
   return [{ i32: stream }, { i32: dropThreshold(p) | 0 }, { f32: 1 / (1 - p) }];
+}
+
+/** @throws ShapeError unless `key` is i32 (4), RangeError unless 0 <= p < 1. */
+export function checkDropout(
+  op: string,
+  inputs: readonly TensorSpec[],
+  { p }: Dropout,
+  key: TensorSpec | undefined,
+): void {
+  if (!(p >= 0 && p < 1)) throw new RangeError(`${op}: p is ${p}, must be in [0, 1)`);
+  if (key?.dtype !== "i32" || !sameShape(key.shape, [4])) {
+    throw new ShapeError(op, inputs, "the key must be i32 [seed, update, micro-batch, 0]");
+  }
 }

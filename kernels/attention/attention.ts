@@ -2,7 +2,7 @@
 // one number per row, the log of its sum, from which the gradient computes them again.
 import { f32, ShapeError, sameShape } from "../../src/tensor/shape.ts";
 import { apply, applyAll, type Tensor } from "../../src/tensor/tensor.ts";
-import { dropoutArguments, optional } from "../dropout_arguments.ts";
+import { checkDropout, dropoutArguments, optional } from "../dropout_arguments.ts";
 import type { Op } from "../op.ts";
 import { attentionExamples, attentionGradientExamples } from "./examples.ts";
 import { attentionGradientReference, attentionReference } from "./reference.ts";
@@ -21,11 +21,13 @@ const attentionOp: Op<AttentionAttributes> = {
   infer(attributes, inputs) {
     const extents = attentionExtents("attention", attributes, inputs);
     const [q, k, v] = inputs;
-    if (!sameShape(k.shape, v.shape)) {
-      throw new ShapeError("attention", inputs, "keys and values differ in shape");
+    if (v.dtype !== "f32" || !sameShape(k.shape, v.shape)) {
+      throw new ShapeError("attention", inputs, "keys and values must be alike");
     }
-    const { padding } = optionalInputs(attributes, 3);
+    const { padding, key } = optionalInputs(attributes, 3);
     if (padding !== undefined) checkPadding("attention", inputs[padding], extents, inputs);
+    const { dropout } = attributes;
+    if (dropout && key !== undefined) checkDropout("attention", inputs, dropout, inputs[key]);
     return [q, f32(extents.B, extents.H, extents.T)];
   },
   gradient({ attributes, inputs: [q, k, v, ...rest], outputs: [out, lse] }, [dout]) {
@@ -95,13 +97,13 @@ export interface AttentionOptions {
  *
  * @param q (B, T, E), f32. @param k (B, S, E). @param v (B, S, E).
  * @returns (B, T, E), heads side by side as in q.
- * @throws ShapeError
+ * @throws ShapeError, and RangeError unless 0 <= p < 1.
  *
  * Source: Vaswani et al. 2017; the gradient from the log-sum-exp as Dao et al. 2022, section 3.
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions): Tensor {
   const { heads, causal = false, keyPadding, dropout } = options;
-  const drops = dropout !== undefined && dropout.p > 0;
+  const drops = dropout !== undefined && dropout.p !== 0;
   const attributes: AttentionAttributes = {
     heads,
     causal,

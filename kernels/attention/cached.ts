@@ -25,6 +25,7 @@ const cachedOp: Op<CachedAttributes> = {
     const [R0, L, keyE] = keys.shape;
     if (q.shape.length !== 2 || keys.shape.length !== 3) fail("q is (R, E), the caches (R0, L, E)");
     if (E !== keyE || keys.shape.join() !== values.shape.join()) fail("widths or caches differ");
+    if ([q, keys, values].some(({ dtype }) => dtype !== "f32")) fail("q and the caches are f32");
     if (E % heads !== 0) fail(`width ${E} is not ${heads} equal heads`);
     if (R > R0) fail(`${R} rows of queries for ${R0} rows of cache`);
     if (ancestors.dtype !== "i32" || ancestors.shape.join() !== `${R},${L}`) {

@@ -24,7 +24,7 @@ export interface AttentionExtents {
   readonly D: number;
 }
 
-/** @throws ShapeError if q and k do not fit each other or the heads. */
+/** @throws ShapeError if q and k are not f32, or do not fit each other or the heads. */
 export function attentionExtents(
   op: string,
   attributes: Pick<AttentionAttributes, "heads" | "causal">,
@@ -36,6 +36,7 @@ export function attentionExtents(
   };
   if (q.shape.length !== 3 || k.shape.length !== 3)
     fail("queries and keys are (B, T, E), (B, S, E)");
+  if (q.dtype !== "f32" || k.dtype !== "f32") fail("queries and keys are f32");
   const [B, T, E] = q.shape;
   const [keyB, S, keyE] = k.shape;
   const H = attributes.heads;

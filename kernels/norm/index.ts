@@ -1,7 +1,7 @@
 // Layer norm, and the residual connection with dropout that comes before it in every Transformer.
 import { lastOf, rowsOf, ShapeError, sameShape } from "../../src/tensor/shape.ts";
 import { applyAll, scalar, type Tensor } from "../../src/tensor/tensor.ts";
-import { dropoutArguments, optional } from "../dropout_arguments.ts";
+import { checkDropout, dropoutArguments, optional } from "../dropout_arguments.ts";
 import { broadcastTo } from "../movement/index.ts";
 import type { CpuDispatch, Op } from "../op.ts";
 import type { Dropout } from "../random/index.ts";
@@ -16,7 +16,6 @@ import {
   residualDropoutNormReference,
 } from "./reference.ts";
 import {
-  checkKey,
   checkNorm,
   gradientInputs,
   type LayerNormAttributes,
@@ -70,10 +69,10 @@ const residualDropoutNormOp: Op<ResidualNormAttributes> = {
   infer({ dropout }, inputs) {
     const [x, residual, gain, bias, key] = inputs;
     checkNorm("residual_dropout_norm", inputs, gain, bias);
-    if (!sameShape(x.shape, residual.shape)) {
-      throw new ShapeError("residual_dropout_norm", inputs, "x and residual differ in shape");
+    if (residual.dtype !== "f32" || !sameShape(x.shape, residual.shape)) {
+      throw new ShapeError("residual_dropout_norm", inputs, "x and residual must be alike");
     }
-    if (dropout) checkKey("residual_dropout_norm", inputs, key);
+    if (dropout) checkDropout("residual_dropout_norm", inputs, dropout, key);
     return [x, x, rowStatistics(x), rowStatistics(x)];
   },
   // h passes its gradient on to the residual and, through the mask, to x.
@@ -168,7 +167,7 @@ export function layerNorm(x: Tensor, gain: Tensor, bias: Tensor, epsilon = 1e-5)
  *
  * @param x (..., C), f32. @param residual of the same shape. @param gain (C). @param bias (C).
  * @param dropout key is i32 [seed, update, micro-batch, 0]; the mask is that of dropout(x).
- * @returns [y, h]. @throws ShapeError
+ * @returns [y, h]. @throws ShapeError, and RangeError unless 0 <= p < 1.
  */
 export function residualDropoutNorm(
   x: Tensor,
@@ -178,7 +177,7 @@ export function residualDropoutNorm(
   epsilon = 1e-5,
   dropout?: Dropout & { readonly key: Tensor },
 ): [y: Tensor, h: Tensor] {
-  const drops = dropout !== undefined && dropout.p > 0;
+  const drops = dropout !== undefined && dropout.p !== 0;
   const attributes = {
     epsilon,
     dropout: drops ? { p: dropout.p, stream: dropout.stream } : undefined,

@@ -29,7 +29,7 @@ export interface NormGradientAttributes {
 /** One number per row of x. */
 export const rowStatistics = (x: TensorSpec): TensorSpec => f32(...x.shape.slice(0, -1));
 
-/** @throws ShapeError unless gain and bias are (C). */
+/** @throws ShapeError unless x is f32 and gain and bias are f32 (C). */
 export function checkNorm(
   op: string,
   inputs: readonly TensorSpec[],
@@ -39,21 +39,11 @@ export function checkNorm(
   const [x] = inputs;
   const C = lastOf(x.shape);
   if (x.shape.length === 0 || C === 0) throw new ShapeError(op, inputs, "rows are empty");
+  if (x.dtype !== "f32") throw new ShapeError(op, inputs, "needs f32");
   for (const vector of [gain, bias]) {
-    if (!sameShape(vector.shape, [C])) {
-      throw new ShapeError(op, inputs, `gain and bias must be (${C})`);
+    if (vector.dtype !== "f32" || !sameShape(vector.shape, [C])) {
+      throw new ShapeError(op, inputs, `gain and bias must be f32(${C})`);
     }
-  }
-}
-
-/** @throws ShapeError unless `key` is i32 (4). */
-export function checkKey(
-  op: string,
-  inputs: readonly TensorSpec[],
-  key: TensorSpec | undefined,
-): void {
-  if (key?.dtype !== "i32" || !sameShape(key.shape, [4])) {
-    throw new ShapeError(op, inputs, "the key must be i32 [seed, update, micro-batch, 0]");
   }
 }
 

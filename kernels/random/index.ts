@@ -1,10 +1,10 @@
 // Dropout from counter-based random bits: nothing is stored, the gradient draws the mask again.
-import { ShapeError, sameShape, sizeOf, type TensorSpec } from "../../src/tensor/shape.ts";
+import { ShapeError, sameShape, sizeOf } from "../../src/tensor/shape.ts";
 import { apply, type Tensor } from "../../src/tensor/tensor.ts";
+import { checkDropout, dropoutArguments } from "../dropout_arguments.ts";
 import { add } from "../elementwise/index.ts";
 import type { CpuArgument, CpuDispatch, Op, OpSpec } from "../op.ts";
 import { dropoutAddExamples, dropoutExamples } from "./examples.ts";
-import { dropThreshold } from "./philox.ts";
 import { dropoutAddReference, dropoutReference } from "./reference.ts";
 import { dropoutWgsl } from "./wgsl.ts";
 
@@ -18,29 +18,16 @@ export interface Dropout {
 /** A block of multipliers and the room around it: BLOCK and MARGIN of simd.as.ts. */
 const SCRATCH_BYTES = 1024 * 4 + 2 * 64;
 
-function requireKey(op: string, inputs: readonly TensorSpec[], key: TensorSpec): void {
-  if (key.dtype !== "i32" || !sameShape(key.shape, [4])) {
-    throw new ShapeError(op, inputs, "the key must be i32 [seed, update, micro-batch, 0]");
-  }
-}
-
 function dropoutCpu(
-  { attributes: { p, stream }, inputs: [x] }: OpSpec<Dropout>,
+  { attributes, inputs: [x] }: OpSpec<Dropout>,
   residual: CpuArgument,
   key: CpuArgument,
 ): CpuDispatch {
   return {
     kernel: "random_dropout",
     arguments: [
-      { input: 0 },
-      residual,
-      key,
-      { output: 0 },
-      { scratch: SCRATCH_BYTES },
-      { i32: stream },
-      // Bits of an unsigned word.
-      { i32: dropThreshold(p) | 0 },
-      { f32: 1 / (1 - p) },
+      ...[{ input: 0 }, residual, key, { output: 0 }, { scratch: SCRATCH_BYTES }],
+      ...dropoutArguments(attributes),
     ],
     work: sizeOf(x.shape),
     grain: 2048,
@@ -49,9 +36,9 @@ function dropoutCpu(
 
 const dropoutOp: Op<Dropout> = {
   name: "dropout",
-  infer(_, [x, key]) {
+  infer(attributes, [x, key]) {
     if (x.dtype !== "f32") throw new ShapeError("dropout", [x, key], "needs f32");
-    requireKey("dropout", [x, key], key);
+    checkDropout("dropout", [x, key], attributes, key);
     return [x];
   },
   gradient: ({ attributes: { p, stream }, inputs: [, key] }, [dy]) =>
@@ -71,21 +58,16 @@ const dropoutOp: Op<Dropout> = {
  * @throws RangeError unless 0 <= p < 1.
  */
 export function dropout(x: Tensor, p: number, key: Tensor, stream: number): Tensor {
-  requireProbability(p);
   return p === 0 ? x : apply(dropoutOp, { p, stream }, x, key);
-}
-
-function requireProbability(p: number): void {
-  if (!(p >= 0 && p < 1)) throw new RangeError(`dropout: p is ${p}, must be in [0, 1)`);
 }
 
 const dropoutAddOp: Op<Dropout> = {
   name: "dropout_add",
-  infer(_, [x, residual, key]) {
+  infer(attributes, [x, residual, key]) {
     if (x.dtype !== "f32" || residual.dtype !== "f32" || !sameShape(x.shape, residual.shape)) {
       throw new ShapeError("dropout_add", [x, residual], "needs two f32 of one shape");
     }
-    requireKey("dropout_add", [x, residual, key], key);
+    checkDropout("dropout_add", [x, residual, key], attributes, key);
     return [x];
   },
   gradient: ({ attributes: { p, stream }, inputs: [, , key] }, [dy]) =>
@@ -100,7 +82,7 @@ const dropoutAddOp: Op<Dropout> = {
   examples: dropoutAddExamples,
 };
 
-/** residual + dropout(x, p) in one pass; equal shapes, no broadcasting. @throws ShapeError */
+/** residual + dropout(x, p) in one pass; equal shapes, no broadcasting. @throws as dropout() */
 export function dropoutAdd(
   x: Tensor,
   residual: Tensor,
@@ -108,8 +90,7 @@ export function dropoutAdd(
   key: Tensor,
   stream: number,
 ): Tensor {
-  requireProbability(p);
-  if (p > 0) return apply(dropoutAddOp, { p, stream }, x, residual, key);
+  if (p !== 0) return apply(dropoutAddOp, { p, stream }, x, residual, key);
   if (!sameShape(x.shape, residual.shape)) {
     throw new ShapeError("dropout_add", [x.spec, residual.spec], "needs two f32 of one shape");
   }

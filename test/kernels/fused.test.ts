@@ -136,3 +136,35 @@ test("attention() names the op and the shapes it refuses", () => {
   expect(() => attention(q, k, k, { heads: 2, causal: true })).toThrow(/attention: .*\(2, 3, 8\)/);
   expect(() => attention(q, normals(1, 4, 8), k, { heads: 2 })).toThrow(/batches 2 and 1 differ/);
 });
+
+test("attention() and layerNorm() refuse integers, whose bits are no floats", () => {
+  const [q, whole] = [normals(2, 3, 8), integers(new Array<number>(48).fill(1), 2, 3, 8)];
+  for (const operands of [
+    [whole, q, q],
+    [q, whole, q],
+    [q, q, whole],
+  ] as const) {
+    expect(() => attention(...operands, { heads: 2 })).toThrow(ShapeError);
+  }
+  expect(() => attentionWeights(q, whole, { heads: 2 })).toThrow("queries and keys are f32");
+  const [gain, ones] = [normals(8), integers(new Array<number>(8).fill(1), 8)];
+  expect(() => layerNorm(whole, gain, gain)).toThrow("layer_norm: i32(2, 3, 8)");
+  expect(() => layerNorm(q, ones, gain)).toThrow("gain and bias must be f32(8)");
+  expect(() => residualDropoutNorm(q, whole, gain, gain)).toThrow("x and residual must be alike");
+});
+
+test("ops with dropout inside refuse a probability that keeps nothing, and a key of another kind", () => {
+  const [q, gain, key] = [normals(2, 3, 8), normals(8), integers([1, 2, 3, 0], 4)];
+  const attend = (p: number, by: Tensor) => () =>
+    attention(q, q, q, { heads: 2, dropout: { p, key: by, stream: 1 } });
+  const normalise = (p: number, by: Tensor) => () =>
+    residualDropoutNorm(q, q, gain, gain, 1e-5, { p, key: by, stream: 1 });
+  const drop = (p: number, by: Tensor) => () => dropout(q, p, by, 1);
+  for (const op of [attend, normalise, drop]) {
+    for (const p of [1, -0.1, Number.NaN])
+      expect(op(p, key)).toThrow(/p is .*, must be in \[0, 1\)/);
+    expect(op(0.5, integers([1, 2, 3], 3))).toThrow("the key must be i32");
+    expect(op(0.5, normals(4))).toThrow("the key must be i32");
+    expect(op(0, key)).not.toThrow();
+  }
+});
