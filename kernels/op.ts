@@ -71,8 +71,6 @@ export interface CpuFacts {
 
 /** What kernels may depend on. Limits are the adapter's. */
 export interface GpuFacts {
-  readonly subgroups: boolean;
-  readonly f16: boolean;
   readonly maxWorkgroupSize: number;
   readonly maxWorkgroupMemory: number;
   readonly maxWorkgroupsPerDimension: number;
@@ -136,6 +134,3 @@ export interface Op<Attributes> extends GraphOp<Attributes> {
 
 /** Ops without attributes take this. */
 export type NoAttributes = Readonly<Record<never, never>>;
-
-/** Declares an op; keeps the attribute type inferred in one place. */
-export const defineOp = <Attributes>(op: Op<Attributes>): Op<Attributes> => op;

@@ -51,7 +51,7 @@ export function expv(x: v128): v128 {
 
 /** e^x - 1 for -60 <= x <= 60, within 3 ulp, also near zero. */
 @inline
-export function expm1v(x: v128): v128 {
+function expm1v(x: v128): v128 {
   const n = f32x4.nearest(f32x4.mul(x, f32x4.splat(LOG2E)));
   const r = reduce(x, n);
   const q = f32x4.add(f32x4.mul(expTail(r), f32x4.mul(r, r)), r);

@@ -1,7 +1,7 @@
 // What the WGSL of every family shares: how many workgroups, which element, and safe mathematics.
 import type { GpuFacts } from "./op.ts";
 
-export const WORKGROUP_SIZE = 256;
+const WORKGROUP_SIZE = 256;
 
 /** `count` workgroups, folded into y (and then a little more than `count`) past the adapter's limit. */
 export function foldWorkgroups(

@@ -6,8 +6,7 @@
 // Work: one workgroup per (b, h, row) for the first and third kind, one invocation per element else.
 // Cost: the first mix of a row costs T S D products again; tiled_wgsl.ts does better where it fits.
 import type { GpuBinding, GpuDispatch, GpuFacts } from "../op.ts";
-import { dropThreshold } from "../random/philox.ts";
-import { PHILOX_WGSL } from "../random/philox_wgsl.ts";
+import { dropoutParams, multiplierWgsl } from "../random/philox_wgsl.ts";
 import {
   declareBindings,
   ELEMENT_INDEX,
@@ -79,13 +78,13 @@ fn probability(b: u32, h: u32, t: u32, s: u32) -> f32 {
 }
 `;
 
-export const keptWgsl = (drops: boolean): string => `${drops ? PHILOX_WGSL : ""}
+export const keptWgsl = (
+  drops: boolean,
+): string => `${drops ? multiplierWgsl(["params[2].x", "params[2].y", "params[2].z"]) : ""}
 fn kept(b: u32, h: u32, t: u32, s: u32) -> f32 {
   ${
     drops
-      ? `let element = ((b * extentH() + h) * extentT() + t) * extentS() + s;
-  return dropoutMultiplier(element, u32(key[0]), params[2].x, u32(key[1]), u32(key[2]), params[2].y,
-    bitcast<f32>(params[2].z));`
+      ? "return multiplier(((b * extentH() + h) * extentT() + t) * extentS() + s);"
       : "return 1.0;"
   }
 }
@@ -103,12 +102,11 @@ export class AttentionWgsl {
     readonly facts: GpuFacts,
   ) {
     const { B, T, S, H, D } = extents;
-    const { p, stream } = dropout ?? { p: 0, stream: 0 };
     this.padded = padded;
     this.drops = dropout !== undefined;
     this.params = packParams(
       ...[T, S, H, D, B, causal ? 1 : 0, { f32: scale }, selected ?? H],
-      ...[stream, dropThreshold(p), { f32: 1 / (1 - p) }],
+      ...dropoutParams(dropout),
     );
   }
 

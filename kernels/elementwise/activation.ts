@@ -2,25 +2,11 @@
 import { ShapeError, sameShape, sizeOf } from "../../src/tensor/shape.ts";
 import { apply, type Tensor } from "../../src/tensor/tensor.ts";
 import type { NoAttributes, Op } from "../op.ts";
+import type { Activation, ActivationFunction } from "./activation_names.ts";
 import { activationGradientExamples } from "./examples.ts";
 import { activationGradientReference } from "./reference.ts";
 import { UNARY_GRAIN, unaryOp } from "./unary.ts";
 import { activationGradientWgsl } from "./wgsl.ts";
-
-/** The functions behind the names. */
-export const ACTIVATIONS = [
-  "relu",
-  "gelu",
-  "gelu_accurate",
-  "tanh",
-  "sigmoid",
-  "swish",
-  "relu_squared",
-] as const;
-export type ActivationFunction = (typeof ACTIVATIONS)[number];
-
-/** What `--activation-fn` may say. `gelu_fast` is another name of `gelu_accurate`. */
-export type Activation = ActivationFunction | "gelu_fast" | "linear";
 
 /**
  * What the derivative is computed from. With y the planner may overwrite x, and a product's

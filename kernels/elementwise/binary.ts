@@ -12,7 +12,7 @@ import { binaryWgsl } from "./wgsl.ts";
 import { where } from "./where.ts";
 
 /** In the order of their numbers in binary.as.ts. */
-export const BINARY = ["add", "sub", "mul", "div", "maximum", "minimum", "equal", "less"] as const;
+const BINARY = ["add", "sub", "mul", "div", "maximum", "minimum", "equal", "less"] as const;
 export type Binary = (typeof BINARY)[number];
 
 /** Added to an op's number when its operands are i32. */

@@ -1,7 +1,8 @@
 // Cases of the elementwise ops for the suite: odd sizes, 1, 0, every kind of broadcast.
 import { type DType, type Shape, sizeOf } from "../../src/tensor/shape.ts";
 import type { Example, ExampleRandom, NoAttributes } from "../op.ts";
-import { ACTIVATIONS, type ActivationGradient } from "./activation.ts";
+import type { ActivationGradient } from "./activation.ts";
+import { ACTIVATIONS } from "./activation_names.ts";
 import type { Binary } from "./binary.ts";
 import type { Affine, Unary } from "./unary.ts";
 

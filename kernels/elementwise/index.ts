@@ -5,9 +5,6 @@ import { unaryOps } from "./unary.ts";
 import { whereOps } from "./where.ts";
 
 export {
-  ACTIVATIONS,
-  type Activation,
-  type ActivationFunction,
   activation,
   activationGradient,
   gelu,
@@ -19,6 +16,7 @@ export {
   swish,
   tanh,
 } from "./activation.ts";
+export { ACTIVATIONS, type Activation, type ActivationFunction } from "./activation_names.ts";
 export { add, div, equal, less, maximum, minimum, mul, sub } from "./binary.ts";
 export { abs, affine, cast, exp, log, neg, reciprocal, sign, sqrt, square } from "./unary.ts";
 export { where } from "./where.ts";

@@ -2,7 +2,7 @@
 import { broadcastShapes, sizeOf } from "../../src/tensor/shape.ts";
 import { broadcastStrides } from "../merged_axes.ts";
 import { NdArray } from "../nd_array.ts";
-import type { ActivationFunction } from "./activation.ts";
+import type { ActivationFunction } from "./activation_names.ts";
 import type { Binary } from "./binary.ts";
 import type { Unary } from "./unary.ts";
 

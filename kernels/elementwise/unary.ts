@@ -37,7 +37,7 @@ function requireF32(op: string, x: TensorSpec): TensorSpec {
   return x;
 }
 
-export const unaryCpu = (name: Unary, elements: number): CpuDispatch => ({
+const unaryCpu = (name: Unary, elements: number): CpuDispatch => ({
   kernel: `elementwise_${name}`,
   arguments: [{ input: 0 }, { output: 0 }],
   work: elements,

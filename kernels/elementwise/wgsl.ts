@@ -13,7 +13,8 @@ import {
   packParams,
   TANH_WGSL,
 } from "../wgsl.ts";
-import type { ActivationFunction, ActivationGradient } from "./activation.ts";
+import type { ActivationGradient } from "./activation.ts";
+import type { ActivationFunction } from "./activation_names.ts";
 import type { Binary } from "./binary.ts";
 import { planBroadcast } from "./broadcast_plan.ts";
 import type { Affine, Unary } from "./unary.ts";

@@ -97,7 +97,7 @@ const embeddingGradientOp: Op<EmbeddingGradient> = {
  * The table's gradient: zeros (V, C) plus scale dy[n] in row tokens[n], added in the order of n, so
  * that two runs agree in every bit; the padding row stays zero.
  */
-export const embeddingGradient = (
+const embeddingGradient = (
   dy: Tensor,
   tokens: Tensor,
   shape: Shape,

@@ -7,8 +7,7 @@
 import { lastOf, rowsOf, type TensorSpec } from "../../src/tensor/shape.ts";
 import type { GpuBinding, GpuDispatch, GpuFacts, OpSpec } from "../op.ts";
 import type { Dropout } from "../random/index.ts";
-import { dropThreshold } from "../random/philox.ts";
-import { PHILOX_WGSL } from "../random/philox_wgsl.ts";
+import { dropoutParams, multiplierWgsl } from "../random/philox_wgsl.ts";
 import {
   declareBindings,
   ELEMENT_INDEX,
@@ -34,22 +33,15 @@ type Operand = readonly [name: string, type: "f32" | "i32", binding: GpuBinding]
 const eachElement = (body: string): string => `
   for (var i = lane; i < C; i = i + LANES) { ${body} }`;
 
-/** `multiplier(element)` from the key and the params; 1 without dropout. */
-const multiplierWgsl = (dropout: Dropout | undefined): string =>
-  dropout
-    ? `${PHILOX_WGSL}
-fn multiplier(element: u32) -> f32 {
-  return dropoutMultiplier(element, u32(key[0]), params[1].x, u32(key[1]), u32(key[2]), params[1].y,
-    bitcast<f32>(params[1].z));
-}`
-    : "";
+/** `multiplier(element)`, where there is dropout. */
+const multiplierOf = (dropout: Dropout | undefined): string =>
+  dropout ? multiplierWgsl(["params[1].x", "params[1].y", "params[1].z"]) : "";
 
 function paramsOf(x: TensorSpec, dropout: Dropout | undefined, epsilon = 0): Uint32Array {
-  const { p, stream } = dropout ?? { p: 0, stream: 0 };
   const { perBlock, blocks } = rowBlocks(x);
   return packParams(
     ...[rowsOf(x.shape), lastOf(x.shape), { f32: epsilon }, perBlock],
-    ...[stream, dropThreshold(p), { f32: 1 / (1 - p) }, blocks],
+    ...[...dropoutParams(dropout), blocks],
   );
 }
 
@@ -128,7 +120,7 @@ export function residualDropoutNormWgsl(
   const kept = dropout ? "x[first + i] * multiplier(first + i)" : "x[first + i]";
   const prepare = `h[first + i] = residual[first + i] + ${kept};`;
   const params = paramsOf(x, dropout, epsilon);
-  return forward(x, operands, params, "h", multiplierWgsl(dropout), prepare, facts);
+  return forward(x, operands, params, "h", multiplierOf(dropout), prepare, facts);
 }
 
 export function normGradientWgsl(
@@ -181,7 +173,7 @@ export function normGradientWgsl(
   dgain[c] = gainSum;
   dbias[c] = biasSum;
 }`;
-  const rowGradient = `${multiplierWgsl(dropout)}${TREE_SUM_WGSL}
+  const rowGradient = `${multiplierOf(dropout)}${TREE_SUM_WGSL}
 ${entryWgsl(lanesFor(C))} {
   let row = ${GROUP_INDEX};
   if (row >= params[0].x) { return; }

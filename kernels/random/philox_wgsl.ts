@@ -1,10 +1,9 @@
 // Philox 4x32-10 in WGSL: the same integers as kernels/philox.as.ts.
+import type { Dropout } from "./index.ts";
+import { dropThreshold } from "./philox.ts";
 
-/**
- * `philoxWord(element, seed, stream, update, microBatch)` is the element's random word, and
- * `dropoutMultiplier(element, key..., threshold, scale)` what dropout multiplies it by.
- */
-export const PHILOX_WGSL = `
+/** `philoxWord(element, seed, stream, update, microBatch)` is the element's random word. */
+const PHILOX_WGSL = `
 fn multiplyHigh(a: u32, b: u32) -> u32 {
   let aLow = a & 0xffffu;
   let aHigh = a >> 16u;
@@ -26,10 +25,25 @@ fn philoxWord(element: u32, seed: u32, stream: u32, update: u32, microBatch: u32
   }
   return c[element & 3u];
 }
+`;
 
-fn dropoutMultiplier(
-  element: u32, seed: u32, stream: u32, update: u32, microBatch: u32, threshold: u32, scale: f32,
-) -> f32 {
-  return select(0.0, scale, philoxWord(element, seed, stream, update, microBatch) >= threshold);
+/**
+ * `multiplier(element)`: what dropout multiplies an element by, from the operand `key` (i32) and the
+ * words of dropoutParams().
+ *
+ * @param words expressions of these three words, in order.
+ */
+export const multiplierWgsl = ([stream, threshold, scale]: readonly [
+  stream: string,
+  threshold: string,
+  scale: string,
+]): string => `${PHILOX_WGSL}
+fn multiplier(element: u32) -> f32 {
+  let word = philoxWord(element, u32(key[0]), ${stream}, u32(key[1]), u32(key[2]));
+  return select(0.0, bitcast<f32>(${scale}), word >= ${threshold});
 }
 `;
+
+/** Three words of a kernel's params: stream, threshold, 1 / (1 - p). */
+export const dropoutParams = ({ p, stream }: Dropout = { p: 0, stream: 0 }) =>
+  [stream >>> 0, dropThreshold(p), { f32: 1 / (1 - p) }] as const;

@@ -7,7 +7,7 @@ import { reduceReference } from "./reference.ts";
 import { reduceWgsl } from "./wgsl.ts";
 
 /** In the order of their numbers in simd.as.ts. */
-export const KINDS = ["sum", "max", "square_sum"] as const;
+const KINDS = ["sum", "max", "square_sum"] as const;
 export type Kind = (typeof KINDS)[number];
 
 /** Axes [from, to) are reduced; keepDim leaves them with extent 1. */

@@ -35,7 +35,7 @@ export function scaledExpSum(x: usize, C: i32, scale: f32, top: f32): f32 {
 
 /** e^x and ln x of one number by the same polynomials as the vectors. */
 @inline
-export function exp1(x: f32): f32 {
+function exp1(x: f32): f32 {
   return f32x4.extract_lane(expv(f32x4.splat(x)), 0);
 }
 

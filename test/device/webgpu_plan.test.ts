@@ -8,8 +8,6 @@ import { f32 } from "../../src/tensor/shape.ts";
 import { Variable } from "../../src/tensor/variable.ts";
 
 const facts: GpuFacts = {
-  subgroups: false,
-  f16: false,
   maxWorkgroupSize: 256,
   maxWorkgroupMemory: 16384,
   maxWorkgroupsPerDimension: 65535,

@@ -2,7 +2,7 @@
 // Addresses are plain numbers: user space ends at 2^47, far below 2^53.
 
 /** `text` is a NUL-terminated string, as a result only. */
-export type NativeType = "i32" | "i64" | "f32" | "address" | "text" | "nothing";
+type NativeType = "i32" | "i64" | "f32" | "address" | "text" | "nothing";
 
 export type NativeFunction = (...values: number[]) => number | bigint | string | null | undefined;
 

@@ -15,6 +15,8 @@ export interface AdapterFacts extends GpuFacts {
   readonly name: string;
   readonly backend: string;
   readonly type: "real" | "software";
+  readonly f16: boolean;
+  readonly subgroups: boolean;
   readonly timestamps: boolean;
   readonly subgroupMatrix: boolean;
   readonly limits: Readonly<Record<string, number>>;

@@ -54,7 +54,7 @@ export function needsCopy(ranges: readonly Range[], alignment: number): boolean[
   );
 }
 
-export const startsTogether = (a: Range, b: Range): boolean =>
+const startsTogether = (a: Range, b: Range): boolean =>
   a.place === b.place && a.offset === b.offset;
 
 const overlap = (a: Range, b: Range): boolean =>

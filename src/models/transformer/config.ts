@@ -1,16 +1,6 @@
 // The Transformer's hyperparameters: fairseq's names and defaults.
 import { z } from "zod";
-
-export const ACTIVATIONS = [
-  "relu",
-  "gelu",
-  "gelu_fast",
-  "gelu_accurate",
-  "tanh",
-  "linear",
-  "relu_squared",
-  "swish",
-] as const;
+import { ACTIVATION_CHOICES } from "../../../kernels/elementwise/activation_names.ts";
 
 const probability = z.number().min(0).lt(1);
 const width = z.int().min(1);
@@ -44,7 +34,10 @@ const side = (name: "encoder" | "decoder") => ({
 });
 
 export const transformerConfig = z.strictObject({
-  activation_fn: z.enum(ACTIVATIONS).default("relu").describe("activation between fc1 and fc2"),
+  activation_fn: z
+    .enum(ACTIVATION_CHOICES)
+    .default("relu")
+    .describe("activation between fc1 and fc2"),
   dropout: probability.default(0.1).describe("dropout on embeddings and residual branches"),
   attention_dropout: probability.default(0).describe("dropout on attention probabilities"),
   activation_dropout: probability
