@@ -4,6 +4,7 @@ import { sizeOf } from "../../src/tensor/shape.ts";
 import type { NdArray } from "../nd_array.ts";
 import { NdArray as Arrays } from "../nd_array.ts";
 import type { Example, ExampleRandom } from "../op.ts";
+import { randomCases, randomExtent } from "../random_shapes.ts";
 import type { CachedAttributes } from "./cached.ts";
 import { attentionReference } from "./reference.ts";
 import type { AttentionAttributes } from "./shapes.ts";
@@ -72,6 +73,25 @@ const CASES: Record<string, Case> = {
   "no key": { B: 1, T: 3, S: 0, H: 2, D: 4 },
 };
 
+/** Sequences and heads around and beyond the tiles of both devices, with any of the masks. */
+function drawn(random: ExampleRandom): Record<string, Case> {
+  const cases = randomCases((number): [string, Case] => {
+    const causal = random.int(0, 1) === 1;
+    const T = randomExtent(random, 32);
+    const extents = {
+      B: random.int(1, 3),
+      T,
+      S: causal ? T : randomExtent(random, 32),
+      H: random.int(1, 3),
+      D: randomExtent(random, 32),
+    };
+    const padded = random.int(0, 1) === 1 ? "some" : undefined;
+    const p = random.int(0, 1) === 1 ? random.uniform(0.05, 0.6) : undefined;
+    return [`random ${number}`, { ...extents, causal, padded, p }];
+  });
+  return Object.fromEntries(cases);
+}
+
 /** Larger than the scratch of one pass of the cpu gradient, whose sums then run over several. */
 const LONG_CASES: Record<string, Case> = {
   "several passes": { B: 1, T: 300, S: 901, H: 1, D: 4 },
@@ -121,7 +141,7 @@ function forwardExamples(
 }
 
 export const attentionExamples = (random: ExampleRandom): Example<AttentionAttributes>[] =>
-  forwardExamples(random, CASES);
+  forwardExamples(random, { ...CASES, ...drawn(random) });
 
 const asArray = ({ shape, data }: Input): NdArray => Arrays.of(shape, data);
 const asInput = ({ shape, data }: NdArray): Input => ({
@@ -131,7 +151,7 @@ const asInput = ({ shape, data }: NdArray): Input => ({
 });
 
 export function attentionGradientExamples(random: ExampleRandom): Example<AttentionAttributes>[] {
-  const cases = { ...CASES, ...LONG_CASES };
+  const cases = { ...CASES, ...drawn(random), ...LONG_CASES };
   return forwardExamples(random, cases).map(({ name, attributes, inputs }) => {
     const [q, k, v, ...rest] = inputs;
     const outputs = attentionReference(attributes, inputs.map(asArray)).map(asInput);
@@ -147,7 +167,7 @@ export function attentionGradientExamples(random: ExampleRandom): Example<Attent
 }
 
 export const weightsExamples = (random: ExampleRandom): Example<WeightsAttributes>[] =>
-  weightsForward(random, CASES);
+  weightsForward(random, { ...CASES, ...drawn(random) });
 
 function weightsForward(
   random: ExampleRandom,
@@ -163,7 +183,7 @@ function weightsForward(
 }
 
 export function weightsGradientExamples(random: ExampleRandom): Example<WeightsAttributes>[] {
-  const cases = { ...CASES, ...LONG_CASES };
+  const cases = { ...CASES, ...drawn(random), ...LONG_CASES };
   return weightsForward(random, cases).map(({ name, attributes, inputs: [q, k, ...rest] }) => ({
     name,
     attributes,
@@ -178,6 +198,11 @@ export function cachedExamples(random: ExampleRandom): Example<CachedAttributes>
     { name: "a full cache", R: 4, R0: 4, L: 8, H: 2, D: 32, length: 8 },
     { name: "one row", R: 1, R0: 3, L: 30, H: 1, D: 21, length: 22 },
     { name: "nothing yet", R: 2, R0: 2, L: 4, H: 1, D: 4, length: 0 },
+    ...randomCases(() => {
+      const [R0, L] = [random.int(1, 6), randomExtent(random, 32)];
+      const heads = { H: random.int(1, 3), D: randomExtent(random, 32) };
+      return { name: "random", R: random.int(1, R0), R0, L, ...heads, length: random.int(1, L) };
+    }),
   ];
   return cases.map(({ name, R, R0, L, H, D, length }) => ({
     name,

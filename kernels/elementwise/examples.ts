@@ -1,6 +1,7 @@
 // Cases of the elementwise ops for the suite: odd sizes, 1, 0, every kind of broadcast.
 import { type DType, type Shape, sizeOf } from "../../src/tensor/shape.ts";
 import type { Example, ExampleRandom, NoAttributes } from "../op.ts";
+import { randomCases, randomOperand, randomShape } from "../random_shapes.ts";
 import type { ActivationGradient } from "./activation.ts";
 import { ACTIVATIONS } from "./activation_names.ts";
 import type { Binary } from "./binary.ts";
@@ -13,6 +14,14 @@ const array = (shape: Shape, dtype: DType, value: () => number) => ({
 });
 
 const SHAPES: readonly Shape[] = [[], [1], [0], [7], [3, 5], [2, 3, 16], [1037]];
+
+/** Longer than what one thread takes at a time, now and then. */
+const CHUNK = 2048;
+
+const shapesOf = (random: ExampleRandom): Shape[] => [
+  ...SHAPES,
+  ...randomCases(() => randomShape(random, random.int(1, 4), CHUNK)),
+];
 
 const PAIRS: readonly (readonly [name: string, a: Shape, b: Shape])[] = [
   ["same shape", [3, 7], [3, 7]],
@@ -29,12 +38,21 @@ const PAIRS: readonly (readonly [name: string, a: Shape, b: Shape])[] = [
   ["no columns", [4, 0], [4, 1]],
 ];
 
+function pairsOf(random: ExampleRandom): typeof PAIRS {
+  const drawn = randomCases((number): (typeof PAIRS)[number] => {
+    const shape = randomShape(random, random.int(1, 4), CHUNK);
+    const operand = randomOperand(random, shape);
+    return number % 2 === 0 ? ["random, right", shape, operand] : ["random, left", operand, shape];
+  });
+  return [...PAIRS, ...drawn];
+}
+
 export function binaryExamples(
   op: Binary,
   dtype: DType,
   random: ExampleRandom,
 ): Example<NoAttributes>[] {
-  return PAIRS.map(([name, aShape, bShape]) => {
+  return pairsOf(random).map(([name, aShape, bShape]) => {
     if (dtype === "i32") {
       const value = () => random.int(-3, 3);
       return {
@@ -59,7 +77,7 @@ const POSITIVE: readonly Unary[] = ["log", "sqrt", "reciprocal"];
 
 export function unaryExamples(op: Unary, random: ExampleRandom): Example<NoAttributes>[] {
   const value = POSITIVE.includes(op) ? () => random.uniform(0.2, 5) : () => awayFromZero(random);
-  const cases = SHAPES.map((shape) => ({
+  const cases = shapesOf(random).map((shape) => ({
     name: `shape (${shape.join(", ")})`,
     attributes: {},
     inputs: [array(shape, "f32", value)],
@@ -71,14 +89,14 @@ export function unaryExamples(op: Unary, random: ExampleRandom): Example<NoAttri
 }
 
 export const affineExamples = (random: ExampleRandom): Example<Affine>[] =>
-  SHAPES.map((shape) => ({
+  shapesOf(random).map((shape) => ({
     name: `shape (${shape.join(", ")})`,
     attributes: { scale: -1.5, shift: 0.25 },
     inputs: [array(shape, "f32", () => random.normal())],
   }));
 
 export const castExamples = (random: ExampleRandom): Example<{ readonly dtype: DType }>[] =>
-  SHAPES.flatMap((shape) => [
+  shapesOf(random).flatMap((shape) => [
     {
       name: `to i32 (${shape.join(", ")})`,
       attributes: { dtype: "i32" as const },
@@ -93,7 +111,7 @@ export const castExamples = (random: ExampleRandom): Example<{ readonly dtype: D
 
 export const activationGradientExamples = (random: ExampleRandom): Example<ActivationGradient>[] =>
   ACTIVATIONS.flatMap((activation) =>
-    [[0], [1], [3, 7], [1029]].map((shape) => ({
+    [[0], [1], [3, 7], [1029], randomShape(random, 2, CHUNK)].map((shape) => ({
       name: `${activation} (${shape.join(", ")})`,
       attributes: { activation },
       inputs: [
@@ -112,6 +130,13 @@ export function whereExamples(random: ExampleRandom): Example<NoAttributes>[] {
     ["scalar condition", [], [5], [5]],
     ["scalars", [], [], []],
     ["empty", [0], [0], []],
+    ...randomCases((): [string, Shape, Shape, Shape] => {
+      const shape = randomShape(random, random.int(1, 3), CHUNK);
+      // where() spreads operands of one element unless the result has more.
+      const single = () => sizeOf(shape) > 1 && random.int(0, 2) === 0;
+      const [condition, a, b] = [0, 1, 2].map(() => (single() ? [] : shape));
+      return ["random", condition, a, b];
+    }),
   ];
   return cases.flatMap(([name, condition, a, b]) =>
     (["f32", "i32"] as const).map((dtype) => {

@@ -1,6 +1,7 @@
 // Cases of the embedding ops for the suite: left and right padding, repeated tokens, odd widths.
 import { type Shape, sizeOf } from "../../src/tensor/shape.ts";
 import type { Example, ExampleRandom } from "../op.ts";
+import { randomCases, randomExtent, randomShape } from "../random_shapes.ts";
 import type { Embedding, EmbeddingGradient, Positions } from "./index.ts";
 
 const rows = (random: ExampleRandom, shape: Shape) => ({
@@ -24,9 +25,18 @@ const CASES: readonly (readonly [V: number, C: number, tokens: Shape])[] = [
   [300, 21, [3, 40]],
 ];
 
+const casesOf = (random: ExampleRandom): typeof CASES => [
+  ...CASES,
+  ...randomCases((): (typeof CASES)[number] => [
+    random.int(2, 40),
+    randomExtent(random, 64),
+    randomShape(random, random.int(1, 2), 32),
+  ]),
+];
+
 // The padding row's gradient is zero by definition, not by derivative: no case pads and looks it up.
 export const embeddingExamples = (random: ExampleRandom): Example<Embedding>[] =>
-  CASES.flatMap(([V, C, tokens]) =>
+  casesOf(random).flatMap(([V, C, tokens]) =>
     [1, 2.5].map((scale) => ({
       name: `${V} x ${C} by (${tokens.join(", ")}), scale ${scale}`,
       attributes: { paddingIndex: -1, scale },
@@ -35,7 +45,7 @@ export const embeddingExamples = (random: ExampleRandom): Example<Embedding>[] =
   );
 
 export const embeddingGradientExamples = (random: ExampleRandom): Example<EmbeddingGradient>[] =>
-  CASES.flatMap(([V, C, tokens]) =>
+  casesOf(random).flatMap(([V, C, tokens]) =>
     [-1, 1].map((paddingIndex) => ({
       name: `(${tokens.join(", ")}) into ${V} x ${C}, padding ${paddingIndex}`,
       attributes: { shape: [V, C], paddingIndex, scale: 2.5 },
@@ -44,7 +54,10 @@ export const embeddingGradientExamples = (random: ExampleRandom): Example<Embedd
   );
 
 export const positionsExamples = (random: ExampleRandom): Example<Positions>[] =>
-  ([[3, 7], [1, 1], [5], [2, 0], [0, 3], [40, 61]] as Shape[]).map((shape) => ({
+  [
+    ...([[3, 7], [1, 1], [5], [2, 0], [0, 3], [40, 61]] as Shape[]),
+    ...randomCases(() => randomShape(random, random.int(1, 2), 64)),
+  ].map((shape) => ({
     name: `(${shape.join(", ")})`,
     attributes: { padding: 1 },
     inputs: [tokensOf(random, shape, 4)],

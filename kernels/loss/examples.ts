@@ -2,6 +2,7 @@
 import { sizeOf } from "../../src/tensor/shape.ts";
 import { NdArray } from "../nd_array.ts";
 import type { Example, ExampleRandom } from "../op.ts";
+import { randomCases, randomExtent } from "../random_shapes.ts";
 import type { AccuracyAttributes, LossAttributes, LossGradientAttributes } from "./index.ts";
 import { labelSmoothedNllReference } from "./reference.ts";
 
@@ -16,6 +17,15 @@ const CASES = [
   { N: 11, V: 130, epsilon: 0.3 },
   { N: 3, V: 4099, epsilon: 0.1 },
   { N: 0, V: 5, epsilon: 0.1 },
+];
+
+const casesOf = (random: ExampleRandom): typeof CASES => [
+  ...CASES,
+  ...randomCases((number) => ({
+    N: random.int(1, 7),
+    V: 1 + randomExtent(random, 2048),
+    epsilon: number % 2 === 0 ? 0 : random.uniform(0, 0.4),
+  })),
 ];
 
 const floats = (shape: number[], value: () => number): Input => ({
@@ -34,7 +44,7 @@ const targets = (random: ExampleRandom, N: number, V: number): Input => ({
 });
 
 export function lossExamples(random: ExampleRandom): Example<LossAttributes>[] {
-  return CASES.map(({ N, V, epsilon }) => ({
+  return casesOf(random).map(({ N, V, epsilon }) => ({
     name: `(${N}, ${V}), epsilon ${epsilon}`,
     attributes: { epsilon, padding: PADDING },
     inputs: [floats([N, V], () => 3 * random.normal()), targets(random, N, V)],
@@ -64,7 +74,7 @@ export function lossGradientExamples(random: ExampleRandom): Example<LossGradien
 
 /** Logits are small whole numbers, so that ties are common: the first one wins. */
 export function accuracyExamples(random: ExampleRandom): Example<AccuracyAttributes>[] {
-  return CASES.map(({ N, V }) => {
+  return casesOf(random).map(({ N, V }) => {
     const logits = floats([N, V], () => random.int(-3, 3));
     const target = targets(random, N, V);
     for (let row = 0; row < N; row += 2) {

@@ -1,7 +1,13 @@
 // Cases of the movement ops for the suite: odd sizes, extents of 1 and 0, all orders of axes.
 import { type DType, type Shape, sizeOf } from "../../src/tensor/shape.ts";
 import type { Example, ExampleRandom, NoAttributes } from "../op.ts";
+import { randomCases, randomExtent, randomOperand, randomShape } from "../random_shapes.ts";
 import type { Broadcast, Concatenation, Padding, Permutation, Slice } from "./rearrange.ts";
+
+/** Longer than what a row of a copy takes at a time, now and then. */
+const CHUNK = 256;
+
+const shapeOf = (random: ExampleRandom): number[] => randomShape(random, random.int(1, 4), CHUNK);
 
 const array = (random: ExampleRandom, shape: Shape, dtype: DType = "f32") => ({
   shape,
@@ -21,12 +27,13 @@ const named = (parts: readonly (string | Shape)[]): string =>
   parts.map((part) => (typeof part === "string" ? part : `(${part.join(", ")})`)).join(" ");
 
 export const copyExamples = (random: ExampleRandom): Example<NoAttributes>[] =>
-  ([[], [0], [5], [3, 17], [40_001]] as Shape[]).flatMap((shape) =>
-    (["f32", "i32"] as const).map((dtype) => ({
-      name: named([dtype, shape]),
-      attributes: {},
-      inputs: [array(random, shape, dtype)],
-    })),
+  ([[], [0], [5], [3, 17], [40_001], ...randomCases(() => shapeOf(random))] as Shape[]).flatMap(
+    (shape) =>
+      (["f32", "i32"] as const).map((dtype) => ({
+        name: named([dtype, shape]),
+        attributes: {},
+        inputs: [array(random, shape, dtype)],
+      })),
   );
 
 export const reshapeExamples = (random: ExampleRandom): Example<{ readonly shape: Shape }>[] =>
@@ -39,12 +46,25 @@ export const reshapeExamples = (random: ExampleRandom): Example<{ readonly shape
         [0, 4],
         [2, 0],
       ],
+      ...randomCases((): [Shape, Shape] => {
+        const shape = shapeOf(random);
+        return [shape, [1, sizeOf(shape)]];
+      }),
     ] as [Shape, Shape][]
   ).map(([from, to]) => ({
     name: named([from, "to", to]),
     attributes: { shape: to },
     inputs: [array(random, from)],
   }));
+
+function shuffled(random: ExampleRandom, values: readonly number[]): number[] {
+  const order = [...values];
+  for (let i = order.length - 1; i > 0; i--) {
+    const j = random.int(0, i);
+    [order[i], order[j]] = [order[j], order[i]];
+  }
+  return order;
+}
 
 export const permuteExamples = (random: ExampleRandom): Example<Permutation>[] =>
   (
@@ -90,6 +110,10 @@ export const permuteExamples = (random: ExampleRandom): Example<Permutation>[] =
         [1, 0],
       ],
       [[], []],
+      ...randomCases(() => {
+        const shape = shapeOf(random);
+        return [shape, shuffled(random, [...shape.keys()])];
+      }),
     ] as [Shape, number[]][]
   ).map(([shape, axes]) => ({
     name: named([shape, "by", axes]),
@@ -108,6 +132,12 @@ export const sliceExamples = (random: ExampleRandom): Example<Slice>[] =>
       [[2, 5, 3], 1, 0, 4],
       [[2, 5, 3], 1, 2, 2],
       [[0, 3], 1, 1, 2],
+      ...randomCases(() => {
+        const shape = shapeOf(random);
+        const axis = random.int(0, shape.length - 1);
+        const start = random.int(0, shape[axis]);
+        return [shape, axis, start, random.int(start, shape[axis])];
+      }),
     ] as [Shape, number, number, number][]
   ).map(([shape, axis, start, end]) => ({
     name: `${named([shape])} axis ${axis} from ${start} to ${end}`,
@@ -164,6 +194,14 @@ export const concatExamples = (random: ExampleRandom): Example<Concatenation>[] 
           [0, 2],
         ],
       ],
+      ...randomCases(() => {
+        const shape = shapeOf(random);
+        const axis = random.int(0, shape.length - 1);
+        const parts = Array.from({ length: random.int(2, 4) }, () =>
+          shape.with(axis, randomExtent(random, 8)),
+        );
+        return [axis, parts];
+      }),
     ] as [number, Shape[]][]
   ).map(([axis, shapes]) => ({
     name: `${named(shapes)} axis ${axis}`,
@@ -194,6 +232,10 @@ export const broadcastExamples = (random: ExampleRandom): Example<Broadcast>[] =
         [1, 3],
         [0, 3],
       ],
+      ...randomCases((): [Shape, Shape] => {
+        const shape = shapeOf(random);
+        return [randomOperand(random, shape), shape];
+      }),
     ] as [Shape, Shape][]
   ).map(([from, to]) => ({
     name: named([from, "to", to]),
@@ -210,6 +252,10 @@ export const padExamples = (random: ExampleRandom): Example<Padding>[] =>
       [[2, 3, 5], 1, 1, 1],
       [[3, 1], 1, 1, 2],
       [[0, 4], 0, 1, 1],
+      ...randomCases(() => {
+        const shape = shapeOf(random);
+        return [shape, random.int(0, shape.length - 1), random.int(0, 5), random.int(0, 5)];
+      }),
     ] as [Shape, number, number, number][]
   ).map(([shape, axis, before, after]) => ({
     name: `${named([shape])} axis ${axis} by ${before} and ${after}`,
@@ -231,8 +277,16 @@ const ROWS: readonly (readonly [x: Shape, index: Shape])[] = [
   [[3, 5], [0]],
 ];
 
+const rowsOf = (random: ExampleRandom): typeof ROWS => [
+  ...ROWS,
+  ...randomCases((): (typeof ROWS)[number] => [
+    [random.int(1, 9), ...randomShape(random, random.int(1, 2), CHUNK)],
+    randomShape(random, random.int(1, 2), 16),
+  ]),
+];
+
 export function gatherExamples(random: ExampleRandom): Example<NoAttributes>[] {
-  const cases = ROWS.map(([x, index]) => ({
+  const cases = rowsOf(random).map(([x, index]) => ({
     name: named([x, "by", index]),
     attributes: {},
     inputs: [array(random, x), indices(random, index, 0, x[0] - 1)],
@@ -253,7 +307,7 @@ export function gatherExamples(random: ExampleRandom): Example<NoAttributes>[] {
 }
 
 export const scatterExamples = (random: ExampleRandom): Example<{ readonly shape: Shape }>[] =>
-  ROWS.map(([shape, index]) => ({
+  rowsOf(random).map(([shape, index]) => ({
     name: named([index, "rows into", shape]),
     attributes: { shape },
     inputs: [array(random, [...index, ...shape.slice(1)]), indices(random, index, -1, shape[0])],
@@ -267,6 +321,11 @@ export const cacheStoreExamples = (random: ExampleRandom): Example<NoAttributes>
       ["last position", [2, 6, 1], 2, 5],
       ["no position", [2, 3, 4], 2, 3],
       ["no rows", [2, 3, 4], 0, 1],
+      ...randomCases(() => {
+        const [rows, positions] = [random.int(1, 5), randomExtent(random, 16)];
+        const cache = [rows, positions, randomExtent(random, CHUNK)];
+        return ["random", cache, random.int(1, rows), random.int(0, positions)];
+      }),
     ] as [string, Shape, number, number][]
   ).map(([name, cache, rows, position]) => ({
     name,

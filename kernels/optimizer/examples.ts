@@ -1,10 +1,16 @@
 // Cases for the op suite: lengths modulo 4, no element, decay, a step that must change nothing.
 import type { Example, ExampleRandom, NoAttributes } from "../op.ts";
+import { randomCases, randomExtent } from "../random_shapes.ts";
 import type { ClipAttributes } from "./index.ts";
 
 type Input = Example<unknown>["inputs"][number];
 
 const LENGTHS = [1, 4, 7, 0, 4097];
+
+const lengthsOf = (random: ExampleRandom): number[] => [
+  ...LENGTHS,
+  ...randomCases(() => randomExtent(random, 4096)),
+];
 
 const floats = (length: number, value: () => number): Input => ({
   shape: [length],
@@ -44,7 +50,9 @@ export function adamExamples(random: ExampleRandom): Example<NoAttributes>[] {
     };
   };
   return [
-    ...LENGTHS.map((length) => example(`${length} elements`, length, random.uniform(0.1, 2))),
+    ...lengthsOf(random).map((length) =>
+      example(`${length} elements`, length, random.uniform(0.1, 2)),
+    ),
     example("a multiplier that is not a number", 7, Number.NaN),
     example("an infinite multiplier", 9, Number.POSITIVE_INFINITY),
   ];
@@ -65,7 +73,7 @@ export function clipExamples(random: ExampleRandom): Example<ClipAttributes>[] {
 }
 
 export function emaExamples(random: ExampleRandom): Example<NoAttributes>[] {
-  return LENGTHS.map((length) => ({
+  return lengthsOf(random).map((length) => ({
     name: `${length} elements`,
     attributes: {},
     inputs: [

@@ -1,6 +1,7 @@
 // Cases of dropout for the suite: around blocks of 16 and 1,024, extreme keys.
 import { type Shape, sizeOf } from "../../src/tensor/shape.ts";
 import type { Example, ExampleRandom } from "../op.ts";
+import { randomCases, randomShape } from "../random_shapes.ts";
 import type { Dropout } from "./index.ts";
 
 const CASES: readonly (readonly [shape: Shape, p: number, stream: number])[] = [
@@ -11,6 +12,16 @@ const CASES: readonly (readonly [shape: Shape, p: number, stream: number])[] = [
   [[2, 5, 211], 0.1, 4],
   [[9001], 0.2, -5],
   [[40], 0.999, 6],
+];
+
+/** Longer than a block of multipliers, now and then. */
+const casesOf = (random: ExampleRandom): typeof CASES => [
+  ...CASES,
+  ...randomCases((): (typeof CASES)[number] => [
+    randomShape(random, random.int(1, 3), 1024),
+    random.uniform(0.01, 0.99),
+    random.int(-100, 100),
+  ]),
 ];
 
 const array = (random: ExampleRandom, shape: Shape) => ({
@@ -34,14 +45,14 @@ const keyOf = (random: ExampleRandom) => ({
 const nameOf = (shape: Shape, p: number): string => `(${shape.join(", ")}) at ${p}`;
 
 export const dropoutExamples = (random: ExampleRandom): Example<Dropout>[] =>
-  CASES.map(([shape, p, stream]) => ({
+  casesOf(random).map(([shape, p, stream]) => ({
     name: nameOf(shape, p),
     attributes: { p, stream },
     inputs: [array(random, shape), keyOf(random)],
   }));
 
 export const dropoutAddExamples = (random: ExampleRandom): Example<Dropout>[] =>
-  CASES.map(([shape, p, stream]) => ({
+  casesOf(random).map(([shape, p, stream]) => ({
     name: nameOf(shape, p),
     attributes: { p, stream },
     inputs: [array(random, shape), array(random, shape), keyOf(random)],

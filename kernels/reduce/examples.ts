@@ -1,6 +1,7 @@
 // Cases of the reductions for the suite: rows, columns, everything, axes of 1 and 0.
 import { type Shape, sizeOf } from "../../src/tensor/shape.ts";
 import type { Example, ExampleRandom } from "../op.ts";
+import { randomCases, randomShape } from "../random_shapes.ts";
 import type { Kind, Reduction } from "./reduce.ts";
 
 const CASES: readonly (readonly [name: string, shape: Shape, from: number, to: number])[] = [
@@ -25,9 +26,18 @@ const EMPTY_SUMS: typeof CASES = [
   ["columns of nothing", [0, 4], 0, 1],
 ];
 
+/** All of a shape by turns with some neighbouring axes of it. */
+const drawn = (random: ExampleRandom): typeof CASES =>
+  randomCases((number) => {
+    const shape = randomShape(random, random.int(1, 4), 2048);
+    const from = number % 2 === 0 ? 0 : random.int(0, shape.length - 1);
+    const to = number % 2 === 0 ? shape.length : random.int(from + 1, shape.length);
+    return ["random", shape, from, to];
+  });
+
 export function reduceExamples(kind: Kind, random: ExampleRandom): Example<Reduction>[] {
   return (
-    [...CASES, ...(kind === "max" ? [] : EMPTY_SUMS)]
+    [...CASES, ...drawn(random), ...(kind === "max" ? [] : EMPTY_SUMS)]
       // Sums of squares are only taken of everything.
       .filter(([, shape, from, to]) => kind !== "square_sum" || to - from === shape.length)
       .flatMap(([name, shape, from, to]) =>

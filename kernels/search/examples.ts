@@ -1,6 +1,7 @@
 // Cases for the op suite: ties, banned symbols, k = V, rows longer than a chunk, no rows.
 import { type Shape, sizeOf } from "../../src/tensor/shape.ts";
 import type { Example, ExampleRandom } from "../op.ts";
+import { randomCases, randomExtent } from "../random_shapes.ts";
 import type { LogSoftmaxTopKAttributes, TopKAttributes } from "./index.ts";
 
 type Input = Example<unknown>["inputs"][number];
@@ -11,6 +12,14 @@ const CASES = [
   { N: 4, V: 33, k: 5 },
   { N: 0, V: 9, k: 2 },
   { N: 2, V: 4099, k: 10 },
+];
+
+const casesOf = (random: ExampleRandom): typeof CASES => [
+  ...CASES,
+  ...randomCases(() => {
+    const V = randomExtent(random, 2048);
+    return { N: random.int(1, 5), V, k: random.int(1, Math.min(V, 12)) };
+  }),
 ];
 
 const floats = (shape: Shape, value: (index: number) => number): Input => ({
@@ -37,7 +46,7 @@ export function topKExamples(random: ExampleRandom): Example<TopKAttributes>[] {
   const banned = floats([2, 9], () => Number.NEGATIVE_INFINITY);
   banned.data[4] = 1;
   return [
-    ...CASES.map(({ N, V, k }) => ({
+    ...casesOf(random).map(({ N, V, k }) => ({
       name: `the ${k} best of (${N}, ${V})`,
       attributes: { k },
       inputs: [distinct(random, N, V)],
@@ -48,7 +57,7 @@ export function topKExamples(random: ExampleRandom): Example<TopKAttributes>[] {
 }
 
 export function logSoftmaxTopKExamples(random: ExampleRandom): Example<LogSoftmaxTopKAttributes>[] {
-  const cases = CASES.flatMap(({ N, V, k }) =>
+  const cases = casesOf(random).flatMap(({ N, V, k }) =>
     [false, true].map((biased): Example<LogSoftmaxTopKAttributes> => {
       const ban = (index: number): boolean => index % 3 === 1;
       const bias = floats([V], (index) => (ban(index) ? Number.NEGATIVE_INFINITY : -0.5));

@@ -10,6 +10,7 @@ import type { Device } from "../../src/device/device.ts";
 import type { HostArray } from "../../src/device/program.ts";
 import { compile, type HostTensor } from "../../src/engine/compile.ts";
 import { gradient } from "../../src/engine/gradient.ts";
+import { formatShape } from "../../src/tensor/shape.ts";
 import { applyAll, constant, type Tensor } from "../../src/tensor/tensor.ts";
 import { onEveryDevice } from "../support/devices.ts";
 import { seededRandom } from "../support/random.ts";
@@ -17,25 +18,48 @@ import { seededRandom } from "../support/random.ts";
 /** Elements of one input whose derivative is checked; central differences cost two forwards each. */
 const PROBES = 16;
 const STEP = 1e-4;
+/** Another seed draws other shapes and numbers. */
+const SEED = Number(process.env.WEFT_TEST_SEED ?? 0);
 
 onEveryDevice((device) => {
   for (const op of ops) {
     test(`${op.name}() agrees with its reference`, async () => {
-      const examples = op.examples(seededRandom(hash(op.name)));
+      const examples = op.examples(seededRandom(hash(op.name) + SEED));
       expect(examples.length).toBeGreaterThan(0);
-      for (const example of examples) await checkForward(device, op, example);
+      for (const example of examples) {
+        await naming(op, example, () => checkForward(device, op, example));
+      }
     });
 
     if (op.gradient) {
       test(`${op.name}() has the gradient of its reference`, async () => {
-        const random = seededRandom(hash(op.name) + 1);
-        for (const example of op.examples(seededRandom(hash(op.name)))) {
-          await checkGradient(device, op, example, random);
+        const random = seededRandom(hash(op.name) + SEED + 1);
+        for (const example of op.examples(seededRandom(hash(op.name) + SEED))) {
+          await naming(op, example, () => checkGradient(device, op, example, random));
         }
       });
     }
   }
 });
+
+/** Says of a failing case all that it takes to meet it again. */
+async function naming(
+  op: Op<unknown>,
+  { name, attributes, inputs }: Example<unknown>,
+  check: () => Promise<void>,
+): Promise<void> {
+  try {
+    await check();
+  } catch (error) {
+    const shapes = inputs.map(({ shape, dtype }) => `${dtype}${formatShape(shape)}`).join(" x ");
+    const problem = error instanceof Error ? error.message : String(error);
+    throw new Error(
+      `${op.name} "${name}" of ${shapes} with ${JSON.stringify(attributes)}: ${problem} ` +
+        `(WEFT_TEST_SEED=${SEED})`,
+      { cause: error },
+    );
+  }
+}
 
 function hash(name: string): number {
   let value = 17;
@@ -70,7 +94,7 @@ async function checkForward(device: Device, op: Op<unknown>, example: Example<un
   const wanted = op.reference(example.attributes, references(example));
   for (const [index, want] of wanted.entries()) {
     const got = await results[`y${index}`].read();
-    expectClose(got, want.data, example, `${op.name} "${example.name}" output ${index}`);
+    expectClose(got, want.data, example, `output ${index}`);
   }
   run.release();
 }
@@ -142,9 +166,7 @@ async function checkGradient(
       const numeric = centralDifference(loss, inputs, index, at);
       const tolerance = 2e-3 + 2e-3 * Math.abs(numeric);
       if (Math.abs(got[at] - numeric) <= tolerance) continue;
-      throw new Error(
-        `${op.name} "${example.name}": d loss / d input ${index}[${at}] is ${got[at]}, should be ${numeric}`,
-      );
+      throw new Error(`d loss / d input ${index}[${at}] is ${got[at]}, should be ${numeric}`);
     }
   }
   run.release();
