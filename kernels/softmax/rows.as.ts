@@ -19,18 +19,34 @@ export function rowMax(x: usize, C: i32): f32 {
   return maxLanes(f32x4.pmax(f32x4.pmax(a, b), f32x4.pmax(c, d)));
 }
 
-/** Sum of exp(x scale - top) over C floats. */
-export function scaledExpSum(x: usize, C: i32, scale: f32, top: f32): f32 {
+/** exp(x scale - shift). `scaled` is known when the loops below are compiled. */
+@inline
+function shiftedExp(x: v128, scaled: bool, scale: v128, shift: v128): v128 {
+  return expv(f32x4.sub(scaled ? f32x4.mul(x, scale) : x, shift));
+}
+
+@inline
+function expSumAs(scaled: bool, x: usize, C: i32, scale: f32, top: f32): f32 {
   const factor = f32x4.splat(scale), shift = f32x4.splat(top);
   let total = f32x4.splat(0);
   for (const end = x + (<usize>(C & ~3) << 2); x < end; x += 16) {
-    total = f32x4.add(total, expv(f32x4.sub(f32x4.mul(v128.load(x), factor), shift)));
+    total = f32x4.add(total, shiftedExp(v128.load(x), scaled, factor, shift));
   }
   if (C & 3) {
-    const tail = f32x4.mul(loadTail(x, C & 3, -Infinity), factor);
-    total = f32x4.add(total, expv(f32x4.sub(tail, shift)));
+    const tail = loadTail(x, C & 3, -Infinity);
+    total = f32x4.add(total, shiftedExp(tail, scaled, factor, shift));
   }
   return sumLanes(total);
+}
+
+/** Sum of exp(x - top) over C floats. */
+export function rowExpSum(x: usize, C: i32, top: f32): f32 {
+  return expSumAs(false, x, C, 1, top);
+}
+
+/** Sum of exp(x scale - top) over C floats: a tenth slower. */
+function scaledExpSum(x: usize, C: i32, scale: f32, top: f32): f32 {
+  return expSumAs(true, x, C, scale, top);
 }
 
 /** e^x and ln x of one number by the same polynomials as the vectors. */
@@ -63,7 +79,8 @@ export function sumWith(sum: v128, x: usize, count: i32, scale: f32): v128 {
     top = highest;
   }
   // Where all is -infinity or NaN so far, a shift of 0 gives 0 for the first; its own would give NaN.
-  total += scaledExpSum(x, count, scale, top == -Infinity ? 0 : top);
+  const shift: f32 = top == -Infinity ? 0 : top;
+  total += scale == 1 ? rowExpSum(x, count, shift) : scaledExpSum(x, count, scale, shift);
   return f32x4.replace_lane(f32x4.replace_lane(sum, 0, top), 1, total);
 }
 

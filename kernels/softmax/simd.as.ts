@@ -4,7 +4,7 @@
 // Work: units are rows; a row's sums have one order.
 // Cost: 8 bytes per element forward, 12 backward, while a row fits the first-level cache.
 import { expv, loadTail, storeTail, sumLanes } from "../simd_math.as";
-import { log1, rowLogSumExp, rowMax, scaledExpSum } from "./rows.as";
+import { log1, rowExpSum, rowLogSumExp, rowMax } from "./rows.as";
 
 /** y = exp(x - max) / sum. */
 export function softmax_forward(x: usize, y: usize, C: i32, start: i32, end: i32): void {
@@ -45,7 +45,7 @@ export function softmax_log_forward(x: usize, y: usize, C: i32, start: i32, end:
       to = y + <usize>row * bytes;
     const highest = rowMax(from, C);
     const top = f32x4.splat(highest),
-      rest = f32x4.splat(log1(scaledExpSum(from, C, 1, highest)));
+      rest = f32x4.splat(log1(rowExpSum(from, C, highest)));
     for (let i: usize = 0; i < whole; i += 16) {
       v128.store(to + i, f32x4.sub(f32x4.sub(v128.load(from + i), top), rest));
     }
