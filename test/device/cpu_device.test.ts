@@ -4,8 +4,12 @@ import { attention } from "../../kernels/attention/index.ts";
 import { add, exp } from "../../kernels/elementwise/index.ts";
 import { broadcastTo } from "../../kernels/movement/index.ts";
 import type { Op } from "../../kernels/op.ts";
+import { MAXIMUM_PAGES, PAGE_BYTES } from "../../kernels/pages.ts";
+import { CONTROL } from "../../src/device/cpu/barrier.ts";
 import { type CpuDevice, openCpuDevice } from "../../src/device/cpu/cpu_device.ts";
 import { OutOfMemoryError } from "../../src/device/cpu/heap.ts";
+import { readKernels } from "../../src/device/cpu/kernels_file.ts";
+import { openThread, runProgram } from "../../src/device/cpu/team.ts";
 import { compile, read } from "../../src/engine/compile.ts";
 import { place } from "../../src/engine/placement.ts";
 import { assign, readVariable } from "../../src/engine/trace.ts";
@@ -113,4 +117,19 @@ test("an error names the thread whose kernel failed, and what it said", async ()
   expect(() => run({})).toThrow(/a kernel failed on thread 1: .*out of bounds/i);
   expect(() => run({})).toThrow(/a kernel failed on thread 1: .*out of bounds/i);
   await broken.close();
+});
+
+test("a thread forgets decoded programs that it has not run for long", async () => {
+  const memory = new WebAssembly.Memory({ initial: 64, maximum: MAXIMUM_PAGES, shared: true });
+  const setup = { thread: 0, threads: 1, memory, wasm: await readKernels(), control: PAGE_BYTES };
+  const thread = await openThread({ ...setup, blas: undefined });
+  // Programs of nothing but a header, one behind the other.
+  for (let number = 1; number <= 2000; number++) {
+    thread.control[CONTROL.address] = 2 * PAGE_BYTES + 8 * number;
+    thread.control[CONTROL.words] = 2;
+    thread.control[CONTROL.version] = number;
+    runProgram(thread);
+  }
+  expect(thread.programs.size).toBe(512);
+  expect([...thread.programs.values()].at(-1)?.version).toBe(2000);
 });
