@@ -49,6 +49,8 @@ test("weft preprocess answers a missing file with one message and exit code 2", 
     "de",
     "--trainpref",
     "/nowhere/train",
+    "--destdir",
+    "/nowhere/data",
   );
   expect(code).toBe(2);
   expect(said).toBe(

@@ -56,7 +56,8 @@ test(
   "train hears signals between the micro-batches of an update, and while it translates for BLEU",
   async () => {
     const data = goldenPath("training/runs/data-bin");
-    const args = ["train", data, ...always, ...words("--batch-size 1 --no-save")];
+    const flags = ["--no-save", "--save-dir", join(folder, "none"), "--batch-size", "1"];
+    const args = ["train", data, ...always, ...flags];
     const update = new RunningWeft([...args, ...words("--update-freq 100000 --max-epoch 1000")]);
     await update.saw("memory:", 1);
     update.signal("SIGINT");
