@@ -82,6 +82,7 @@ test("train names the nearest flag, key, choice and architecture", () => {
 test("train refuses values out of range with the range", () => {
   refused(good, "--dropout 1.5", "--dropout: 1.5 is out of range", "at least 0 and below 1");
   refused(good, "--threads 0", "--threads: 0 is out of range", "at least 1");
+  refused(good, "--seed 5000000000", "--seed: 5000000000 is out of range");
   refused(good, "--lr abc", "--lr: abc");
   refused(good, "--encoder-attention-heads 3", "3 heads do not divide");
   refused(good, "--best-checkpoint-metric blue", "--best-checkpoint-metric blue", "loss, ppl");

@@ -2,7 +2,12 @@ import { z } from "zod";
 
 /** What a training can be told about its randomness and its log. */
 export const common = z.strictObject({
-  seed: z.int().min(0).default(1).describe("seed of all randomness: same seed, same results"),
+  seed: z
+    .int()
+    .min(0)
+    .max(2 ** 31 - 1)
+    .default(1)
+    .describe("seed of all randomness: same seed, same results"),
   log_interval: z.int().min(1).default(100).describe("updates (or batches) between two log lines"),
   log_format: z
     .enum(["json", "none", "simple", "tqdm"])
