@@ -11,16 +11,6 @@ const remedies: Readonly<Record<string, string>> = {
   "--load-alignments": "leave it out: no criterion here learns from alignments",
   "--encoder-embed-path": "leave it out: embeddings are not read from text files",
   "--decoder-embed-path": "leave it out: embeddings are not read from text files",
-  // Flags of some commands that others lack.
-  "--eval-bleu": VALIDATED,
-  "--eval-bleu-args": VALIDATED,
-  "--eval-bleu-detok": VALIDATED,
-  "--eval-bleu-remove-bpe": VALIDATED,
-  "--eval-bleu-print-samples": VALIDATED,
-  "--eval-tokenized-bleu": VALIDATED,
-  "--log-format": "leave it out: this command's messages are plain lines on stderr",
-  "--log-interval": "leave it out: this command's messages are plain lines on stderr",
-  "--log-file": "redirect stderr: 2> FILE",
   "--tensorboard-logdir": "use --log-format json and --log-file FILE",
   "--distributed-world-size": "leave it out: this command trains in one process",
   "--optimizer-overrides": "leave it out: the optimizer's flags of this run always hold",
@@ -34,6 +24,16 @@ const remedies: Readonly<Record<string, string>> = {
   "--memory-efficient-fp16": "leave it out: training computes in float32",
   "--amp": "leave it out: training computes in float32",
   "--bf16": "leave it out: training computes in float32",
+  // Flags of some commands that others lack.
+  "--eval-bleu": VALIDATED,
+  "--eval-bleu-args": VALIDATED,
+  "--eval-bleu-detok": VALIDATED,
+  "--eval-bleu-remove-bpe": VALIDATED,
+  "--eval-bleu-print-samples": VALIDATED,
+  "--eval-tokenized-bleu": VALIDATED,
+  "--log-format": "leave it out: this command's messages are plain lines on stderr",
+  "--log-interval": "leave it out: this command's messages are plain lines on stderr",
+  "--log-file": "redirect stderr: 2> FILE",
 };
 
 /** What to do instead of a flag of fairseq's that weft has not, or undefined. */

@@ -37,6 +37,12 @@ export function filterIndicesBySize(
   return { kept: indices.filter(fits), tooLong: indices.filter((index) => !fits(index)) };
 }
 
+/** What becomes of long sentences outside training: fairseq's flag for that wins over --on-too-long. */
+export const evaluationPolicy = (flags: {
+  readonly skip_invalid_size_inputs_valid_test: boolean;
+  readonly on_too_long: LengthPolicy;
+}): LengthPolicy => (flags.skip_invalid_size_inputs_valid_test ? "skip" : flags.on_too_long);
+
 /** What a policy did: nothing is dropped in silence. */
 export interface LengthReport {
   policy: LengthPolicy;

@@ -68,6 +68,8 @@ export async function prepareRawText(
   const cut = bpeCodes !== undefined || bpeSymbols !== undefined;
   const prepared = { folder, codes: cut ? join(folder, CODES) : undefined };
   if (existsSync(folder)) return { ...prepared, reused: true };
+  // Here, where the files have the names that the user knows: words are cut into other files.
+  if (!options.onlySource) checkParallel(new PreprocessPaths({ ...options, destdir: "" }));
 
   mkdirSync(cache, { recursive: true });
   const unfinished = mkdtempSync(join(cache, ".unfinished-"));
@@ -111,8 +113,6 @@ function textsOf(options: RawTextOptions): Text[] {
       languages.map((language) => ({ split, language, path: paths.text(prefix, language) })),
     );
   for (const { path } of texts) checkText(path);
-  // Here, where the files have the names that the user knows: words are cut into other files.
-  if (!onlySource) checkParallel(paths);
   return texts;
 }
 

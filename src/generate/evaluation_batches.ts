@@ -2,7 +2,7 @@ import type { EvaluationDataConfig } from "../config/schemas/evaluation.ts";
 import { UserError } from "../config/user_error.ts";
 import { planBatches } from "../data/epoch_batches.ts";
 import type { LanguagePairDataset } from "../data/language_pair_dataset.ts";
-import type { LengthReport, PairLimits } from "../data/length_limits.ts";
+import { evaluationPolicy, type LengthReport, type PairLimits } from "../data/length_limits.ts";
 
 /** fairseq's batches of generate where neither --max-tokens nor --batch-size is given. */
 export const DEFAULT_MAX_TOKENS = 12000;
@@ -51,7 +51,7 @@ export function evaluationBatches(
   const planned = planBatches(dataset, {
     seed,
     limits,
-    onTooLong: flags.skip_invalid_size_inputs_valid_test ? "skip" : flags.on_too_long,
+    onTooLong: evaluationPolicy(flags),
     what,
     maxTokens: unlimited ? DEFAULT_MAX_TOKENS : flags.max_tokens,
     maxSentences: flags.batch_size,

@@ -7,7 +7,7 @@ import type { InteractiveDataConfig } from "../config/schemas/generation_data.ts
 import type { TextCodecConfig } from "../config/schemas/text_codec.ts";
 import { UserError } from "../config/user_error.ts";
 import type { LanguagePairDataset } from "../data/language_pair_dataset.ts";
-import { filterIndicesBySize } from "../data/length_limits.ts";
+import { evaluationPolicy, filterIndicesBySize } from "../data/length_limits.ts";
 import type { Hypothesis } from "../decode/hypothesis.ts";
 import { constraintLine, secondsLine, sourceLine } from "../decode/output_lines.ts";
 import { evaluationBatches } from "./evaluation_batches.ts";
@@ -165,7 +165,7 @@ class Session {
    */
   private announceTooLong(lines: LanguagePairDataset, flags: BatchingConfig): void {
     const { limits } = this.loaded;
-    const policy = flags.skip_invalid_size_inputs_valid_test ? "skip" : flags.on_too_long;
+    const policy = evaluationPolicy(flags);
     const all = Int32Array.from({ length: lines.length }, (_, i) => i);
     for (const i of filterIndicesBySize(lines, all, limits).tooLong) {
       const place = `line ${this.read + i + 1}`;

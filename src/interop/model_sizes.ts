@@ -35,7 +35,7 @@ export function refuseWrongSizes(
     : undefined;
   const size = (name: string) => tensors.get(`${side}.layers.0.${name}.weight`)?.shape[0];
   for (const [setting, value, held] of [
-    [`${side}_layers`, layers, countLayers(tensors.keys(), side)],
+    [`${side}_layers`, layers, layerNumbers(tensors.keys(), side).size],
     [`${side}_embed_dim`, embedDim, size("self_attn.q_proj")],
     [`${side}_ffn_embed_dim`, ffnEmbedDim, size("fc1")],
     [positions, maxPositions, rows === undefined ? undefined : rows - padding - 1],
@@ -57,7 +57,8 @@ export function refuseWrongSizes(
   });
 }
 
-function countLayers(names: Iterable<string>, side: string): number {
+/** Numbers of the layers that parameters of these names belong to. */
+export function layerNumbers(names: Iterable<string>, side: "encoder" | "decoder"): Set<number> {
   const pattern = new RegExp(`^${side}\\.layers\\.(\\d+)\\.`);
-  return new Set([...names].flatMap((name) => pattern.exec(name)?.[1] ?? [])).size;
+  return new Set([...names].flatMap((name) => pattern.exec(name)?.[1] ?? []).map(Number));
 }

@@ -6,7 +6,12 @@ import { planBatches } from "../data/epoch_batches.ts";
 import { EpochBatchIterator, type EpochIteratorState } from "../data/epoch_iterator.ts";
 import type { LanguagePairBatch } from "../data/language_pair_batch.ts";
 import type { LanguagePairDataset } from "../data/language_pair_dataset.ts";
-import { type LengthPolicy, type PairLimits, resolveMaxPositions } from "../data/length_limits.ts";
+import {
+  evaluationPolicy,
+  type LengthPolicy,
+  type PairLimits,
+  resolveMaxPositions,
+} from "../data/length_limits.ts";
 import type { Task } from "../tasks/task.ts";
 
 export interface BatchedSet {
@@ -62,14 +67,13 @@ export class BatchSource {
 
   /** Batches of a validation set, in order of length. */
   validation(subset: string): BatchedSet {
-    const { max_tokens_valid, batch_size_valid, skip_invalid_size_inputs_valid_test } = this.config;
+    const { max_tokens_valid, batch_size_valid } = this.config;
     const config = {
       ...this.config,
       max_tokens: max_tokens_valid ?? this.config.max_tokens,
       batch_size: batch_size_valid ?? this.config.batch_size,
     };
-    const policy = skip_invalid_size_inputs_valid_test ? "skip" : config.on_too_long;
-    return this.plan(this.task.loadDataset(subset), config, policy, subset);
+    return this.plan(this.task.loadDataset(subset), config, evaluationPolicy(config), subset);
   }
 
   /** Whether the set of epoch `loaded` is that of `epoch` too: shards take turns. */

@@ -42,6 +42,11 @@ export class Interrupt {
     return this.received !== undefined;
   }
 
+  /** The same for work that goes on whatever was received. */
+  readonly breathe = async (): Promise<void> => {
+    await this.poll();
+  };
+
   close(): void {
     for (const [signal, handler] of this.handlers) process.off(signal, handler);
   }

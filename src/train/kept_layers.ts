@@ -2,6 +2,7 @@
 import type { ComponentRecord, ConfigRecord } from "../config/record.ts";
 import { UserError } from "../config/user_error.ts";
 import type { FairseqSettings } from "../interop/fairseq_settings.ts";
+import { layerNumbers } from "../interop/model_sizes.ts";
 import { keepLayers } from "../models/load_parameters.ts";
 import { keptLayers } from "../models/transformer/config.ts";
 import type { CheckpointFile } from "./checkpoint_file.ts";
@@ -53,12 +54,11 @@ export function withKeptLayers<T>(
 
 function refuseAbsentLayer(
   names: Iterable<string>,
-  side: string,
+  side: "encoder" | "decoder",
   numbers: readonly number[],
   place: string,
 ): void {
-  const pattern = new RegExp(`^${side}\\.layers\\.(\\d+)\\.`);
-  const there = new Set([...names].flatMap((name) => pattern.exec(name)?.[1] ?? []).map(Number));
+  const there = layerNumbers(names, side);
   const absent = numbers.find((number) => !there.has(number));
   if (absent === undefined) return;
   throw new UserError({

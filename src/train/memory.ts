@@ -37,9 +37,10 @@ export function announceMemory(
   validation: readonly BatchShape[],
   say: (line: string) => void,
 ): void {
-  const plans = training.map((shape) => ({ shape, bytes: trainer.plan(shape, []) }));
+  const plans = training.map((shape) => ({ shape, bytes: trainer.plan(shape) }));
   const largest = plans.reduce((a, b) => (b.bytes > a.bytes ? b : a));
-  const temporaries = trainer.plan(largest.shape, validation);
+  const validating = validation.map((shape) => trainer.planValidation(shape));
+  const temporaries = Math.max(largest.bytes, ...validating);
   const [sentences, source, target] = largest.shape;
   const { limit } = trainer.options.device.memory();
   say(

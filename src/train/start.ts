@@ -9,7 +9,7 @@ import { openFileSource } from "../interop/file_source.ts";
 import { toFloat32 } from "../interop/stored_tensor.ts";
 import { isTorchCheckpoint } from "../interop/torch_checkpoint/torch_checkpoint.ts";
 import { loadParameters, type NamedWeight } from "../models/load_parameters.ts";
-import { formatShape } from "../tensor/shape.ts";
+import { formatShape, sameShape } from "../tensor/shape.ts";
 import type { BatchSource } from "./batch_source.ts";
 import { type CheckpointFile, openCheckpoint } from "./checkpoint_file.ts";
 import { loadWeights } from "./checkpoint_weights.ts";
@@ -235,12 +235,12 @@ function seedAverage({ ema, trainer }: StartParts): void {
   const { tensors } = loadWeights(ema.ema_seed_model);
   for (const [name, variable] of trainer.average.slots) {
     const tensor = tensors.get(name);
-    const wanted = formatShape(variable.spec.shape);
-    if (!tensor || formatShape(tensor.shape) !== wanted) {
+    const { shape } = variable.spec;
+    if (!tensor || !sameShape(tensor.shape, shape)) {
       throw new UserError({
         place: `--ema-seed-model ${ema.ema_seed_model}`,
         problem: tensor
-          ? `${name} is ${formatShape(tensor.shape)}, the model's is ${wanted}`
+          ? `${name} is ${formatShape(tensor.shape)}, the model's is ${formatShape(shape)}`
           : `has no parameter ${name}`,
         remedy: "give a checkpoint of this architecture",
       });

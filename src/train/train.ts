@@ -159,7 +159,7 @@ async function trainOn(
     dataHash: task.dataHash(dataset.train_subset),
     run: { device: device.description },
   };
-  const breathe = async (): Promise<void> => void (await interrupt.poll());
+  const { breathe } = interrupt;
   const extra = extraMetrics({ device, model, task, config, log: say, breathe });
   const validator = new Validator({
     dataset,

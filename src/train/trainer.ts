@@ -93,12 +93,14 @@ export class Trainer {
     return this.step.lossNames();
   }
 
-  /** Bytes of temporaries for batches of these shapes: planned, not run. */
-  plan(training: BatchShape, validation: readonly BatchShape[]): number {
-    return Math.max(
-      this.step.plan(...training),
-      ...validation.map((shape) => this.step.planValidation(...shape)),
-    );
+  /** Bytes of temporaries for training on a batch of this shape: planned, not run. */
+  plan(shape: BatchShape): number {
+    return this.step.plan(...shape);
+  }
+
+  /** The same for validation. */
+  planValidation(shape: BatchShape): number {
+    return this.step.planValidation(...shape);
   }
 
   /**
@@ -117,7 +119,8 @@ export class Trainer {
     const lr = this.learningRate(epoch);
     const keys = batches.map((_, microBatch) => ({ seed, update, microBatch }));
     const kept = keys.map((key) => this.keptLayers(key));
-    const layerSteps = this.layerSteps.map((n, layer) => n + (isKept(kept, layer) ? 1 : 0));
+    const trained = this.layerSteps.map((_, layer) => kept.some((layers) => layers[layer] === "1"));
+    const layerSteps = this.layerSteps.map((n, layer) => n + Number(trained[layer]));
     // Nothing is read before all is under way: a device need not wait for the host.
     const pending: Record<string, Pending>[] = [];
     for (const [i, batch] of batches.entries()) {
@@ -125,8 +128,8 @@ export class Trainer {
       pending.push(this.step.gradients(hostSample(batch), keys[i], kept[i]));
     }
     const sampleSize = batches.reduce((sum, batch) => sum + criterion.sampleSize(batch), 0);
-    const trained = layerSteps.map((_, layer) => (isKept(kept, layer) ? "1" : "0")).join("");
-    const norm = this.step.apply(lr, [update, ...layerSteps], trained, 1 / (sampleSize || 1));
+    const letters = trained.map(Number).join("");
+    const norm = this.step.apply(lr, [update, ...layerSteps], letters, 1 / (sampleSize || 1));
     let sums = emptySums();
     for (const [i, batch] of batches.entries()) {
       sums = addSums(sums, await readSums(pending[i], batch, criterion));
@@ -163,10 +166,6 @@ export class Trainer {
     return droppableLayers.map(({ p }) => (random.uniform() > p ? "1" : "0")).join("");
   }
 }
-
-/** Whether some micro-batch has the layer. */
-const isKept = (kept: readonly string[], layer: number): boolean =>
-  kept.some((layers) => layers[layer] === "1");
 
 export const emptySums = (): CriterionSums => ({
   ntokens: 0,

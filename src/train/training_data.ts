@@ -66,9 +66,8 @@ export async function trainingData(
 
 function refuseTextOptions(data: string, config: RawTextConfig): void {
   const unset = rawText.parse({});
-  const keys = Object.keys(unset) as (keyof RawTextConfig)[];
-  const given = [...keys, "bpe_codes", "bpe_symbols", "srcdict", "tgtdict"] as const;
-  const key = given.find((name) => config[name] !== unset[name]);
+  const keys = Object.keys(rawText.shape) as (keyof RawTextConfig)[];
+  const key = keys.find((name) => config[name] !== unset[name]);
   if (key === undefined) return;
   throw new UserError({
     place: `--${key.replaceAll("_", "-")}`,

@@ -141,8 +141,7 @@ export class TrainingRun {
     const { trainer, batches, metrics, clock, config, interrupt } = this.parts;
     const begun = clock();
     const collated = group.flatMap((ids) => batches.trainingBatch(epoch, ids) ?? []);
-    const breathe = async () => void (await interrupt.poll());
-    const report = await trainer.update(collated, epoch, breathe);
+    const report = await trainer.update(collated, epoch, interrupt.breathe);
     metrics.update({
       sums: report.sums,
       gradientNorm: report.gradientNorm,
