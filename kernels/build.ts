@@ -1,5 +1,8 @@
-// Compiles every kernels/*/simd.as.ts into one WebAssembly module, build/kernels.wasm. Part of
-// installing, so it must not need the network, and costs nothing while the sources stay the same.
+// Compiles the WebAssembly modules. Part of installing, so it must not need the network, and costs
+// nothing while the sources stay the same.
+//
+//   build/kernels.wasm    every kernels/*/simd.as.ts: the cpu device's, on memory that threads share
+//   build/quantised.wasm  kernels/quantised/module.as.ts: what decodes at the edge, on plain memory
 import { createHash } from "node:crypto";
 import { existsSync, globSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -8,56 +11,77 @@ import { INITIAL_PAGES, MAXIMUM_PAGES } from "./pages.ts";
 
 const root = resolve(import.meta.dirname, "..");
 
-const options = [
-  ...["-O3", "--noAssert", "--runtime", "stub", "--enable", "simd", "--enable", "threads"],
-  ...["--importMemory", "--sharedMemory"],
-  ...["--initialMemory", String(INITIAL_PAGES), "--maximumMemory", String(MAXIMUM_PAGES)],
+const options = ["-O3", "--noAssert", "--runtime", "stub", "--enable", "simd", "--importMemory"];
+
+interface Module {
+  readonly output: string;
+  readonly entries: readonly string[];
+  readonly options: readonly string[];
+}
+
+const modules: readonly Module[] = [
+  {
+    output: "build/kernels.wasm",
+    entries: globSync("kernels/*/simd.as.ts", { cwd: root }).map(slashes).sort(),
+    options: [
+      ...["--enable", "threads", "--sharedMemory", "--initialMemory", String(INITIAL_PAGES)],
+      ...["--maximumMemory", String(MAXIMUM_PAGES)],
+    ],
+  },
+  {
+    output: "build/quantised.wasm",
+    entries: ["kernels/quantised/module.as.ts"],
+    options: ["--initialMemory", "1"],
+  },
 ];
 
 export interface KernelBuild {
-  readonly output: string;
+  readonly outputs: readonly string[];
   /** False when the sources had not changed since the last build. */
   readonly compiled: boolean;
   readonly files: number;
   readonly milliseconds: number;
 }
 
-/** Compiles the kernels unless build/kernels.wasm already belongs to these sources. @throws on a compile error. */
+/** Compiles the modules unless they already belong to these sources. @throws on a compile error. */
 export async function buildKernels(): Promise<KernelBuild> {
   const began = performance.now();
-  const entries = globSync("kernels/*/simd.as.ts", { cwd: root }).map(slashes).sort();
-  const output = join(root, "build/kernels.wasm");
-  const hashFile = `${output}.sha256`;
+  const hashFile = join(root, "build/kernels.wasm.sha256");
+  const outputs = modules.map(({ output }) => join(root, output));
   const hash = hashSources();
   const compiled = !(
-    existsSync(output) &&
+    outputs.every((path) => existsSync(path)) &&
     existsSync(hashFile) &&
     readFileSync(hashFile, "utf8") === hash
   );
   if (compiled) {
-    const binary = await compile(entries);
     mkdirSync(join(root, "build"), { recursive: true });
-    // Renamed, so that nobody reads half a module; the hash last, so that a build cut short is repeated.
-    const partial = `${output}.${process.pid}`;
-    writeFileSync(partial, binary);
-    renameSync(partial, output);
+    for (const module of modules) {
+      const binary = await compile(module);
+      // Renamed, so that nobody reads half a module; the hash last, so that a build cut short is repeated.
+      const partial = join(root, `${module.output}.${process.pid}`);
+      writeFileSync(partial, binary);
+      renameSync(partial, join(root, module.output));
+    }
     writeFileSync(hashFile, hash);
   }
-  return { output, compiled, files: entries.length, milliseconds: performance.now() - began };
+  const files = modules.reduce((sum, { entries }) => sum + entries.length, 0);
+  return { outputs, compiled, files, milliseconds: performance.now() - began };
 }
 
-async function compile(entries: readonly string[]): Promise<Uint8Array> {
+async function compile(module: Module): Promise<Uint8Array> {
   let binary: Uint8Array | undefined;
   const { error, stderr } = await asc.main(
-    [...entries, "--baseDir", root, "--outFile", "kernels.wasm", ...options],
+    [...module.entries, "--baseDir", root, "--outFile", "out.wasm", ...options, ...module.options],
     {
       writeFile(name, contents) {
-        if (name === "kernels.wasm" && contents instanceof Uint8Array) binary = contents;
+        if (name === "out.wasm" && contents instanceof Uint8Array) binary = contents;
       },
     },
   );
   if (error || !binary) {
-    throw new Error(`kernels: ${error?.message ?? "no module was written"}\n${stderr.toString()}`);
+    const reason = error?.message ?? "no module was written";
+    throw new Error(`${module.output}: ${reason}\n${stderr.toString()}`);
   }
   return binary;
 }
@@ -75,13 +99,16 @@ function hashSources(): string {
   return hash.digest("hex");
 }
 
-const slashes = (path: string): string => path.replaceAll("\\", "/");
+function slashes(path: string): string {
+  return path.replaceAll("\\", "/");
+}
 
 if (import.meta.main) {
-  const { output, compiled, files, milliseconds } = await buildKernels();
+  const { outputs, compiled, files, milliseconds } = await buildKernels();
+  const output = outputs.join(" and ");
   console.log(
     compiled
       ? `kernels: ${files} files compiled to ${output} in ${(milliseconds / 1000).toFixed(1)} s`
-      : `kernels: ${output} is up to date`,
+      : `kernels: ${output} are up to date`,
   );
 }

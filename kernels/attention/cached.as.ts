@@ -47,7 +47,7 @@ export function attention_cached(
 
 /** Products of one query with four keys. */
 @inline
-function scoreFour(to: usize, query: usize, a: usize, b: usize, c: usize, d: usize, D: i32): void {
+export function scoreFour(to: usize, query: usize, a: usize, b: usize, c: usize, d: usize, D: i32): void {
   let x0 = f32x4.splat(0), x1 = f32x4.splat(0), x2 = f32x4.splat(0), x3 = f32x4.splat(0);
   let i: usize = 0;
   for (const end = <usize>(D & ~3) << 2; i < end; i += 16) {

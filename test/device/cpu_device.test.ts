@@ -7,7 +7,6 @@ import type { Op } from "../../kernels/op.ts";
 import { MAXIMUM_PAGES, PAGE_BYTES } from "../../kernels/pages.ts";
 import { CONTROL } from "../../src/device/cpu/barrier.ts";
 import { type CpuDevice, openCpuDevice } from "../../src/device/cpu/cpu_device.ts";
-import { OutOfMemoryError } from "../../src/device/cpu/heap.ts";
 import { readKernels } from "../../src/device/cpu/kernels_file.ts";
 import { openThread, runProgram } from "../../src/device/cpu/team.ts";
 import { compile, read } from "../../src/engine/compile.ts";
@@ -16,6 +15,7 @@ import { assign, readVariable } from "../../src/engine/trace.ts";
 import { f32 } from "../../src/tensor/shape.ts";
 import { apply, constant, input, scalar, type Tensor } from "../../src/tensor/tensor.ts";
 import { Variable } from "../../src/tensor/variable.ts";
+import { OutOfMemoryError } from "../../src/wasm/heap.ts";
 
 const device = await openCpuDevice({ threads: 2, blas: "none" });
 afterAll(() => device.close());

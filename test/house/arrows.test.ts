@@ -21,7 +21,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   // numbers, from the bottom up
   tensor: [],
   kernels: ["tensor"],
-  device: ["kernels", "tensor", "config", "workers"],
+  wasm: ["config"],
+  device: ["kernels", "tensor", "config", "workers", "wasm"],
   engine: ["device", "kernels", "tensor", "config"],
   nn: ["engine", "kernels", "tensor"],
   // text, from the bottom up; none of it knows tensors
@@ -54,10 +55,21 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   version: [],
   // further houses: peers know the data they share, a bundle for the edge stays small
   cluster: ["config", "data"],
-  "edge/export": [...tensors, ...pure, "models"],
-  "edge/runtime": ["config", "data", "decode"],
-  "edge/server": ["config", "data", "decode", "edge/runtime"],
-  "edge/platforms": ["config", "data", "decode", "edge/runtime", "edge/server"],
+  "edge/export": [
+    ...pure,
+    ...components,
+    ...lists,
+    "train",
+    "generate",
+    "interop",
+    "nn",
+    "edge/runtime",
+    "version",
+  ],
+  "edge/runtime": ["config", "data", "decode", "wasm"],
+  "edge/onnx": ["config", "data", "decode", "edge/runtime"],
+  "edge/server": ["config", "data", "decode", "edge/runtime", "version"],
+  "edge/platforms": ["config", "data", "decode", "edge/runtime", "edge/onnx", "edge/server"],
   "edge/page": ["config", "data", "decode", "edge/runtime"],
 };
 

@@ -6,6 +6,7 @@ import { MAXIMUM_PAGES, PAGE_BYTES } from "../../../kernels/pages.ts";
 import { UserError } from "../../config/user_error.ts";
 import { BYTES_PER_ELEMENT, bytesOf, sizeOf } from "../../tensor/shape.ts";
 import type { Variable } from "../../tensor/variable.ts";
+import { Heap } from "../../wasm/heap.ts";
 import { workerUrl } from "../../workers.ts";
 import type { Device, DeviceMemory, PreparedProgram } from "../device.ts";
 import type { HostArray, Program } from "../program.ts";
@@ -16,7 +17,6 @@ import { CpuProgram } from "./cpu_program.ts";
 import { encodeProgram } from "./encode_program.ts";
 import { failureOf, SHARED_BYTES } from "./failure.ts";
 import { GrowingBlock } from "./growing_block.ts";
-import { Heap } from "./heap.ts";
 import { readKernels } from "./kernels_file.ts";
 import { openThread, runProgram, type Thread, type ThreadSetup } from "./team.ts";
 
@@ -51,7 +51,10 @@ export async function openCpuDevice(options: CpuOptions = {}): Promise<CpuDevice
     if (missing > 0) memory.grow(missing);
   };
   // The first page stays empty: address 0 means "no such operand" to kernels.
-  const heap = new Heap(PAGE_BYTES, (MAXIMUM_PAGES - 1) * PAGE_BYTES, grow);
+  const heap = new Heap(PAGE_BYTES, (MAXIMUM_PAGES - 1) * PAGE_BYTES, grow, {
+    place: "memory of the cpu device",
+    remedy: "lower --max-tokens or --batch-size, or use a smaller model",
+  });
   const control = heap.allocate(SHARED_BYTES);
   const blas = await findBlas(options.blas, memory);
   const setups = Array.from({ length: threads }, (_, thread): ThreadSetup => {

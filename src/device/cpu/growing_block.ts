@@ -1,5 +1,5 @@
 // Memory that all programs use, since only one runs at a time: as large as the neediest of them wants.
-import type { Heap } from "./heap.ts";
+import type { Heap } from "../../wasm/heap.ts";
 
 export class GrowingBlock {
   private block = { address: 0, bytes: 0 };

@@ -1,6 +1,6 @@
 // Memory inside one growing WebAssembly memory: first fit, neighbours merged when freed.
 
-import { UserError } from "../../config/user_error.ts";
+import { UserError } from "../config/user_error.ts";
 
 const ALIGNMENT = 64; // a cache line, and what BLAS likes
 
@@ -11,14 +11,19 @@ interface Block {
   bytes: number;
 }
 
+/** Whose memory it is, and what helps when it is full. */
+export interface HeapOwner {
+  readonly place: string;
+  readonly remedy: string;
+}
+
 /** Thrown when the memory cannot hold a request; names both sizes. */
 export class OutOfMemoryError extends UserError {
-  constructor(requested: number, used: number, limit: number) {
+  constructor(owner: HeapOwner, requested: number, used: number, limit: number) {
     const mib = (bytes: number) => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
     super({
-      place: "memory of the cpu device",
+      ...owner,
       problem: `${mib(requested)} more do not fit: ${mib(used)} of ${mib(limit)} are in use`,
-      remedy: "lower --max-tokens or --batch-size, or use a smaller model",
     });
     this.name = "OutOfMemoryError";
   }
@@ -36,6 +41,7 @@ export class Heap {
     start: number,
     readonly limit: number,
     private readonly grow: (end: number) => void,
+    private readonly owner: HeapOwner,
   ) {
     this.top = align(start);
   }
@@ -69,7 +75,9 @@ export class Heap {
     // A free block at the very end serves as the start of the new one.
     const last = this.free.at(-1);
     const address = last && last.address + last.bytes === this.top ? last.address : this.top;
-    if (address + bytes > this.limit) throw new OutOfMemoryError(bytes, this.usedBytes, this.limit);
+    if (address + bytes > this.limit) {
+      throw new OutOfMemoryError(this.owner, bytes, this.usedBytes, this.limit);
+    }
     this.grow(address + bytes);
     if (last && address === last.address) this.free.pop();
     this.top = address + bytes;

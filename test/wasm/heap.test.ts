@@ -2,7 +2,9 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { pack } from "../../src/device/cpu/arena.ts";
 import { shareOf } from "../../src/device/cpu/commands.ts";
-import { Heap, OutOfMemoryError } from "../../src/device/cpu/heap.ts";
+import { Heap, OutOfMemoryError } from "../../src/wasm/heap.ts";
+
+const owner = { place: "a test", remedy: "ask for less" };
 
 test("Heap gives out blocks that never overlap, and takes everything back", () => {
   const requests = fc.array(fc.record({ bytes: fc.nat(5000), release: fc.boolean() }), {
@@ -10,7 +12,7 @@ test("Heap gives out blocks that never overlap, and takes everything back", () =
   });
   fc.assert(
     fc.property(requests, (steps) => {
-      const heap = new Heap(100, 2 ** 20, () => {});
+      const heap = new Heap(100, 2 ** 20, () => {}, owner);
       const live: { address: number; bytes: number }[] = [];
       for (const { bytes, release } of steps) {
         const address = heap.allocate(bytes);
@@ -31,7 +33,7 @@ test("Heap gives out blocks that never overlap, and takes everything back", () =
 });
 
 test("Heap refuses what does not fit, with both sizes", () => {
-  const heap = new Heap(0, 2 ** 20, () => {});
+  const heap = new Heap(0, 2 ** 20, () => {}, owner);
   heap.allocate(2 ** 19);
   expect(() => heap.allocate(2 ** 20)).toThrow(OutOfMemoryError);
   expect(() => heap.allocate(2 ** 20)).toThrow(/1 MiB more do not fit/);

@@ -1,0 +1,122 @@
+// A bundle under a check: its manifest is read first, and no file's bytes are used before their hash.
+import * as z from "zod";
+import { UserError } from "../../src/config/user_error.ts";
+import { BUNDLE_VERSION, type Manifest, manifestSchema } from "./manifest.ts";
+
+/** Where a bundle's files come from: a folder, a worker's assets, a web server. */
+export interface BundleSource {
+  /** For messages. */
+  readonly place: string;
+  /** @throws if there is no such file. */
+  read(name: string): Promise<Uint8Array<ArrayBuffer>>;
+}
+
+const MANIFEST = "manifest.json";
+const EXPORT_AGAIN = "copy the bundle again, or write it anew with weft export";
+
+export class Bundle {
+  private constructor(
+    readonly manifest: Manifest,
+    private readonly source: BundleSource,
+  ) {}
+
+  /** @throws UserError for a manifest that is none, naming the wrong field. */
+  static async open(source: BundleSource): Promise<Bundle> {
+    const bytes = await readFrom(source, MANIFEST);
+    const manifest = parseManifest(new TextDecoder().decode(bytes), `${source.place}/${MANIFEST}`);
+    return new Bundle(manifest, source);
+  }
+
+  get place(): string {
+    return this.source.place;
+  }
+
+  /** A file's bytes, checked. @throws UserError that names the file if it is not the one exported. */
+  async read(name: string): Promise<Uint8Array<ArrayBuffer>> {
+    const place = `${this.place}/${name}`;
+    const known = this.manifest.files[name];
+    if (known === undefined) {
+      const problem = `${MANIFEST} does not list it`;
+      throw new UserError({ place, problem, remedy: EXPORT_AGAIN });
+    }
+    const bytes = await readFrom(this.source, name);
+    if (bytes.length !== known.bytes) {
+      const problem = `has ${bytes.length} bytes, should have ${known.bytes}`;
+      throw new UserError({ place, problem, remedy: EXPORT_AGAIN });
+    }
+    const sha256 = await sha256Of(bytes);
+    if (sha256 !== known.sha256) {
+      const problem = `is damaged: its SHA-256 is ${sha256}, should be ${known.sha256}`;
+      throw new UserError({ place, problem, remedy: EXPORT_AGAIN });
+    }
+    return bytes;
+  }
+
+  async readText(name: string): Promise<string> {
+    return new TextDecoder().decode(await this.read(name));
+  }
+
+  /** Reads every file once. @throws UserError naming the first bad one. */
+  async verify(): Promise<void> {
+    for (const name of Object.keys(this.manifest.files)) await this.read(name);
+  }
+}
+
+/** SHA-256 as 64 hexadecimal digits. */
+export async function sha256Of(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+async function readFrom(source: BundleSource, name: string): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    return await source.read(name);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new UserError({
+      place: `${source.place}/${name}`,
+      problem: `cannot be read: ${reason}`,
+      remedy: "give a folder that weft export wrote",
+    });
+  }
+}
+
+function parseManifest(text: string, place: string): Manifest {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new UserError({ place, problem: `is not JSON: ${reason}`, remedy: EXPORT_AGAIN });
+  }
+  const version = (value as { weft_bundle?: unknown } | null)?.weft_bundle;
+  if (version !== BUNDLE_VERSION) {
+    throw new UserError({
+      place,
+      problem: `weft_bundle is ${JSON.stringify(version)}, this weft reads ${BUNDLE_VERSION}`,
+      remedy: "export the checkpoint with this version of weft",
+    });
+  }
+  const parsed = manifestSchema.safeParse(value);
+  if (parsed.success) return consistent(parsed.data, place);
+  const [issue] = parsed.error.issues;
+  const problem = `${z.core.toDotPath(issue.path)}: ${issue.message}`;
+  throw new UserError({ place, problem, remedy: EXPORT_AGAIN });
+}
+
+/** What the schema cannot say: files that are named are listed, tensors lie within the shards. */
+function consistent(manifest: Manifest, place: string): Manifest {
+  const { files, shards, text, tensors } = manifest;
+  const refuse = (problem: string): never => {
+    throw new UserError({ place, problem, remedy: EXPORT_AGAIN });
+  };
+  const codes = text.bpe ? [text.bpe.codes] : [];
+  for (const name of [...shards, text.source_dictionary, text.target_dictionary, ...codes]) {
+    if (!(name in files)) refuse(`names ${name}, which "files" does not list`);
+  }
+  const total = shards.reduce((sum, name) => sum + files[name].bytes, 0);
+  for (const { name, offset, bytes } of tensors) {
+    if (offset + bytes > total) refuse(`${name} ends at ${offset + bytes}, the shards at ${total}`);
+  }
+  return manifest;
+}
