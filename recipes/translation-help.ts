@@ -9,7 +9,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { joinPunctuation, splitPunctuation } from "./support/punctuation.ts";
+import { joinPunctuation, splitPunctuation } from "../src/data/tokenizer/joiner_tokenizer.ts";
 import { deviceFlags, secondsSinceStart, weft } from "./support/weft.ts";
 
 const words = process.argv.slice(2);

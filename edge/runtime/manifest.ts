@@ -31,6 +31,19 @@ const tensor = z.strictObject({
   bytes: count,
 });
 
+/** The activations by the numbers that kernels know them by (kernels/matmul/epilogue.as.ts). */
+export const ACTIVATIONS = [
+  "linear",
+  "relu",
+  "gelu",
+  "gelu_accurate",
+  "tanh",
+  "sigmoid",
+  "swish",
+  "relu_squared",
+] as const;
+export type Activation = (typeof ACTIVATIONS)[number];
+
 const side = {
   embed_dim: size,
   ffn_embed_dim: size,
@@ -48,7 +61,7 @@ const side = {
 /** Of a Transformer; weft has no other family yet. */
 const architecture = z.strictObject({
   model: z.literal("transformer"),
-  activation_fn: z.string(),
+  activation_fn: z.enum(ACTIVATIONS),
   encoder: z.strictObject(side),
   decoder: z.strictObject({
     ...side,

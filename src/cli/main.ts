@@ -4,6 +4,7 @@ import { average } from "./average.ts";
 import { bpeApply, bpeLearn } from "./bpe.ts";
 import type { Command } from "./command.ts";
 import { configCommand } from "./config.ts";
+import { exportCommand } from "./export.ts";
 import { generate } from "./generate.ts";
 import { info } from "./info.ts";
 import { interactive } from "./interactive.ts";
@@ -24,6 +25,7 @@ const commands: readonly Command[] = [
   interactive,
   score,
   average,
+  exportCommand,
   info,
   configCommand(() => commands),
 ];

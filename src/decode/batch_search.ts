@@ -21,6 +21,7 @@ export interface BatchSetting {
   readonly model: string;
   readonly prefix: GenerationInput["prefix"];
   readonly breathe: GenerationInput["breathe"];
+  readonly observe: GenerationInput["observe"];
 }
 
 const IMPOSSIBLE = Number.NEGATIVE_INFINITY;
@@ -79,11 +80,21 @@ export class BatchSearch {
       await this.choose(step);
       this.collectEnded(step);
       this.advance(step);
+      this.report();
     }
     // Sorting is stable: of equal scores the one that ended first stays first.
     for (const list of this.finished)
       list.sort((a, b) => (a.score < b.score ? 1 : a.score > b.score ? -1 : 0));
     return this.finished;
+  }
+
+  /** The first slot of a sentence holds its best beginning. */
+  private report(): void {
+    const { observe, beam } = this.setting;
+    if (observe === undefined) return;
+    for (const [i, sentence] of this.live.entries()) {
+      observe(sentence, this.tokensOf(i * beam).slice(1));
+    }
   }
 
   /** Runs the model and fills `candidates`. */

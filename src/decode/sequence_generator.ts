@@ -60,6 +60,12 @@ export interface GenerationInput {
   readonly ids?: Int32Array;
   /** Awaited before each step: a device that computes at once would not let the caller's events in. */
   readonly breathe?: () => Promise<void>;
+  /**
+   * Told after each step the best beginning of each sentence that is still searched.
+   *
+   * @param sentence its index in the batch. @param tokens what it says so far, without a start token.
+   */
+  readonly observe?: (sentence: number, tokens: Int32Array) => void;
 }
 
 /**
@@ -132,9 +138,10 @@ export class SequenceGenerator {
     try {
       const { beam, options, special, decoder, model } = this;
       const { vocabulary } = decoder;
-      const { prefix, breathe } = input;
+      const { prefix, breathe, observe } = input;
       const sentences = { maxLength, sourceLengths, ids };
-      const setting = { options, special, beam, vocabulary, ...sentences, model, prefix, breathe };
+      const hooks = { breathe, observe };
+      const setting = { options, special, beam, vocabulary, ...sentences, model, prefix, ...hooks };
       return await new BatchSearch(batch, state, search, setting).run();
     } finally {
       state.close?.();

@@ -3,13 +3,13 @@ import type { GenerationConfig } from "../config/schemas/generation.ts";
 import { UserError } from "../config/user_error.ts";
 import { postProcess } from "../data/bpe/post_process.ts";
 import type { Dictionary } from "../data/dictionary.ts";
+import type { TextCodec } from "../data/text_codec.ts";
 import { readTextLines } from "../data/text_lines.ts";
 import { tokenizeLine } from "../data/white_space.ts";
 import { alignedSources, hardAlignment, softAlignment } from "../decode/alignment.ts";
 import type { Hypothesis, SpecialTokens } from "../decode/hypothesis.ts";
 import type { HypothesisText } from "../decode/output_lines.ts";
 import { replaceUnknown } from "../decode/replace_unk.ts";
-import type { TextCodec } from "./text_codec.ts";
 
 export interface OutputTextParts {
   readonly sourceDictionary: Dictionary;

@@ -1,14 +1,9 @@
 import type { TextCodecConfig } from "../config/schemas/text_codec.ts";
 import { UserError } from "../config/user_error.ts";
 import { SubwordNmt } from "../data/bpe/subword_nmt.ts";
+import { type TextCodec, textCodecOf } from "../data/text_codec.ts";
 import { readTextLines } from "../data/text_lines.ts";
-import { spaceTokenizer } from "../data/tokenizer/space_tokenizer.ts";
-
-/** Raw text to a model's pieces and back. */
-export interface TextCodec {
-  encode(text: string): string;
-  decode(pieces: string): string;
-}
+import { tokenizers } from "../data/tokenizer/tokenizers.ts";
 
 /**
  * What --tokenizer and --bpe ask for. Text is tokenised, then cut into pieces; output goes the
@@ -17,26 +12,21 @@ export interface TextCodec {
  * @throws UserError if --bpe lacks its codes.
  */
 export function textCodec(config: TextCodecConfig): TextCodec {
-  const tokenizer = config.tokenizer === "space" ? spaceTokenizer : undefined;
-  const bpe = config.bpe === undefined ? undefined : openBpe(config);
-  return {
-    encode(text) {
-      const words = tokenizer ? tokenizer.encode(text) : text;
-      return bpe ? bpe.processLine(words) : words;
-    },
-    decode(pieces) {
-      const words = bpe ? bpe.decode(pieces) : pieces;
-      return tokenizer ? tokenizer.decode(words) : words;
-    },
-  };
+  const tokenizer = config.tokenizer && tokenizers[config.tokenizer];
+  const codes = bpeCodes(config);
+  const { bpe_separator: separator } = config;
+  return textCodecOf(tokenizer, codes && new SubwordNmt(codes.text, codes.path, { separator }));
 }
 
 const CODES = "give --bpe-codes the file that weft bpe learn wrote";
 
-function openBpe({ bpe_codes: path, bpe_separator: separator }: TextCodecConfig): SubwordNmt {
-  if (path !== undefined) {
-    return new SubwordNmt(readTextLines(path, CODES).join("\n"), path, { separator });
-  }
+/** The codes that --bpe cuts words by; undefined if it is not given. @throws UserError if they are missing. */
+export function bpeCodes({
+  bpe,
+  bpe_codes: path,
+}: TextCodecConfig): { readonly path: string; readonly text: string } | undefined {
+  if (bpe === undefined) return undefined;
+  if (path !== undefined) return { path, text: readTextLines(path, CODES).join("\n") };
   throw new UserError({
     place: "--bpe subword_nmt",
     problem: "the codes are not given",

@@ -1,8 +1,9 @@
 // Loaded models with everything between text and tokens: what generate and interactive are built on.
 import type { TextCodecConfig } from "../config/schemas/text_codec.ts";
+import type { TextCodec } from "../data/text_codec.ts";
 import { OutputText } from "./output_text.ts";
 import type { SearchFlags } from "./search_options.ts";
-import { type TextCodec, textCodec } from "./text_codec.ts";
+import { textCodec } from "./text_codec.ts";
 import { Translator } from "./translator.ts";
 import type { LoadedModels } from "./with_models.ts";
 

@@ -1,5 +1,6 @@
 // A finished model out of a checkpoint, wherever it was trained: for generate, validate, export.
 import { resolve } from "node:path";
+import type { ModelComponent } from "../components.ts";
 import type { ComponentRecord, ConfigRecord } from "../config/record.ts";
 import { UserError } from "../config/user_error.ts";
 import type { Device } from "../device/device.ts";
@@ -9,7 +10,7 @@ import { loadParameters } from "../models/load_parameters.ts";
 import { bindParameters, type EncoderDecoderModel, type ModelContext } from "../models/model.ts";
 import { decoderSide, encoderSide, type TransformerConfig } from "../models/transformer/config.ts";
 import type { Registries } from "../registries.ts";
-import { type LoadedWeights, loadWeights } from "./checkpoint_weights.ts";
+import { type LoadedTensor, type LoadedWeights, loadWeights } from "./checkpoint_weights.ts";
 import { withKeptLayers } from "./kept_layers.ts";
 
 /** What a checkpoint says about how its model is built. */
@@ -99,19 +100,25 @@ function refuseOtherFamilies(
   });
 }
 
+/** A checkpoint's model: its component, settings that were checked, and weights that fit them. */
+export interface ResolvedModel {
+  readonly component: ModelComponent;
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly tensors: ReadonlyMap<string, LoadedTensor>;
+}
+
 /**
- * Builds the model on the device and fills in its weights.
+ * Checks what a checkpoint says about its model.
  *
  * @param overrides settings that replace stored ones (--model-overrides).
+ * @throws UserError for a setting that will not do, or weights of another size.
  */
-export function buildStoredModel(
-  stored: StoredModel,
+export function resolveStoredModel(
+  { path, architecture, weights }: StoredModel,
   registries: Registries,
-  context: ModelContext,
-  device: Device,
+  padding: number,
   overrides: Readonly<Record<string, unknown>> = {},
-): EncoderDecoderModel {
-  const { path, architecture, weights } = stored;
+): ResolvedModel {
   const component = registries.models.get(architecture.component);
   const settings = { ...architecture.config, ...overrides };
   const parsed = component.config.safeParse(onlyKnown(settings, component.config.shape, path));
@@ -127,12 +134,24 @@ export function buildStoredModel(
   const tensors = withKeptLayers(weights.tensors, parsed.data, origin);
   if (OF_WEFT.has(component.name)) {
     const config = parsed.data as TransformerConfig;
-    refuseWrongSizes("encoder", encoderSide(config), tensors, context.padding, path);
-    refuseWrongSizes("decoder", decoderSide(config), tensors, context.padding, path);
+    refuseWrongSizes("encoder", encoderSide(config), tensors, padding, path);
+    refuseWrongSizes("decoder", decoderSide(config), tensors, padding, path);
   }
-  const model = component.build(parsed.data, context);
+  return { component, config: parsed.data, tensors };
+}
+
+/** Builds the model on the device and fills in its weights; see `resolveStoredModel`. */
+export function buildStoredModel(
+  stored: StoredModel,
+  registries: Registries,
+  context: ModelContext,
+  device: Device,
+  overrides: Readonly<Record<string, unknown>> = {},
+): EncoderDecoderModel {
+  const resolved = resolveStoredModel(stored, registries, context.padding, overrides);
+  const model = resolved.component.build(resolved.config, context);
   bindParameters(model);
-  loadParameters(model, device, tensors, path);
+  loadParameters(model, device, resolved.tensors, stored.path);
   return model;
 }
 

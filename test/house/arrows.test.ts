@@ -50,6 +50,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   cli: [
     ...["train", "generate", "decode", "score", "data", "config", "device", "interop"],
     ...["models", "tasks", ...lists, "plugin", "version", "workers", "kernels"],
+    ...["edge/export", "edge/runtime", "edge/server", "edge/platforms"],
   ],
   workers: [],
   version: [],
@@ -77,7 +78,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
 const free = /^(test|bench|recipes|docs)\//;
 
 /** No code, but read as data. */
-const read = new Set(["build/kernels.wasm", "package.json"]);
+const read = new Set(["build/kernels.wasm", "build/quantised.wasm", "package.json"]);
 
 /** "src/data/bpe/x.ts" lies in data, "kernels/norm/x.ts" in kernels, "src/plugin.ts" in plugin. */
 function roomOf(path: string): string {

@@ -3,7 +3,7 @@ import { z } from "zod";
 /** How raw text becomes the pieces a model knows, and its output text again: generate, interactive. */
 export const textCodec = z.strictObject({
   tokenizer: z
-    .enum(["space"])
+    .enum(["space", "joiner"])
     .optional()
     .describe("how text is cut into words (unset: it is in words already)"),
   bpe: z

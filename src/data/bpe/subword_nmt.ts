@@ -4,6 +4,9 @@ import { codecLines } from "./codec_lines.ts";
 import { END_OF_WORD } from "./pair_statistics.ts";
 import { stripSpaces, type WordCounts } from "./word_counts.ts";
 
+/** Words whose pieces are remembered; a server meets new ones for ever. */
+const CACHED_WORDS = 100_000;
+
 export interface SubwordNmtOptions {
   /** Use only the first merges of the file. */
   merges?: number;
@@ -95,6 +98,7 @@ export class SubwordNmt {
     const known = this.#cache.get(word);
     if (known) return known;
     const pieces = this.#pieces(word);
+    if (this.#cache.size >= CACHED_WORDS) this.#cache.clear();
     this.#cache.set(word, pieces);
     return pieces;
   }

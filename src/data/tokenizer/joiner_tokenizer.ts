@@ -1,6 +1,8 @@
 // Raw text to words that BPE can count, and back without loss: punctuation is split off, and a mark
 // (the "joiner") says where there was no space. "Open (or save)." is "Open (￭ or save ￭)￭." inside.
 
+import type { Tokenizer } from "./space_tokenizer.ts";
+
 const JOINER = "￭";
 
 /** Separates punctuation and symbols from words. `joinPunctuation` undoes it. */
@@ -22,3 +24,6 @@ export function splitPunctuation(line: string): string {
 /** The text that `splitPunctuation` was given. */
 export const joinPunctuation = (line: string): string =>
   line.replaceAll(` ${JOINER}`, JOINER).replaceAll(`${JOINER} `, JOINER).replaceAll(JOINER, "");
+
+/** `--tokenizer joiner`: punctuation apart from words, and marked so that decoding loses nothing. */
+export const joinerTokenizer: Tokenizer = { encode: splitPunctuation, decode: joinPunctuation };
