@@ -1,11 +1,11 @@
 // A bundle in memory: its files by name, the manifest among them.
-import type { BundleSource } from "../runtime/bundle.ts";
-import { sha256Of } from "../runtime/bundle.ts";
+import { type BundleSource, hashOfManifest, sha256Of } from "../runtime/bundle.ts";
 import {
   type Architecture,
   BUNDLE_VERSION,
   type Card,
   type Manifest,
+  manifestSchema,
   SHARD_BYTES,
 } from "../runtime/manifest.ts";
 import { layOut, type Quantize } from "./arena.ts";
@@ -46,7 +46,7 @@ export async function bundleFiles(parts: BundleParts, quantize: Quantize): Promi
   files.set(source_dictionary, bytesOf(dictionaries[source_lang]));
   files.set(target_dictionary, bytesOf(dictionaries[target_lang]));
   if (bpe) files.set(CODES, bytesOf(bpe.codes));
-  const manifest: Manifest = {
+  const manifest: Omit<Manifest, "sha256"> = {
     weft_bundle: BUNDLE_VERSION,
     card,
     quantize,
@@ -61,16 +61,15 @@ export async function bundleFiles(parts: BundleParts, quantize: Quantize): Promi
     shards,
     tensors: [...tensors],
   };
-  files.set("manifest.json", manifestBytes(manifest));
+  files.set("manifest.json", await manifestBytes(manifest));
   return files;
 }
 
 /** The same files with another card. */
-export function withCard(files: BundleFiles, card: Card): BundleFiles {
-  const changed = new Map(files);
-  const manifest = files.get("manifest.json");
-  const known = JSON.parse(new TextDecoder().decode(manifest)) as Manifest;
-  return changed.set("manifest.json", manifestBytes({ ...known, card }));
+export async function withCard(files: BundleFiles, card: Card): Promise<BundleFiles> {
+  const text = new TextDecoder().decode(files.get("manifest.json"));
+  const { sha256: _, ...known } = JSON.parse(text) as Manifest;
+  return new Map(files).set("manifest.json", await manifestBytes({ ...known, card }));
 }
 
 /** Reads files in memory as if they were a folder. */
@@ -91,5 +90,10 @@ async function describe(files: BundleFiles): Promise<Manifest["files"]> {
   return entries;
 }
 
-const manifestBytes = (manifest: Manifest): Uint8Array<ArrayBuffer> =>
-  bytesOf(`${JSON.stringify(manifest, undefined, 2)}\n`);
+/** The schema's parse puts the keys into its order, and leaves out what is undefined. */
+async function manifestBytes(manifest: Omit<Manifest, "sha256">): Promise<Uint8Array<ArrayBuffer>> {
+  const { sha256: _, ...ordered } = manifestSchema.parse({ ...manifest, sha256: "0".repeat(64) });
+  const plain = JSON.parse(JSON.stringify(ordered)) as Omit<Manifest, "sha256">;
+  const whole = { ...plain, sha256: await hashOfManifest(plain) };
+  return bytesOf(`${JSON.stringify(whole, undefined, 1)}\n`);
+}

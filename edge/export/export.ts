@@ -60,7 +60,7 @@ export async function exportBundle(
   let { card } = parts;
   if (text) {
     card = { ...card, scores: [await measure(parts, files, text, options, kernels, terminal)] };
-    files = withCard(files, card);
+    files = await withCard(files, card);
   }
   await writeFolder(options.out, files);
   return card;

@@ -23,8 +23,12 @@ export class Bundle {
   /** @throws UserError for a manifest that is none, naming the wrong field. */
   static async open(source: BundleSource): Promise<Bundle> {
     const bytes = await readFrom(source, MANIFEST);
-    const manifest = parseManifest(new TextDecoder().decode(bytes), `${source.place}/${MANIFEST}`);
-    return new Bundle(manifest, source);
+    const place = `${source.place}/${MANIFEST}`;
+    const manifest = parseManifest(new TextDecoder().decode(bytes), place);
+    const { sha256, ...rest } = manifest;
+    if ((await hashOfManifest(rest)) === sha256) return new Bundle(manifest, source);
+    const problem = "is damaged: its text is not that of its own sha256";
+    throw new UserError({ place, problem, remedy: EXPORT_AGAIN });
   }
 
   get place(): string {
@@ -67,6 +71,10 @@ export async function sha256Of(bytes: Uint8Array<ArrayBuffer>): Promise<string> 
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
+
+/** What a manifest says about itself. Keys must stand in the order of the schema. */
+export const hashOfManifest = (manifest: Omit<Manifest, "sha256">): Promise<string> =>
+  sha256Of(new TextEncoder().encode(JSON.stringify(manifest)));
 
 async function readFrom(source: BundleSource, name: string): Promise<Uint8Array<ArrayBuffer>> {
   try {

@@ -9,10 +9,8 @@ const fileName = z.string().regex(/^[\w-][\w.-]*$/, "must be a plain file name")
 const count = z.int().min(0);
 const size = z.int().min(1);
 
-const file = z.strictObject({
-  bytes: count,
-  sha256: z.string().regex(/^[0-9a-f]{64}$/, "must be 64 hexadecimal digits"),
-});
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "must be 64 hexadecimal digits");
+const file = z.strictObject({ bytes: count, sha256 });
 
 /**
  * How a tensor's numbers lie, little-endian:
@@ -118,6 +116,8 @@ export const manifestSchema = z.strictObject({
   /** Files of weights, in order. */
   shards: z.array(fileName),
   tensors: z.array(tensor),
+  /** Of the manifest itself: of JSON.stringify() of all that stands before this. */
+  sha256,
 });
 
 export type Manifest = z.output<typeof manifestSchema>;

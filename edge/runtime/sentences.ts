@@ -16,9 +16,15 @@ const ABBREVIATIONS = new Set(
   ).split(" "),
 );
 
-/** The end of a sentence: its marks, closing quotes and brackets; white space; then what may begin one. */
+/**
+ * The end of a sentence: its marks, closing quotes and brackets; white space; then what may begin one. Looking
+ * behind lets a match begin only where a row of marks does, or a long row of them would take quadratic time.
+ */
 const BOUNDARY =
-  /([.!?\u2026]+["'\u2019\u201d\u00bb)\]]*)(\s+)(?=["'\u2018\u201c\u201e\u00ab([¿¡]*[\p{Lu}\p{Lt}\p{Lo}\p{N}])|([\u3002\uff01\uff1f]+["'\u2019\u201d\u300d\u300f\uff09]*)(\s*)/gu;
+  /(?<![.!?\u2026])([.!?\u2026]+["'\u2019\u201d\u00bb)\]]*)(\s+)(?=["'\u2018\u201c\u201e\u00ab([\u00bf\u00a1]?[\p{Lu}\p{Lt}\p{Lo}\p{N}])|(?<![\u3002\uff01\uff1f])([\u3002\uff01\uff1f]+["'\u2019\u201d\u300d\u300f\uff09]*)(\s*)/gu;
+
+/** No abbreviation is longer, with its stop and what stands before it. */
+const LONGEST_ABBREVIATION = 12;
 
 /** Splits at line ends and behind full stops, question and exclamation marks. `joinSentences` undoes it. */
 export function splitSentences(text: string): SplitText {
@@ -48,7 +54,8 @@ function splitLine(line: string, sentences: string[], spaces: string[]): void {
   for (const match of trimmed.matchAll(BOUNDARY)) {
     const [, marks = match[3], space = match[4]] = match;
     const end = match.index + marks.length;
-    if (endsInAbbreviation(trimmed.slice(from, end)) || end >= trimmed.length) continue;
+    const last = trimmed.slice(Math.max(from, end - LONGEST_ABBREVIATION), end);
+    if (endsInAbbreviation(last) || end >= trimmed.length) continue;
     sentences.push(trimmed.slice(from, end));
     spaces.push(space);
     from = end + space.length;

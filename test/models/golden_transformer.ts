@@ -9,6 +9,7 @@ import { loadParameters } from "../../src/models/load_parameters.ts";
 import { bindParameters } from "../../src/models/model.ts";
 import { transformerConfig } from "../../src/models/transformer/config.ts";
 import { TransformerModel } from "../../src/models/transformer/transformer.ts";
+import type { LoadedTensor } from "../../src/train/checkpoint_weights.ts";
 import { readGolden } from "../support/golden.ts";
 import { readTensors } from "../support/tensors.ts";
 
@@ -22,6 +23,8 @@ export interface GoldenTransformer {
   readonly config: GoldenConfig;
   readonly model: TransformerModel;
   readonly parameters: FlatParameters;
+  /** By fairseq's names, those of today. */
+  readonly weights: ReadonlyMap<string, LoadedTensor>;
   readonly sample: Record<"srcTokens" | "prevOutputTokens" | "target", HostTensor>;
 }
 
@@ -54,7 +57,10 @@ export function goldenTransformer(name: string, device: Device): GoldenTransform
   );
   const { tensors } = renameFairseqTensors(stored, folder);
   const weights = new Map(
-    [...tensors].map(([key, tensor]) => [key, { shape: tensor.shape, data: toFloat32(tensor) }]),
+    [...tensors].map(([key, tensor]) => {
+      const { shape, dtype } = tensor;
+      return [key, { shape, dtype, data: toFloat32(tensor) }];
+    }),
   );
   loadParameters(model, device, weights, folder);
   const batch = readTensors(`${folder}/batch.safetensors`);
@@ -66,6 +72,7 @@ export function goldenTransformer(name: string, device: Device): GoldenTransform
     config,
     model,
     parameters,
+    weights,
     sample: {
       srcTokens: tokens("src_tokens"),
       prevOutputTokens: tokens("prev_output_tokens"),
