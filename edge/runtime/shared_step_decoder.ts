@@ -61,7 +61,8 @@ export class SharedStepDecoder implements StepDecoder {
   ask(step: Omit<PendingStep, "resolve" | "reject">): Promise<Float32Array | undefined> {
     return new Promise((resolve, reject) => {
       this.pending.push({ ...step, resolve, reject });
-      if (this.pending.length === 1) void nextTurn().then(() => this.run());
+      // Each asks for a turn of its own: on some platforms one that is cancelled takes its timers along.
+      void nextTurn().then(() => this.run());
     });
   }
 

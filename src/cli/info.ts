@@ -1,6 +1,9 @@
 import { arch, availableParallelism, cpus, freemem, platform, release, totalmem } from "node:os";
 import process from "node:process";
 import { z } from "zod";
+import { folderSource } from "../../edge/platforms/folder_source.ts";
+import { Bundle } from "../../edge/runtime/bundle.ts";
+import { describeBundle } from "../../edge/runtime/describe.ts";
 import { openCpuDevice } from "../device/cpu/cpu_device.ts";
 import { describeAdapter, listAdapters } from "../device/webgpu/adapter.ts";
 import { version } from "../version.ts";
@@ -76,12 +79,27 @@ async function webgpuDevice(): Promise<InfoSection> {
 /** What `weft info` reports, in this order. */
 export const infoSources: readonly InfoSource[] = [versions, machine, cpuDevice, webgpuDevice];
 
+/** A bundle's card, once every file of it has been read and found whole. */
+async function bundleCard(folder: string): Promise<InfoSection> {
+  const bundle = await Bundle.open(folderSource(folder));
+  await bundle.verify();
+  const whole = "all files have the sizes and hashes of the manifest";
+  return { title: folder, lines: [...describeBundle(bundle.manifest), whole] };
+}
+
 export const info = command({
   name: "info",
-  summary: "show versions, the machine and its devices, and what is missing",
-  config: z.strictObject({}),
-  async run(_, terminal) {
-    for (const source of infoSources) {
+  summary: "show versions, the machine and its devices; or the cards of bundles, and check them",
+  config: z.strictObject({
+    bundles: z
+      .array(z.string())
+      .default([])
+      .describe("folders that weft export wrote")
+      .meta({ positional: true }),
+  }),
+  async run({ bundles }, terminal) {
+    const cards = bundles.map((folder) => () => bundleCard(folder));
+    for (const source of cards.length > 0 ? cards : infoSources) {
       const { title, lines } = await source();
       terminal.line(`${title}:`);
       for (const line of lines) terminal.line(`  ${line}`);
