@@ -1,0 +1,133 @@
+// The way of a request through the server: its body is read and checked, it waits for a turn, it
+// runs with the translator that is current by then, and it is answered at once or by events.
+import { createJsonReader } from "./body.ts";
+import { type Deadline, startDeadline, within } from "./deadline.ts";
+import type { Endpoint, Prepared } from "./endpoint.ts";
+import { eventStream } from "./event_stream.ts";
+import type { Gate } from "./gate.ts";
+import type { Limits } from "./limits.ts";
+import type { Metrics } from "./metrics.ts";
+import type { Lease, ModelPool } from "./models.ts";
+import { toProblem } from "./problem.ts";
+import type { Queue } from "./queue.ts";
+import { clientGone, deadlinePassed, modelNotNamed, noModel, unknownModel } from "./refusals.ts";
+
+export interface ServiceParts {
+  readonly limits: Limits;
+  readonly models: ModelPool;
+  readonly queue: Queue;
+  readonly gate: Gate;
+  readonly metrics: Metrics;
+  readonly report: (error: unknown) => void;
+}
+
+/** Answers a request to one of the endpoints. @throws Problem. */
+export type Service = (endpoint: Endpoint, request: Request) => Promise<Response>;
+
+/** A request whose turn has come. */
+interface Turn {
+  readonly lease: Lease;
+  readonly deadline: Deadline;
+  /** When the body had been read, and when the turn came; milliseconds. */
+  readonly begin: number;
+  readonly start: number;
+  end(): void;
+}
+
+export function createService(parts: ServiceParts): Service {
+  const { limits, models, queue, gate, metrics, report } = parts;
+  const readJson = createJsonReader(limits);
+
+  const takeTurn = async (wanted: string | undefined, client: AbortSignal): Promise<Turn> => {
+    const begin = Date.now();
+    const name = nameOf(wanted, models);
+    const deadline = startDeadline(limits.deadline, client, deadlinePassed);
+    const leaveGate = gate.hold();
+    let leaveQueue = (): void => undefined;
+    try {
+      leaveQueue = await queue.enter(deadline.signal);
+      const start = Date.now();
+      const lease = models.lease(name);
+      // It may have been retired during the wait.
+      if (lease === undefined) throw unknownModel(name, namesOf(models));
+      const end = (): void => {
+        lease.release();
+        leaveQueue();
+        deadline.end();
+        leaveGate();
+      };
+      return { lease, deadline, begin, start, end };
+    } catch (error) {
+      leaveQueue();
+      deadline.end();
+      leaveGate();
+      throw error;
+    }
+  };
+
+  /** The answer comes no later than the deadline; the turn ends when the translator has stopped. */
+  const run = async (
+    { lease, deadline, begin, start, end }: Turn,
+    prepared: Prepared,
+    onPartial?: (index: number, text: string) => void,
+  ): Promise<object> => {
+    const { signal, abort } = deadline;
+    const work = prepared
+      .run({ translator: lease.translator, signal, stop: abort, onPartial })
+      .finally(end);
+    const { answer, tokens } = await within(work, signal);
+    metrics.produced(lease.name, tokens);
+    const timing = { queue_ms: start - begin, total_ms: Date.now() - begin };
+    return { model: lease.name, ...answer, timing };
+  };
+
+  const stream = (turn: Turn, prepared: Prepared, path: string): Response => {
+    const body = eventStream({
+      async run(onPartial) {
+        try {
+          return { event: "final", data: await run(turn, prepared, onPartial) };
+        } catch (error) {
+          return { event: "error", data: toProblem(error, report).body };
+        } finally {
+          metrics.took(path, Date.now() - turn.begin);
+        }
+      },
+      cancel: () => turn.deadline.abort(clientGone()),
+    });
+    const headers = { "content-type": "text/event-stream", "cache-control": "no-store" };
+    return new Response(body, { headers });
+  };
+
+  return async (endpoint, request) => {
+    const leave = gate.enter();
+    try {
+      if (models.list().length === 0) throw noModel();
+      const prepared = endpoint.prepare(await readJson(request));
+      const turn = await takeTurn(prepared.model, request.signal);
+      if (endpoint.streams && (prepared.stream || wantsEvents(request))) {
+        return stream(turn, prepared, endpoint.path);
+      }
+      const answer = await run(turn, prepared);
+      return Response.json(answer, { headers: { "cache-control": "no-store" } });
+    } finally {
+      leave();
+    }
+  };
+}
+
+function wantsEvents(request: Request): boolean {
+  return request.headers.get("accept")?.includes("text/event-stream") === true;
+}
+
+function namesOf(models: ModelPool): string[] {
+  return models.list().map(({ name }) => name);
+}
+
+/** The model that a request means. @throws Problem. */
+function nameOf(wanted: string | undefined, models: ModelPool): string {
+  const names = namesOf(models);
+  if (names.length === 0) throw noModel();
+  if (wanted !== undefined && !names.includes(wanted)) throw unknownModel(wanted, names);
+  if (wanted === undefined && names.length > 1) throw modelNotNamed(names);
+  return wanted ?? names[0];
+}
