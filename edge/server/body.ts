@@ -35,10 +35,11 @@ export function createJsonReader(limits: Limits): ReadJson {
   };
 }
 
+const JSON_TYPE = /^application\/json *(; *charset="?utf-?8"?)? *$/i;
+
 function requireJson(headers: Headers): void {
   const type = headers.get("content-type");
-  const isJson = /^application\/json *(; *charset="?utf-?8"?)? *$/i.test(type?.slice(0, 100) ?? "");
-  if (!isJson) throw wrongContentType(type);
+  if (type === null || type.length > 100 || !JSON_TYPE.test(type)) throw wrongContentType(type);
   const encoding = headers.get("content-encoding");
   if (encoding !== null && encoding !== "identity") throw encodedBody(encoding);
 }

@@ -14,15 +14,18 @@ export interface Gate {
 export function createGate(): Gate {
   let inside = 0;
   let isClosed = false;
-  const empty = Promise.withResolvers<void>();
-  const resolveIfEmpty = (): void => {
-    if (isClosed && inside === 0) empty.resolve();
+  let tellEmpty = (): void => undefined;
+  const empty = new Promise<void>((resolve) => {
+    tellEmpty = resolve;
+  });
+  const tellIfEmpty = (): void => {
+    if (isClosed && inside === 0) tellEmpty();
   };
   const hold = (): (() => void) => {
     inside++;
     return () => {
       inside--;
-      resolveIfEmpty();
+      tellIfEmpty();
     };
   };
   return {
@@ -36,8 +39,8 @@ export function createGate(): Gate {
     hold,
     close() {
       isClosed = true;
-      resolveIfEmpty();
-      return empty.promise;
+      tellIfEmpty();
+      return empty;
     },
   };
 }

@@ -52,7 +52,8 @@ export interface Models extends ModelPool {
 interface Tenancy extends LoadedModel {
   leases: number;
   retired: boolean;
-  readonly closed: PromiseWithResolvers<void>;
+  /** Those who wait until it is closed. */
+  readonly onClosed: (() => void)[];
 }
 
 export function createModels(): Models {
@@ -64,9 +65,10 @@ export function createModels(): Models {
 
   const retire = async (tenancy: Tenancy | undefined): Promise<void> => {
     if (tenancy === undefined) return;
+    const closed = new Promise<void>((resolve) => tenancy.onClosed.push(resolve));
     tenancy.retired = true;
     closeIfUnused(tenancy);
-    await tenancy.closed.promise;
+    await closed;
   };
 
   const replace = async (name: string, open: () => Promise<EdgeTranslator>): Promise<void> => {
@@ -92,7 +94,7 @@ export function createModels(): Models {
       loadedAt: new Date(),
       leases: 0,
       retired: false,
-      closed: Promise.withResolvers<void>(),
+      onClosed: [],
     });
     // Not awaited: the new one serves while the old one's requests end.
     retire(old);
@@ -139,7 +141,7 @@ export function createModels(): Models {
 function closeIfUnused(tenancy: Tenancy): void {
   if (!tenancy.retired || tenancy.leases > 0) return;
   tenancy.translator.close();
-  tenancy.closed.resolve();
+  for (const tell of tenancy.onClosed) tell();
 }
 
 function closedError(name: string): UserError {
