@@ -2,7 +2,11 @@
 // each as an entry point of its own (a worker that loaded the binary's main entry would hang).
 
 /** Every worker's entry file, from the top of the repository. `bun run build` embeds these. */
-export const workerEntries = ["src/device/cpu/worker.ts", "src/data/text_worker.ts"] as const;
+export const workerEntries = [
+  "src/device/cpu/worker.ts",
+  "src/data/text_worker.ts",
+  "edge/platforms/translator_thread.ts",
+] as const;
 
 export type WorkerEntry = (typeof workerEntries)[number];
 

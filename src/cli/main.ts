@@ -11,6 +11,7 @@ import { interactive } from "./interactive.ts";
 import { preprocess } from "./preprocess.ts";
 import { runAsProcess } from "./process.ts";
 import { score } from "./score.ts";
+import { serve } from "./serve.ts";
 import { train } from "./train.ts";
 import { validate } from "./validate.ts";
 
@@ -26,6 +27,7 @@ const commands: readonly Command[] = [
   score,
   average,
   exportCommand,
+  serve,
   info,
   configCommand(() => commands),
 ];

@@ -70,7 +70,10 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   "edge/runtime": ["config", "data", "decode", "wasm"],
   "edge/onnx": ["config", "data", "decode", "edge/runtime"],
   "edge/server": ["config", "data", "decode", "edge/runtime", "version"],
-  "edge/platforms": ["config", "data", "decode", "edge/runtime", "edge/onnx", "edge/server"],
+  "edge/platforms": [
+    ...["config", "data", "decode", "workers"],
+    ...["edge/runtime", "edge/onnx", "edge/server"],
+  ],
   "edge/page": ["config", "data", "decode", "edge/runtime"],
 };
 

@@ -218,4 +218,5 @@ const manifest: Manifest = {
   files: {},
   shards: [],
   tensors: [],
+  sha256: "0".repeat(64),
 };

@@ -1,0 +1,55 @@
+// Listening for HTTP with what the runtime brings along.
+import { UserError } from "../../src/config/user_error.ts";
+
+export interface Listener {
+  readonly port: number;
+  /** Accepts no more connections, and ends those that are open. */
+  close(): Promise<void>;
+}
+
+type Fetch = (request: Request) => Promise<Response>;
+
+/** The part of Deno's interface that is used here. */
+interface DenoServe {
+  serve(
+    options: { port: number; hostname: string; onListen: () => void },
+    fetch: Fetch,
+  ): { readonly addr: { readonly port: number }; shutdown(): Promise<void> };
+}
+
+/** Seconds after which a connection that sends nothing is dropped; one that waits for an answer is not. */
+const IDLE_SECONDS = 60;
+
+/** @throws UserError if the port is taken or the address is not this machine's. */
+export function listen(fetch: Fetch, hostname: string, port: number): Listener {
+  try {
+    return "Deno" in globalThis
+      ? listenOnDeno(fetch, hostname, port)
+      : listenOnBun(fetch, hostname, port);
+  } catch (cause) {
+    throw new UserError({
+      place: `--host ${hostname} --port ${port}`,
+      problem: `cannot listen: ${cause instanceof Error ? cause.message : String(cause)}`,
+      remedy: "choose another port (0: any that is free), or stop what listens there",
+    });
+  }
+}
+
+function listenOnBun(fetch: Fetch, hostname: string, port: number): Listener {
+  const server = Bun.serve({
+    port,
+    hostname,
+    idleTimeout: IDLE_SECONDS,
+    fetch(request, own) {
+      own.timeout(request, 0); // from here on the deadlines of the app hold
+      return fetch(request);
+    },
+  });
+  return { port: server.port ?? port, close: () => server.stop(true) };
+}
+
+function listenOnDeno(fetch: Fetch, hostname: string, port: number): Listener {
+  const { Deno } = globalThis as unknown as { Deno: DenoServe };
+  const server = Deno.serve({ port, hostname, onListen: () => undefined }, fetch);
+  return { port: server.addr.port, close: () => server.shutdown() };
+}

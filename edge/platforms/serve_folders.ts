@@ -1,0 +1,128 @@
+// Bundles in folders, served over HTTP: what weft serve runs, on Bun, on Deno and in the binary.
+import { stat } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
+import { UserError } from "../../src/config/user_error.ts";
+import type { EdgeTranslator } from "../runtime/translator.ts";
+import type { Limits } from "../server/limits.ts";
+import { createModels } from "../server/models.ts";
+import { createServer } from "../server/server.ts";
+import { listen } from "./http_listener.ts";
+
+export interface ServeOptions {
+  /** Each a bundle; its name is the folder's. */
+  readonly folders: readonly string[];
+  readonly hostname: string;
+  /** 0 for any that is free. */
+  readonly port: number;
+  /** How a bundle is loaded. */
+  readonly open: (folder: string) => Promise<EdgeTranslator>;
+  readonly limits: Limits;
+  readonly tokens: readonly string[];
+  readonly origins: readonly string[];
+  readonly page?: string;
+  /** Look every second whether a bundle was written anew. */
+  readonly watch: boolean;
+  readonly log: (line: string) => void;
+}
+
+export interface FolderServer {
+  readonly port: number;
+  /** Loads all bundles again, beside those that serve; one that is refused changes nothing. */
+  reload(): Promise<void>;
+  /** Lets running requests end, refuses new ones, and closes. */
+  stop(): Promise<void>;
+}
+
+const WATCH_MILLISECONDS = 1000;
+
+/** @throws UserError if a bundle is refused or the port cannot be had. */
+export async function serveFolders(options: ServeOptions): Promise<FolderServer> {
+  const { hostname, port, limits, tokens, origins, page, watch, log } = options;
+  const folders = namedFolders(options.folders);
+  const models = createModels();
+  const load = async (name: string, folder: string): Promise<void> => {
+    await models.load(name, () => options.open(folder));
+    log(`${name}: loaded ${folder}`);
+  };
+  for (const [name, folder] of folders) await load(name, folder);
+  const report = (error: unknown): void => {
+    log(`internal error: ${error instanceof Error ? (error.stack ?? error.message) : error}`);
+  };
+  const server = createServer({ models, limits, tokens, origins, page, report });
+  const listener = listen(server.fetch, hostname, port);
+  const reload = async (name: string, folder: string): Promise<void> => {
+    try {
+      await load(name, folder);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      log(`${name}: refused, the old one goes on: ${reason}`);
+    }
+  };
+  const watcher = watch ? watchFolders(folders, reload) : undefined;
+  return {
+    port: listener.port,
+    async reload() {
+      for (const [name, folder] of folders) await reload(name, folder);
+    },
+    async stop() {
+      watcher?.stop();
+      await server.drain();
+      await listener.close();
+      await models.close();
+    },
+  };
+}
+
+/** @throws UserError if two folders would have one name. */
+function namedFolders(folders: readonly string[]): Map<string, string> {
+  const named = new Map<string, string>();
+  for (const folder of folders) {
+    const name = basename(resolve(folder));
+    const other = named.get(name);
+    if (other !== undefined) {
+      throw new UserError({
+        place: folder,
+        problem: `would be called ${name}, and so is ${other}`,
+        remedy: "give the bundles folders of different names",
+      });
+    }
+    named.set(name, folder);
+  }
+  return named;
+}
+
+/** Calls `changed` for each folder whose manifest is another than a second ago. */
+function watchFolders(
+  folders: ReadonlyMap<string, string>,
+  changed: (name: string, folder: string) => Promise<void>,
+): { stop(): void } {
+  const seen = new Map<string, string>();
+  let timer: ReturnType<typeof setTimeout>;
+  let isStopped = false;
+  const look = async (isFirst: boolean): Promise<void> => {
+    for (const [name, folder] of folders) {
+      const mark = await markOf(folder);
+      // While a folder is being replaced it is not there for a moment.
+      if (mark === undefined || mark === seen.get(name)) continue;
+      seen.set(name, mark);
+      if (!isFirst) await changed(name, folder);
+    }
+    if (!isStopped) timer = setTimeout(() => void look(false), WATCH_MILLISECONDS);
+  };
+  void look(true);
+  return {
+    stop() {
+      isStopped = true;
+      clearTimeout(timer);
+    },
+  };
+}
+
+async function markOf(folder: string): Promise<string | undefined> {
+  try {
+    const { ino, size, mtimeMs } = await stat(join(folder, "manifest.json"));
+    return `${ino} ${size} ${mtimeMs}`;
+  } catch {
+    return undefined;
+  }
+}
