@@ -1,0 +1,54 @@
+// Bundles what weft deploy hands out: each entry becomes one file of build/edge, with all that it needs
+// but WebAssembly. Part of installing, as the kernels are, so that deploying needs no bundler.
+import { mkdirSync, rmSync } from "node:fs";
+import { join, resolve } from "node:path";
+
+const root = resolve(import.meta.dirname, "..");
+
+/** WebAssembly stays a file beside the bundle: workerd compiles modules from files only. */
+const wasmBeside: Bun.BunPlugin = {
+  name: "wasm beside the bundle",
+  setup(build) {
+    build.onResolve({ filter: /\/quantised\.wasm$/ }, () => ({
+      path: "./quantised.wasm",
+      external: true,
+    }));
+  },
+};
+
+interface Bundled {
+  readonly entry: string;
+  readonly output: string;
+  readonly target: "browser" | "node";
+}
+
+const bundles: readonly Bundled[] = [
+  { entry: "edge/platforms/workerd.ts", output: "worker.js", target: "browser" },
+];
+
+/** @throws AggregateError with the bundler's messages. */
+export async function buildEdge(): Promise<string> {
+  const folder = join(root, "build/edge");
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  for (const { entry, output, target } of bundles) {
+    await Bun.build({
+      entrypoints: [join(root, entry)],
+      outdir: folder,
+      naming: output,
+      target,
+      format: "esm",
+      minify: true,
+      plugins: [wasmBeside],
+    });
+  }
+  return folder;
+}
+
+if (import.meta.main) {
+  const began = performance.now();
+  const folder = await buildEdge();
+  console.log(
+    `edge: ${bundles.length} bundles in ${folder}, ${(performance.now() - began).toFixed(0)} ms`,
+  );
+}
