@@ -24,6 +24,8 @@ interface Bundled {
 
 const bundles: readonly Bundled[] = [
   { entry: "edge/platforms/workerd.ts", output: "worker.js", target: "browser" },
+  { entry: "edge/platforms/standalone.ts", output: "server.js", target: "node" },
+  { entry: "edge/platforms/translator_thread.ts", output: "translator_thread.js", target: "node" },
 ];
 
 /** @throws AggregateError with the bundler's messages. */

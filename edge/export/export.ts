@@ -1,8 +1,6 @@
 // A checkpoint to a bundle: what weft export does.
-import { existsSync } from "node:fs";
-import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
-import process from "node:process";
+import { writeFile } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
 import { UserError } from "../../src/config/user_error.ts";
 import { type Available, storedComponent } from "../../src/generate/stored_plugins.ts";
 import { buildStoredTask, type TaskFlags } from "../../src/generate/stored_task.ts";
@@ -10,6 +8,7 @@ import type { TransformerConfig } from "../../src/models/transformer/config.ts";
 import type { Task } from "../../src/tasks/task.ts";
 import { readModel, resolveStoredModel, type StoredModel } from "../../src/train/load_model.ts";
 import { version } from "../../src/version.ts";
+import { refuseForeignFolder, replaceFolder } from "../platforms/replace_folder.ts";
 import type { Card, Manifest } from "../runtime/manifest.ts";
 import type { Quantize } from "./arena.ts";
 import { type BundleFiles, type BundleParts, bundleFiles, withCard } from "./bundle_files.ts";
@@ -52,7 +51,7 @@ export async function exportBundle(
   kernels: WebAssembly.Module,
   terminal: ExportTerminal,
 ): Promise<Card> {
-  await refuseForeignFolder(options.out);
+  await refuseForeignFolder(options.out, "manifest.json");
   const text = options.calibrate === undefined ? undefined : readCalibration(options.calibrate);
   const stored = readModel(options.checkpoint, options.ema);
   const parts = partsOf(stored, options, available, task);
@@ -62,7 +61,9 @@ export async function exportBundle(
     card = { ...card, scores: [await measure(parts, files, text, options, kernels, terminal)] };
     files = await withCard(files, card);
   }
-  await writeFolder(options.out, files);
+  await replaceFolder(options.out, async (folder) => {
+    for (const [name, bytes] of files) await writeFile(join(folder, name), bytes);
+  });
   return card;
 }
 
@@ -146,35 +147,4 @@ async function measure(
     `${on}: BLEU ${before.toFixed(2)} with float32, ${after.toFixed(2)} with ${quantize}`,
   );
   return { metric: "BLEU", signature, on, sentences, beam, before, after };
-}
-
-/** A folder that is no bundle is not written over. */
-async function refuseForeignFolder(out: string): Promise<void> {
-  if (!existsSync(out)) return;
-  const names = await readdir(out).catch(() => undefined);
-  if (names && (names.length === 0 || names.includes("manifest.json"))) return;
-  throw new UserError({
-    place: `--out ${out}`,
-    problem: names ? "is a folder with other files in it" : "is no folder",
-    remedy: "name a new folder, or one that holds a bundle",
-  });
-}
-
-/** Written aside and renamed, so that whoever serves the folder never sees half a bundle. */
-async function writeFolder(out: string, files: BundleFiles): Promise<void> {
-  const target = resolve(out);
-  await mkdir(dirname(target), { recursive: true });
-  const partial = join(dirname(target), `.${basename(target)}-${process.pid}`);
-  await mkdir(partial);
-  try {
-    for (const [name, bytes] of files) await writeFile(join(partial, name), bytes);
-    if (existsSync(target)) {
-      const old = `${partial}-old`;
-      await rename(target, old);
-      await rename(partial, target);
-      await rm(old, { recursive: true });
-    } else await rename(partial, target);
-  } finally {
-    await rm(partial, { recursive: true, force: true });
-  }
 }

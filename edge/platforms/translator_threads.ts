@@ -1,7 +1,13 @@
-import { workerUrl } from "../../src/workers.ts";
 import { BalancedTranslator } from "../runtime/balanced_translator.ts";
 import { PortTranslator } from "../runtime/port_translator.ts";
 import type { EdgeTranslator } from "../runtime/translator.ts";
+import type { ThreadSetup } from "./translator_thread.ts";
+
+export interface ThreadOptions extends ThreadSetup {
+  readonly threads: number;
+  /** Where translator_thread.ts lies. */
+  readonly url: string;
+}
 
 /**
  * Loads a folder's bundle into threads, each with a copy of the weights: requests run on all of
@@ -9,20 +15,18 @@ import type { EdgeTranslator } from "../runtime/translator.ts";
  *
  * @throws UserError if the bundle is refused.
  */
-export async function openInThreads(folder: string, threads: number): Promise<EdgeTranslator> {
-  const opening = Array.from({ length: Math.max(1, threads) }, () => openThread(folder));
+export async function openInThreads(options: ThreadOptions): Promise<EdgeTranslator> {
+  const opening = Array.from({ length: Math.max(1, options.threads) }, () => openThread(options));
   const settled = await Promise.allSettled(opening);
   const members = settled.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
   const refused = settled.find((each) => each.status === "rejected");
   const [first, ...others] = members;
-  if (refused === undefined && first !== undefined)
-    return new BalancedTranslator([first, ...others]);
+  if (refused === undefined && first) return new BalancedTranslator([first, ...others]);
   for (const member of members) member.close();
   throw refused?.reason;
 }
 
-async function openThread(folder: string): Promise<PortTranslator> {
-  const url = workerUrl("edge/platforms/translator_thread.ts");
+async function openThread({ folder, kernels, url }: ThreadOptions): Promise<PortTranslator> {
   const worker = new Worker(url, { type: "module" });
   const broken = new Promise<never>((_, reject) => {
     worker.onerror = (event) => {
@@ -31,7 +35,8 @@ async function openThread(folder: string): Promise<PortTranslator> {
     };
   });
   const terminate = (): void => worker.terminate();
-  worker.postMessage({ folder });
+  const setup: ThreadSetup = { folder, kernels };
+  worker.postMessage(setup);
   const translator = await Promise.race([PortTranslator.open(worker, terminate), broken]);
   broken.catch((error: Error) => translator.fail(error));
   return translator;

@@ -1,10 +1,12 @@
 import { readFileSync } from "node:fs";
 import process from "node:process";
+import { compileKernels } from "../../edge/platforms/file_kernels.ts";
 import { serveFolders } from "../../edge/platforms/serve_folders.ts";
 import { openInThreads } from "../../edge/platforms/translator_threads.ts";
 import { limits } from "../../edge/server/limits.ts";
 import { serve as config } from "../config/schemas/serve.ts";
 import { UserError } from "../config/user_error.ts";
+import { workerUrl } from "../workers.ts";
 import { command } from "./command.ts";
 
 export const serve = command({
@@ -14,10 +16,12 @@ export const serve = command({
   async run({ serve: flags, limits }, terminal) {
     const { bundles: folders, host: hostname, port, threads, watch } = flags;
     const tokens = bearerTokens(flags.token_file);
+    const kernels = await compileKernels();
+    const url = workerUrl("edge/platforms/translator_thread.ts");
     const server = await serveFolders({
       ...{ folders, hostname, port, limits, tokens, watch },
       origins: flags.allow_origin,
-      open: (folder) => openInThreads(folder, threads),
+      open: (folder) => openInThreads({ folder, threads, kernels, url }),
       log: (line) => terminal.log(line),
     });
     const access = tokens.length > 0 ? "with a bearer token" : "open to all who reach it";
