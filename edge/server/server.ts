@@ -18,7 +18,7 @@ import { createQueue } from "./queue.ts";
 import { referencePage } from "./reference_page.ts";
 import { draining, noModel, noSuchRoute, wrongMethod } from "./refusals.ts";
 import { createScore } from "./score.ts";
-import { createService } from "./service.ts";
+import { createService, type Host, type Service } from "./service.ts";
 import { createTranslate } from "./translate.ts";
 
 export interface ServerOptions {
@@ -35,15 +35,18 @@ export interface ServerOptions {
   readonly report?: (error: unknown) => void;
 }
 
+/** Its environment is what a request's host can do. */
+type App = Hono<{ Bindings: Host }>;
+
 export interface EdgeServer {
-  /** For Bun.serve, Deno.serve, a worker's default export. */
-  readonly fetch: (request: Request) => Promise<Response>;
+  /** For Bun.serve, Deno.serve, a worker's default export (which hands over the third argument). */
+  readonly fetch: (request: Request, environment?: unknown, host?: Host) => Promise<Response>;
   /** Refuses new requests from now on; resolves when the running ones have ended. */
   drain(): Promise<void>;
   /** What /openapi.json answers. */
   readonly openapi: OpenApi;
   /** The app itself, to be mounted in another. */
-  readonly app: Hono;
+  readonly app: App;
 }
 
 /** @throws ZodError for limits that the schema refuses. */
@@ -58,7 +61,7 @@ export function createServer(options: ServerOptions): EdgeServer {
   const openapi = createOpenApi(endpoints, tokens.length > 0);
   const paths = Object.keys(openapi.paths);
 
-  const app = new Hono();
+  const app: App = new Hono();
   app.onError((error) => {
     if (error instanceof HTTPException) return error.getResponse();
     return toProblem(error, report).response();
@@ -94,18 +97,15 @@ export function createServer(options: ServerOptions): EdgeServer {
   return {
     app,
     openapi,
-    fetch: async (request) => await app.fetch(request),
+    fetch: async (request, _, host) =>
+      await app.fetch(request, { waitUntil: host?.waitUntil?.bind(host) }),
     drain: () => gate.close(),
   };
 }
 
-function routeEndpoints(
-  app: Hono,
-  endpoints: readonly Endpoint[],
-  service: ReturnType<typeof createService>,
-): void {
+function routeEndpoints(app: App, endpoints: readonly Endpoint[], service: Service): void {
   for (const endpoint of endpoints) {
-    app.post(endpoint.path, (c) => service(endpoint, c.req.raw));
+    app.post(endpoint.path, (c) => service(endpoint, c.req.raw, c.env));
   }
 }
 

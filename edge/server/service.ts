@@ -21,8 +21,19 @@ export interface ServiceParts {
   readonly report: (error: unknown) => void;
 }
 
+/** What workerd hands to each request, which it else forgets once it is answered or its client gone. */
+export interface Host {
+  waitUntil?(work: Promise<unknown>): void;
+}
+
+/** A request that is forgotten in the middle would keep its turn for ever. */
+function keepAlive(host: Host, work: Promise<unknown>): void {
+  // A rejection is the answer's business.
+  host.waitUntil?.(work.catch(() => undefined));
+}
+
 /** Answers a request to one of the endpoints. @throws Problem. */
-export type Service = (endpoint: Endpoint, request: Request) => Promise<Response>;
+export type Service = (endpoint: Endpoint, request: Request, host?: Host) => Promise<Response>;
 
 /** A request whose turn has come. */
 interface Turn {
@@ -31,6 +42,7 @@ interface Turn {
   /** When the body had been read, and when the turn came; milliseconds. */
   readonly begin: number;
   readonly start: number;
+  readonly host: Host;
   end(): void;
 }
 
@@ -38,7 +50,11 @@ export function createService(parts: ServiceParts): Service {
   const { limits, models, queue, gate, metrics, report } = parts;
   const readJson = createJsonReader(limits);
 
-  const takeTurn = async (wanted: string | undefined, client: AbortSignal): Promise<Turn> => {
+  const takeTurn = async (
+    wanted: string | undefined,
+    client: AbortSignal,
+    host: Host,
+  ): Promise<Turn> => {
     const begin = Date.now();
     const name = nameOf(wanted, models);
     const deadline = startDeadline(limits.deadline, client, deadlinePassed);
@@ -56,7 +72,7 @@ export function createService(parts: ServiceParts): Service {
         deadline.end();
         leaveGate();
       };
-      return { lease, deadline, begin, start, end };
+      return { lease, deadline, begin, start, host, end };
     } catch (error) {
       leaveQueue();
       deadline.end();
@@ -67,7 +83,7 @@ export function createService(parts: ServiceParts): Service {
 
   /** The answer comes no later than the deadline; the turn ends when the translator has stopped. */
   const run = async (
-    { lease, deadline, begin, start, end }: Turn,
+    { lease, deadline, begin, start, host, end }: Turn,
     prepared: Prepared,
     onPartial?: (index: number, text: string) => void,
   ): Promise<object> => {
@@ -75,6 +91,7 @@ export function createService(parts: ServiceParts): Service {
     const work = prepared
       .run({ translator: lease.translator, signal, stop: abort, onPartial })
       .finally(end);
+    keepAlive(host, work);
     const { answer, tokens } = await within(work, signal);
     metrics.produced(lease.name, tokens);
     const timing = { queue_ms: start - begin, total_ms: Date.now() - begin };
@@ -98,20 +115,26 @@ export function createService(parts: ServiceParts): Service {
     return new Response(body, { headers });
   };
 
-  return async (endpoint, request) => {
+  const answer = async (endpoint: Endpoint, request: Request, host: Host): Promise<Response> => {
     const leave = gate.enter();
     try {
       if (models.list().length === 0) throw noModel();
       const prepared = endpoint.prepare(await readJson(request));
-      const turn = await takeTurn(prepared.model, request.signal);
+      const turn = await takeTurn(prepared.model, request.signal, host);
       if (endpoint.streams && (prepared.stream || wantsEvents(request))) {
         return stream(turn, prepared, endpoint.path);
       }
-      const answer = await run(turn, prepared);
-      return Response.json(answer, { headers: { "cache-control": "no-store" } });
+      const result = await run(turn, prepared);
+      return Response.json(result, { headers: { "cache-control": "no-store" } });
     } finally {
       leave();
     }
+  };
+
+  return async (endpoint, request, host = {}) => {
+    const answered = answer(endpoint, request, host);
+    keepAlive(host, answered);
+    return await answered;
   };
 }
 

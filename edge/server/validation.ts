@@ -77,6 +77,7 @@ function wanted(issue: Issue, expected: ValueSchema | undefined): string {
   if (issue.code === "too_big" && issue.origin === "string") return `at most ${issue.maximum}`;
   if (issue.code === "too_small" && issue.origin === "array") return "at least one";
   if (expected?.anyOf !== undefined) return "a text, or a list of texts";
+  if (expected?.required !== undefined) return `an object with ${expected.required.join(" and ")}`;
   return expected === undefined ? "another value" : expectation(expected);
 }
 

@@ -1,20 +1,22 @@
 import { expect, test } from "bun:test";
 import { eventStream } from "../../../edge/server/event_stream.ts";
 import { createStepper, settled, until } from "./fake_translator.ts";
-import { errorOf, eventsOf, parseEvents, startServer } from "./harness.ts";
+import { errorOf, eventReader, eventsOf, parseEvents, startServer } from "./harness.ts";
 
 test("stream: true answers partial texts, then what the plain answer is", async () => {
   const stepper = createStepper();
   const { post } = await startServer({ fake: { pause: stepper.pause } });
   const response = await post("/v1/translate", { text: "a b c", stream: true });
   expect(response.headers.get("content-type")).toBe("text/event-stream");
-  const events = eventsOf(response);
-  for (let step = 0; step < 3; step++) await stepper.step();
-  const all = await events;
-  expect(all.slice(0, 2).map(({ data }) => data.text)).toEqual(["A", "A B"]);
+  const reader = eventReader(response);
+  for (const text of ["A", "A B"]) {
+    await stepper.step();
+    expect(await reader.read()).toEqual([{ event: "partial", data: { index: 0, text } }]);
+  }
+  await stepper.open();
+  const all = await reader.rest();
   const last = all.at(-1);
   expect(last?.event).toBe("final");
-  await stepper.open();
   const plain = await post("/v1/translate", { text: "a b c" });
   const { timing: _, ...answer } = (await plain.json()) as Record<string, unknown>;
   expect(last?.data).toMatchObject(answer);

@@ -180,8 +180,8 @@ export async function settled(): Promise<void> {
 }
 
 /** Waits until something holds; the runner's own limit ends what never does. */
-export async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 2));
+export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 2));
 }
 
 const side = {

@@ -74,3 +74,20 @@ export function parseEvents(text: string): ServerEvent[] {
     data: JSON.parse(data) as Record<string, unknown>,
   }));
 }
+
+/** Reads an answer's events chunk by chunk. */
+export function eventReader(response: Response) {
+  const reader = (response.body ?? new ReadableStream<Uint8Array>()).getReader();
+  const read = async (): Promise<ServerEvent[]> => {
+    const { value } = await reader.read();
+    return value === undefined ? [] : parseEvents(new TextDecoder().decode(value));
+  };
+  return {
+    read,
+    async rest(): Promise<ServerEvent[]> {
+      const events: ServerEvent[] = [];
+      for (let chunk = await read(); chunk.length > 0; chunk = await read()) events.push(...chunk);
+      return events;
+    },
+  };
+}

@@ -47,13 +47,19 @@ test("clients whose bodies break off harm nobody", async () => {
   });
 });
 
-test("a client that dawdles is told so, while others are answered", async () => {
-  await withSocket({ limits: { upload_deadline: 0.1 } }, async (_, listening) => {
-    const slow = await connectAndSend(listening.port, rawPost("/v1/translate", '{"te', 1000));
+test("clients that dawdle are told so, while others are answered", async () => {
+  await withSocket({ limits: { upload_deadline: 0.3 } }, async (_, listening) => {
+    const dawdlers = await Promise.all(
+      Array.from({ length: 20 }, () =>
+        connectAndSend(listening.port, rawPost("/v1/translate", '{"te', 1000)),
+      ),
+    );
     expect(await goodAnswer(listening)).toBe(200);
-    await until(() => slow.received.includes("slow_body"));
-    expect(slow.received).toStartWith("HTTP/1.1 408");
-    slow.socket.destroy();
+    for (const client of dawdlers) {
+      await until(() => client.received.includes("slow_body"));
+      expect(client.received).toStartWith("HTTP/1.1 408");
+      client.socket.destroy();
+    }
   });
 });
 
