@@ -25,7 +25,7 @@ export interface ServerOptions {
   readonly models: ModelPool;
   /** What is not given has the default that the schema names. */
   readonly limits?: z.input<typeof limitsSchema>;
-  /** Bearer tokens, any of which opens /v1 and /metrics; none: both are open to all. */
+  /** Bearer tokens, any of which opens /v1 and /metrics; without them both are open to all. */
   readonly tokens?: readonly string[];
   /** Origins whose pages may call /v1, or "*"; none: only pages of this server. */
   readonly origins?: readonly string[];
@@ -49,16 +49,16 @@ export interface EdgeServer {
   readonly app: App;
 }
 
-/** @throws ZodError for limits that the schema refuses. */
+/** @throws ZodError for limits that the schema refuses. @throws UserError for bad tokens. */
 export function createServer(options: ServerOptions): EdgeServer {
-  const { models, tokens = [], origins = [], report = console.error } = options;
+  const { models, tokens, origins = [], report = console.error } = options;
   const limits = limitsSchema.parse(options.limits ?? {});
   const queue = createQueue({ concurrent: limits.max_concurrent, waiting: limits.max_queue });
   const gate = createGate();
   const metrics = createMetrics(queue, models);
   const service = createService({ limits, models, queue, gate, metrics, report });
   const endpoints = [createTranslate, createGenerate, createScore].map((create) => create(limits));
-  const openapi = createOpenApi(endpoints, tokens.length > 0);
+  const openapi = createOpenApi(endpoints, tokens !== undefined);
   const paths = Object.keys(openapi.paths);
 
   const app: App = new Hono();
@@ -76,9 +76,10 @@ export function createServer(options: ServerOptions): EdgeServer {
     }),
   );
   if (origins.length > 0) app.use("/v1/*", cors(corsOptions(origins)));
-  if (tokens.length > 0) {
-    app.use("/v1/*", requireBearer(tokens));
-    app.use("/metrics", requireBearer(tokens));
+  if (tokens !== undefined) {
+    const locked = requireBearer(tokens);
+    app.use("/v1/*", locked);
+    app.use("/metrics", locked);
   }
   routeEndpoints(app, endpoints, service);
   app.get("/v1/models", (c) => c.json({ models: models.list().map(modelAnswer) }));

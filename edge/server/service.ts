@@ -56,16 +56,17 @@ export function createService(parts: ServiceParts): Service {
     host: Host,
   ): Promise<Turn> => {
     const begin = Date.now();
-    const name = nameOf(wanted, models);
+    // A wrong name need not wait.
+    nameOf(wanted, models);
     const deadline = startDeadline(limits.deadline, client, deadlinePassed);
     const leaveGate = gate.hold();
     let leaveQueue = (): void => undefined;
     try {
       leaveQueue = await queue.enter(deadline.signal);
       const start = Date.now();
-      const lease = models.lease(name);
-      // It may have been retired during the wait.
-      if (lease === undefined) throw unknownModel(name, namesOf(models));
+      // Asked again: models come and go during the wait.
+      const lease = models.lease(nameOf(wanted, models));
+      if (lease === undefined) throw noModel();
       const end = (): void => {
         lease.release();
         leaveQueue();
@@ -142,13 +143,9 @@ function wantsEvents(request: Request): boolean {
   return request.headers.get("accept")?.includes("text/event-stream") === true;
 }
 
-function namesOf(models: ModelPool): string[] {
-  return models.list().map(({ name }) => name);
-}
-
 /** The model that a request means. @throws Problem. */
 function nameOf(wanted: string | undefined, models: ModelPool): string {
-  const names = namesOf(models);
+  const names = models.list().map(({ name }) => name);
   if (names.length === 0) throw noModel();
   if (wanted !== undefined && !names.includes(wanted)) throw unknownModel(wanted, names);
   if (wanted === undefined && names.length > 1) throw modelNotNamed(names);

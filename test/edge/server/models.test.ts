@@ -116,5 +116,5 @@ test("a request whose model is retired while it waits is told so", async () => {
   const retired = models.retire("fake");
   await stepper.open();
   await retired;
-  expect([(await first).status, (await second).status]).toEqual([200, 404]);
+  expect([(await first).status, (await second).status]).toEqual([200, 503]);
 });

@@ -194,6 +194,12 @@ test("tokens lock /v1 and /metrics, and nothing else", async () => {
   }
 });
 
+test("tokens that lock nothing, or everybody out, are refused", () => {
+  const start = (...tokens: string[]) => createServer({ models: createModels(), tokens });
+  expect(() => start()).toThrow("the list is empty");
+  expect(() => start("good", "two words")).toThrow("token 2 cannot stand in a header");
+});
+
 test("pages of other origins may call only when they are named", async () => {
   const preflight = { origin: "https://a.test", "access-control-request-method": "POST" };
   const ask = (server: { fetch(request: Request): Promise<Response> }, origin: string) =>
