@@ -1,5 +1,6 @@
 // Bundles what weft deploy hands out: each entry becomes one file of build/edge, with all that it needs
-// but WebAssembly. Part of installing, as the kernels are, so that deploying needs no bundler.
+// but WebAssembly. Part of installing, as the kernels are, so that deploying needs no bundler. The ending
+// .asset keeps compilers and linters from taking them for sources.
 import { mkdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 
@@ -23,9 +24,13 @@ interface Bundled {
 }
 
 const bundles: readonly Bundled[] = [
-  { entry: "edge/platforms/workerd.ts", output: "worker.js", target: "browser" },
-  { entry: "edge/platforms/standalone.ts", output: "server.js", target: "node" },
-  { entry: "edge/platforms/translator_thread.ts", output: "translator_thread.js", target: "node" },
+  { entry: "edge/platforms/workerd.ts", output: "worker.js.asset", target: "browser" },
+  { entry: "edge/platforms/standalone.ts", output: "server.js.asset", target: "node" },
+  {
+    entry: "edge/platforms/translator_thread.ts",
+    output: "translator_thread.js.asset",
+    target: "node",
+  },
 ];
 
 /** @throws AggregateError with the bundler's messages. */
@@ -34,15 +39,14 @@ export async function buildEdge(): Promise<string> {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   for (const { entry, output, target } of bundles) {
-    await Bun.build({
+    const built = await Bun.build({
       entrypoints: [join(root, entry)],
-      outdir: folder,
-      naming: output,
       target,
       format: "esm",
       minify: true,
       plugins: [wasmBeside],
     });
+    await Bun.write(join(folder, output), await built.outputs[0].arrayBuffer());
   }
   return folder;
 }

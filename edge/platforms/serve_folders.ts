@@ -17,6 +17,7 @@ export interface ServeOptions {
   /** How a bundle is loaded. */
   readonly open: (folder: string) => Promise<EdgeTranslator>;
   readonly limits: Limits;
+  /** Bearer tokens; none: the server is open to all. */
   readonly tokens: readonly string[];
   readonly origins: readonly string[];
   readonly page?: string;
@@ -37,7 +38,8 @@ const WATCH_MILLISECONDS = 1000;
 
 /** @throws UserError if a bundle is refused or the port cannot be had. */
 export async function serveFolders(options: ServeOptions): Promise<FolderServer> {
-  const { hostname, port, limits, tokens, origins, page, watch, log } = options;
+  const { hostname, port, limits, origins, page, watch, log } = options;
+  const tokens = options.tokens.length > 0 ? options.tokens : undefined;
   const folders = namedFolders(options.folders);
   const models = createModels();
   const load = async (name: string, folder: string): Promise<void> => {

@@ -1,6 +1,6 @@
 // The worker for Cloudflare's workerd. Nothing is computed or read before the first request: a worker's
 // global scope may do no input or output.
-import kernels from "../../build/quantised.wasm";
+import wasm from "../../build/quantised.wasm";
 import type { BundleSource } from "../runtime/bundle.ts";
 import { openTranslator } from "../runtime/open_translator.ts";
 import { createModels } from "../server/models.ts";
@@ -18,16 +18,24 @@ interface Environment {
   readonly WEFT_ORIGINS?: string;
 }
 
+/** What workerd gives along with a request. */
+interface Context {
+  waitUntil(work: Promise<unknown>): void;
+}
+
 /** Of the 128 MiB that a worker has, what is left for WebAssembly beside JavaScript's own. */
 const MEMORY_BYTES = 104 * 2 ** 20;
+
+/** workerd compiles what is imported with this ending; elsewhere the import would be a path. */
+const kernels = wasm as unknown as WebAssembly.Module;
 
 let server: Promise<EdgeServer> | undefined;
 
 export default {
-  async fetch(request: Request, environment: Environment): Promise<Response> {
+  async fetch(request: Request, environment: Environment, context: Context): Promise<Response> {
     server ??= start(environment);
     try {
-      return await (await server).fetch(request);
+      return await (await server).fetch(request, environment, context);
     } catch (error) {
       server = undefined; // the next request tries again
       throw error;
@@ -43,7 +51,8 @@ async function start(environment: Environment): Promise<EdgeServer> {
       openTranslator(assets(environment, name), kernels, MEMORY_BYTES / names.length),
     );
   }
-  const tokens = list(environment.WEFT_TOKENS);
+  const given = list(environment.WEFT_TOKENS);
+  const tokens = given.length > 0 ? given : undefined;
   const origins = list(environment.WEFT_ORIGINS);
   // One thread computes: what runs beside it only waits for its share.
   return createServer({ models, tokens, origins, limits: { max_concurrent: 8, max_queue: 32 } });

@@ -82,7 +82,7 @@ export class TextTranslator implements EdgeTranslator {
     target: string,
     { alignments = false, signal }: Pick<RequestOptions, "alignments" | "signal"> = {},
   ): Promise<HypothesisResult> {
-    const tokens = this.encode(source);
+    const tokens = this.encode(source, "source");
     const wanted = this.text.target.encodeLine(this.text.codec.encode(target));
     const { max_positions } = this.manifest.architecture.decoder;
     if (wanted.length > max_positions) {
@@ -106,11 +106,11 @@ export class TextTranslator implements EdgeTranslator {
   }
 
   /** Source tokens of one sentence. @throws UserError if there are too many. */
-  private encode(sentence: string): Int32Array {
+  private encode(sentence: string, field = "text"): Int32Array {
     const tokens = this.text.source.encodeLine(this.text.codec.encode(sentence));
     if (tokens.length <= this.maxSourceTokens) return tokens;
     throw this.refusal(
-      "text",
+      field,
       `a sentence has ${tokens.length} tokens: ${JSON.stringify(`${sentence.slice(0, 40)}...`)}`,
       `the model takes at most ${this.maxSourceTokens}: split the sentence`,
     );

@@ -4,6 +4,7 @@ import { average } from "./average.ts";
 import { bpeApply, bpeLearn } from "./bpe.ts";
 import type { Command } from "./command.ts";
 import { configCommand } from "./config.ts";
+import { deployBun, deployDeno, deployWorkerd } from "./deploy.ts";
 import { exportCommand } from "./export.ts";
 import { generate } from "./generate.ts";
 import { info } from "./info.ts";
@@ -28,6 +29,9 @@ const commands: readonly Command[] = [
   average,
   exportCommand,
   serve,
+  deployWorkerd,
+  deployDeno,
+  deployBun,
   info,
   configCommand(() => commands),
 ];

@@ -1,0 +1,74 @@
+// Folders that are ready to run elsewhere: what weft deploy writes.
+import { cp, mkdir, writeFile } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
+import { UserError } from "../../src/config/user_error.ts";
+import { Bundle } from "../runtime/bundle.ts";
+import type { Manifest } from "../runtime/manifest.ts";
+import type { Artefacts } from "./artefacts.ts";
+import { folderSource } from "./folder_source.ts";
+import { refuseForeignFolder, replaceFolder } from "./replace_folder.ts";
+
+/** A bundle that was read and found whole. */
+export interface CheckedBundle {
+  readonly name: string;
+  readonly folder: string;
+  readonly manifest: Manifest;
+}
+
+export interface DeployOptions {
+  readonly bundles: readonly string[];
+  readonly out: string;
+  readonly artefacts: Artefacts;
+}
+
+/** By this file a folder is known as a deployment, and may be written over. */
+const MARK = "README.txt";
+
+/** What a platform adds to the bundles. */
+export interface Platform {
+  /** Folder of the bundles within the deployment. */
+  readonly bundleFolder: string;
+  /** Files to write, by name. @throws UserError if the bundles are too much for the platform. */
+  files(
+    bundles: readonly CheckedBundle[],
+    artefacts: Artefacts,
+  ): Promise<Record<string, string | Uint8Array>>;
+}
+
+/**
+ * Checks the bundles and writes the folder, whole or not at all.
+ *
+ * @throws UserError for a bundle that is damaged, or a folder that holds something else.
+ */
+export async function deploy(platform: Platform, options: DeployOptions): Promise<void> {
+  const { out, artefacts } = options;
+  await refuseForeignFolder(out, MARK);
+  const bundles: CheckedBundle[] = [];
+  for (const folder of options.bundles) bundles.push(await checked(folder, bundles));
+  const files = await platform.files(bundles, artefacts);
+  await replaceFolder(out, async (target) => {
+    for (const [name, content] of Object.entries(files)) {
+      await writeFile(join(target, name), content);
+    }
+    for (const { name, folder, manifest } of bundles) {
+      const to = join(target, platform.bundleFolder, name);
+      await mkdir(to, { recursive: true });
+      for (const file of ["manifest.json", ...Object.keys(manifest.files)]) {
+        await cp(join(folder, file), join(to, file));
+      }
+    }
+  });
+}
+
+async function checked(folder: string, others: readonly CheckedBundle[]): Promise<CheckedBundle> {
+  const bundle = await Bundle.open(folderSource(folder));
+  await bundle.verify();
+  const name = basename(resolve(folder));
+  const twin = others.find((other) => other.name === name);
+  if (twin === undefined) return { name, folder, manifest: bundle.manifest };
+  throw new UserError({
+    place: folder,
+    problem: `would be called ${name}, and so is ${twin.folder}`,
+    remedy: "give the bundles folders of different names",
+  });
+}
