@@ -53,12 +53,13 @@ export class SharedStepDecoder implements StepDecoder {
   }
 
   async start(batch: SourceBatch, options: DecodeStart): Promise<DecoderState> {
-    if (this.closed) throw new Error("the model was closed");
+    if (this.closed) throw closedError();
     return new SharedState(this, batch, options, this.padding);
   }
 
   /** Resolves with the attention of the rows once they are computed; `want` has their numbers then. */
   ask(step: Omit<PendingStep, "resolve" | "reject">): Promise<Float32Array | undefined> {
+    if (this.closed) return Promise.reject(closedError());
     return new Promise((resolve, reject) => {
       this.pending.push({ ...step, resolve, reject });
       // Each asks for a turn of its own: on some platforms one that is cancelled takes its timers along.
@@ -70,7 +71,7 @@ export class SharedStepDecoder implements StepDecoder {
   close(): void {
     this.closed = true;
     const waiting = this.pending.splice(0);
-    for (const { reject } of waiting) reject(new Error("the model was closed"));
+    for (const { reject } of waiting) reject(closedError());
     this.selector.release();
     this.model.release();
   }
@@ -122,6 +123,8 @@ export class SharedStepDecoder implements StepDecoder {
     }
   }
 }
+
+const closedError = (): Error => new Error("the model was closed");
 
 /** A sentence of a batch: what the decoder attends to, and where its tokens stand in the batch's width. */
 interface Sentence {

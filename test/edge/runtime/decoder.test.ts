@@ -186,9 +186,13 @@ goldenTest(
 goldenTest("close() rejects the searches that still run", `models/${SHIPPED}`, async () => {
   const golden = goldenTransformer(SHIPPED, cpu);
   const decoder = await goldenDecoder(golden);
-  const running = search(decoder, randomBatch(8, [9], golden.config.dictionary.source));
-  await new Promise((resolve) => setTimeout(resolve, 1));
-  decoder.close();
+  const generator = new SequenceGenerator(decoder, { beam: 4, maxLenB: 20, minLen: 20 });
+  let steps = 0;
+  const running = generator.generate(randomBatch(8, [9], golden.config.dictionary.source), {
+    observe: () => {
+      if (++steps === 3) decoder.close();
+    },
+  });
   await expect(running).rejects.toThrow("the model was closed");
 });
 
