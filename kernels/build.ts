@@ -3,6 +3,7 @@
 //
 //   build/kernels.wasm    every kernels/*/simd.as.ts: the cpu device's, on memory that threads share
 //   build/quantised.wasm  kernels/quantised/module.as.ts: what decodes at the edge, on plain memory
+//   build/quantised_relaxed.wasm  the same with relaxed SIMD, where the machine has it
 import { createHash } from "node:crypto";
 import { existsSync, globSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -32,6 +33,11 @@ const modules: readonly Module[] = [
     output: "build/quantised.wasm",
     entries: ["kernels/quantised/module.as.ts"],
     options: ["--initialMemory", "1"],
+  },
+  {
+    output: "build/quantised_relaxed.wasm",
+    entries: ["kernels/quantised/module.as.ts"],
+    options: ["--initialMemory", "1", "--enable", "relaxed-simd"],
   },
 ];
 
@@ -105,7 +111,7 @@ function slashes(path: string): string {
 
 if (import.meta.main) {
   const { outputs, compiled, files, milliseconds } = await buildKernels();
-  const output = outputs.join(" and ");
+  const output = outputs.join(", ");
   console.log(
     compiled
       ? `kernels: ${files} files compiled to ${output} in ${(milliseconds / 1000).toFixed(1)} s`

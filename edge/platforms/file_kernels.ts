@@ -1,16 +1,25 @@
-// Finds quantised.wasm where there is a file system: Bun, Deno, Node, the compiled binary.
+// Finds the edge's kernels where there is a file system: Bun, Deno, Node, the compiled binary.
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import { hasRelaxedSimd } from "../runtime/relaxed_simd.ts";
 
-/** build/quantised.wasm, compiled. @throws Error that says how to build it. */
-export async function compileKernels(): Promise<WebAssembly.Module> {
+export type KernelFile = "quantised.wasm" | "quantised_relaxed.wasm";
+
+/** The fastest module that this machine runs, compiled. @throws Error that says how to build it. */
+export const compileKernels = (): Promise<WebAssembly.Module> =>
+  compileKernelFile(hasRelaxedSimd() ? "quantised_relaxed.wasm" : "quantised.wasm");
+
+/** One of them. @throws Error that says how to build it. */
+export async function compileKernelFile(name: KernelFile): Promise<WebAssembly.Module> {
   const path =
     typeof Bun === "undefined"
-      ? fileURLToPath(new URL("../../build/quantised.wasm", import.meta.url))
-      : (await import("./embedded_kernels.ts")).default;
+      ? fileURLToPath(new URL(`../../build/${name}`, import.meta.url))
+      : (await import("./embedded_kernels.ts")).default[name];
+  let bytes: Uint8Array<ArrayBuffer>;
   try {
-    return await WebAssembly.compile(await readFile(path));
+    bytes = new Uint8Array(await readFile(path));
   } catch (cause) {
-    throw new Error("build/quantised.wasm is missing: run `bun kernels/build.ts`", { cause });
+    throw new Error(`build/${name} is missing: run \`bun kernels/build.ts\``, { cause });
   }
+  return WebAssembly.compile(bytes);
 }

@@ -5,7 +5,9 @@ type Address = number;
 
 /** What the module exports; the meaning of each stands in kernels/quantised. */
 interface KernelFunctions {
-  quantise_rows(x: Address, q: Address, scale: Address, M: number, K: number): void;
+  quantise_rows(x: Address, q: Address, rows: Address, M: number, K: number): void;
+  quantise_rows_i16(x: Address, q: Address, rows: Address, M: number, K: number): void;
+  prepare_i8(w: Address, bytes: number): void;
   linear_f32(
     x: Address,
     w: Address,
@@ -20,7 +22,7 @@ interface KernelFunctions {
   ): void;
   linear_i8(
     q: Address,
-    xs: Address,
+    rows: Address,
     w: Address,
     ws: Address,
     bias: Address,
@@ -33,7 +35,7 @@ interface KernelFunctions {
   ): void;
   linear_i4(
     q: Address,
-    xs: Address,
+    rows: Address,
     w: Address,
     steps: Address,
     ws: Address,

@@ -71,17 +71,21 @@ export class Linear {
     const { outputs: N, inputs: K, bias, weight } = this;
     const { address: w, scales, steps, dtype } = weight;
     const width = roundUp32(K);
-    const quantised = activations.reserve(2 * width * (rows + 1) + 4 * rows);
+    const quantised = activations.reserve(2 * width * (rows + 1) + 8 * rows);
     if (dtype === "f32") {
       run.linear_f32(x, w, bias, y, quantised, stepY, rows, N, K, activation);
       return;
     }
     const expanded = quantised + 2 * width * rows; // two rows of weights
-    const xs = expanded + 2 * width;
-    run.quantise_rows(x, quantised, xs, rows, K);
+    const known = expanded + 2 * width;
     const sizes = [stepY, rows, N, K, activation] as const;
-    if (dtype === "i8") run.linear_i8(quantised, xs, w, scales, bias, y, ...sizes);
-    else run.linear_i4(quantised, xs, w, steps, scales, bias, y, expanded, ...sizes);
+    if (dtype === "i8") {
+      run.quantise_rows(x, quantised, known, rows, K);
+      run.linear_i8(quantised, known, w, scales, bias, y, ...sizes);
+    } else {
+      run.quantise_rows_i16(x, quantised, known, rows, K);
+      run.linear_i4(quantised, known, w, steps, scales, bias, y, expanded, ...sizes);
+    }
   }
 }
 

@@ -14,7 +14,7 @@ const file = z.strictObject({ bytes: count, sha256 });
 
 /**
  * How a tensor's numbers lie, little-endian:
- * f32; u8, i8: rows padded with zeros to a multiple of 32 bytes; i4: rows of blocks of 32 elements, 16 bytes each
+ * f32; u8; i8: integers within [-63, 63], rows padded with zeros to a multiple of 32 bytes; i4: rows of blocks of 32 elements, 16 bytes each
  * (low nibbles are elements 0 to 15, high ones 16 to 31), element = (nibble - 8) * the block's step.
  */
 export const DTYPES = ["f32", "i8", "i4", "u8"] as const;

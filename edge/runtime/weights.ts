@@ -31,6 +31,10 @@ export class Weights {
       kernels.bytesAt(at, shard.length).set(shard);
       at += shard.length;
     }
+    const integers = tensors.filter(({ dtype }) => dtype === "i8");
+    for (const [offset, size] of new Map(integers.map((each) => [each.offset, each.bytes]))) {
+      kernels.run.prepare_i8(base + offset, size);
+    }
     const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
     return new Weights(base, byName, bundle.place, bytes);
   }

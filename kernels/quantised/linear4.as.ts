@@ -1,19 +1,16 @@
 // y = activation(x W^T + bias) for 4-bit W: blocks of 32 along K, 16 bytes each (low nibbles are elements
 // 0 to 15, high ones 16 to 31), a whole step 1 to 18 for each block and a float scale for each row. An
-// element is (nibble - 8) step, an integer within [-127, 127]: what linear_i8 would be given, so both
-// compute the same sums.
+// element is (nibble - 8) step, an integer within [-127, 127].
 //
-// Memory: reads q (M, K padded to 32, i16), xs (M), w (N, blocks, 16 bytes), steps (N, blocks), ws (N), bias
+// Memory: reads q (M, K padded to 32) and rows (M) of quantise_rows_i16, w (N, blocks, 16 bytes), steps (N, blocks), ws (N), bias
 //   (N) or 0; overwrites y: M rows of N floats, `stepY` bytes apart. `scratch` holds a row of 8-bit weights.
 // Work: a row of W is expanded once for all activations; alone, block by block in registers.
 import { addBiasAndActivate } from "../matmul/epilogue.as";
-import { put } from "./epilogue.as";
-import { dotAdd } from "./lanes.as";
+import { activationBytes, dotAdd, put } from "./lanes.as";
 import { linearTiles } from "./linear8.as";
-import { activationBytes } from "./quantise.as";
 
 export function linear_i4(
-  q: usize, xs: usize, w: usize, steps: usize, ws: usize, bias: usize, y: usize, scratch: usize,
+  q: usize, rows: usize, w: usize, steps: usize, ws: usize, bias: usize, y: usize, scratch: usize,
   stepY: i32, M: i32, N: i32, K: i32, activation: i32,
 ): void {
   const blocks = (K + 31) >> 5;
@@ -22,14 +19,14 @@ export function linear_i4(
   for (let n = 0; n < N; n += 2) {
     const second: usize = n + 1 < N ? 1 : 0;
     if (M == 1) {
-      put(to, dotBlocks(q, w, steps, blocks), xs, ws, bias);
+      put(to, dotBlocks(q, w, steps, blocks), rows, ws, bias);
       if (second) {
-        put(to + 4, dotBlocks(q, w + (bytes >> 1), steps + blocks, blocks), xs, ws + 4, bias ? bias + 4 : 0);
+        put(to + 4, dotBlocks(q, w + (bytes >> 1), steps + blocks, blocks), rows, ws + 4, bias ? bias + 4 : 0);
       }
     } else {
       expand(w, steps, blocks, scratch);
       if (second) expand(w + (bytes >> 1), steps + blocks, blocks, scratch + bytes);
-      linearTiles(q, xs, scratch, ws, bias, to, stepY, M, second, activationBytes(K));
+      linearTiles<i16>(q, rows, scratch, ws, bias, to, stepY, M, second, activationBytes<i16>(K));
     }
     w += bytes;
     steps += 2 * blocks;
@@ -67,10 +64,10 @@ function dotBlocks(x: usize, w: usize, steps: usize, blocks: i32): v128 {
   for (let block = 0; block < blocks; block++) {
     const pairs = v128.load(w), step = i16x8.splat(<i16>load<u8>(steps));
     const low = lowNibbles(pairs), high = highNibbles(pairs);
-    a = dotAdd(a, v128.load(x), firstEight(low, step));
-    b = dotAdd(b, v128.load(x, 16), lastEight(low, step));
-    a = dotAdd(a, v128.load(x, 32), firstEight(high, step));
-    b = dotAdd(b, v128.load(x, 48), lastEight(high, step));
+    a = dotAdd<i16>(a, v128.load(x), firstEight(low, step));
+    b = dotAdd<i16>(b, v128.load(x, 16), lastEight(low, step));
+    a = dotAdd<i16>(a, v128.load(x, 32), firstEight(high, step));
+    b = dotAdd<i16>(b, v128.load(x, 48), lastEight(high, step));
     w += 16;
     steps += 1;
     x += 64;

@@ -1,11 +1,6 @@
 // Rows of floats as 8-bit integers with one scale each, and the rows of quantised tables back as floats.
 import { loadTail } from "../simd_math.as";
-
-/** Bytes of a row of `K` activations: 16-bit integers, padded with zeros to a multiple of 32. */
-@inline
-export function activationBytes(K: i32): usize {
-  return <usize>((K + 31) & ~31) << 1;
-}
+import { activationBytes, OFFSET, ROW_BYTES } from "./lanes.as";
 
 /** Largest |x| of K floats; NaN if there is one. */
 @inline
@@ -23,37 +18,78 @@ function rounded(x: v128, factor: v128): v128 {
   return i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(x, factor)));
 }
 
-/**
- * scale = max |x| / 127, q = round(x / scale), row by row: a row knows nothing of its neighbours.
- *
- * Memory: reads x (M, K); overwrites q (M, K padded to 32) with 16-bit integers in [-127, 127] and scale (M).
- * A row of zeros has scale 0; one with a NaN has scale NaN.
- */
-export function quantise_rows(x: usize, q: usize, scale: usize, M: i32, K: i32): void {
-  const step = activationBytes(K);
+/** Eight floats as 16-bit integers. @param count how many of them there are, the others count as 0. */
+@inline
+function roundedEight(x: usize, count: i32, factor: v128): v128 {
+  const low = count >= 4 ? v128.load(x) : loadTail(x, count, 0);
+  const high = count >= 8 ? v128.load(x, 16) : count > 4 ? loadTail(x + 16, count - 4, 0) : f32x4.splat(0);
+  return i16x8.narrow_i32x4_s(rounded(low, factor), rounded(high, factor));
+}
+
+/** A row of integers; returns their sum. */
+@inline
+function quantiseRow<T>(x: usize, q: usize, K: i32, factor: v128): i32 {
+  let sums = i32x4.splat(0);
+  const end = q + activationBytes<T>(K);
+  for (; K >= 8; K -= 8) {
+    const eight = roundedEight(x, 8, factor);
+    sums = i32x4.add(sums, i32x4.extadd_pairwise_i16x8_s(eight));
+    if (sizeof<T>() == 1) v128.store64_lane(q, i8x16.narrow_i16x8_s(eight, eight), 0);
+    else v128.store(q, eight);
+    x += 32;
+    q += 8 * sizeof<T>();
+  }
+  if (K > 0) {
+    const eight = roundedEight(x, K, factor);
+    sums = i32x4.add(sums, i32x4.extadd_pairwise_i16x8_s(eight));
+    if (sizeof<T>() == 1) v128.store64_lane(q, i8x16.narrow_i16x8_s(eight, eight), 0);
+    else v128.store(q, eight);
+    q += 8 * sizeof<T>();
+  }
+  memory.fill(q, 0, end - q);
+  return (
+    i32x4.extract_lane(sums, 0) + i32x4.extract_lane(sums, 1) +
+    i32x4.extract_lane(sums, 2) + i32x4.extract_lane(sums, 3)
+  );
+}
+
+/** `offset`: what is added to the weights that these activations meet. */
+@inline
+function quantiseRows<T>(x: usize, q: usize, rows: usize, M: i32, K: i32, offset: i32): void {
+  const step = activationBytes<T>(K);
   for (let m = 0; m < M; m++) {
     const top = largest(x, K);
-    store<f32>(scale, top / 127);
-    const factor = f32x4.splat(top > 0 ? 127 / top : 0);
-    const end = q + step;
-    let k = 0, to = q, from = x;
-    for (; k + 8 <= K; k += 8) {
-      const low = rounded(v128.load(from), factor), high = rounded(v128.load(from, 16), factor);
-      v128.store(to, i16x8.narrow_i32x4_s(low, high));
-      from += 32;
-      to += 16;
-    }
-    if (k < K) {
-      const tail = K - k;
-      const low = tail >= 4 ? v128.load(from) : loadTail(from, tail, 0);
-      const high = tail > 4 ? loadTail(from + 16, tail - 4, 0) : f32x4.splat(0);
-      v128.store(to, i16x8.narrow_i32x4_s(rounded(low, factor), rounded(high, factor)));
-      to += 16;
-    }
-    for (; to < end; to += 16) v128.store(to, f32x4.splat(0));
+    const sum = quantiseRow<T>(x, q, K, f32x4.splat(top > 0 ? 127 / top : 0));
+    store<f32>(rows, top / 127);
+    store<i32>(rows, offset * sum, 4);
     x += <usize>K << 2;
     q += step;
-    scale += 4;
+    rows += ROW_BYTES;
+  }
+}
+
+/**
+ * scale = max |x| / 127, q = round(x / scale), row by row, for linear_i8: a row knows nothing of its neighbours.
+ *
+ * Memory: reads x (M, K); overwrites q (M, K padded to 32) with integers in [-127, 127], of 8 bits under
+ * relaxed SIMD and of 16 without, and rows (M): the scale and, as an integer, what the offset of the
+ * weights adds to the row's sums. A row of zeros has scale 0; one with a NaN has scale NaN.
+ */
+export function quantise_rows(x: usize, q: usize, rows: usize, M: i32, K: i32): void {
+  if (ASC_FEATURE_RELAXED_SIMD) quantiseRows<i8>(x, q, rows, M, K, OFFSET);
+  else quantiseRows<i16>(x, q, rows, M, K, 0);
+}
+
+/** The same for linear_i4: always 16 bits, and weights with a sign. */
+export function quantise_rows_i16(x: usize, q: usize, rows: usize, M: i32, K: i32): void {
+  quantiseRows<i16>(x, q, rows, M, K, 0);
+}
+
+/** Gives 8-bit weights the form that this module multiplies, once, when they are loaded. */
+export function prepare_i8(w: usize, bytes: usize): void {
+  if (!ASC_FEATURE_RELAXED_SIMD) return;
+  for (const end = w + bytes; w < end; w += 16) {
+    v128.store(w, i8x16.add(v128.load(w), i8x16.splat(<i8>OFFSET)));
   }
 }
 
@@ -70,7 +106,7 @@ export function embed_f32(table: usize, row: i32, factor: f32, added: usize, out
   }
 }
 
-/** The same from 8-bit integers; rows lie C rounded up to 32 bytes apart. */
+/** The same from 8-bit integers after prepare_i8; rows lie C rounded up to 32 bytes apart. */
 export function embed_i8(
   table: usize, scales: usize, row: i32, factor: f32, added: usize, out: usize, C: i32,
 ): void {
@@ -78,7 +114,8 @@ export function embed_i8(
   const scale = load<f32>(scales + (<usize>row << 2)) * factor;
   for (let c = 0; c < C; c++) {
     const at = <usize>c << 2;
-    const y = <f32>load<i8>(from + c) * scale;
+    const integer = <i32>load<i8>(from + c) - (ASC_FEATURE_RELAXED_SIMD ? OFFSET : 0);
+    const y = <f32>integer * scale;
     store<f32>(out + at, added ? y + load<f32>(added + at) : y);
   }
 }

@@ -64,6 +64,13 @@ runs_as_weft() {
     "$(node -p 'require("./package.json").version')" ]
 }
 
+# With the model that the first command trained.
+serves_at_the_edge() {
+  "${clean[@]}" npx --no-install bun recipes/edge-translation.ts </dev/null 2>&1 | tee "$folder/edge" &&
+    grep -q "^20 requests at once were answered" "$folder/edge" &&
+    grep -q "^the server stopped with exit code 0" "$folder/edge"
+}
+
 leaves_the_clone_clean() {
   [ -z "$(git status --porcelain)" ]
 }
@@ -73,6 +80,7 @@ expect "the first command succeeds" run_first_command
 echo "the first command took $((SECONDS - began)) s"
 expect "its BLEU on the test set is at least $least_bleu" has_bleu
 expect "it shows five sentences beside their references" shows_five_sentences
+expect "the edge recipe exports, serves and answers" serves_at_the_edge
 expect "npx weft runs this checkout" runs_as_weft
 expect "nothing in the clone has changed but what git ignores" leaves_the_clone_clean
 exit "$failed"

@@ -1,6 +1,8 @@
 // The edge's decoder against fairseq's own numbers, against the trainer's decoder, and against itself.
 import { expect, test } from "bun:test";
+import { compileKernelFile } from "../../../edge/platforms/file_kernels.ts";
 import type { Manifest } from "../../../edge/runtime/manifest.ts";
+import { hasRelaxedSimd } from "../../../edge/runtime/relaxed_simd.ts";
 import type { Hypothesis } from "../../../src/decode/hypothesis.ts";
 import { SequenceGenerator } from "../../../src/decode/sequence_generator.ts";
 import type { SourceBatch, StepDecoder } from "../../../src/decode/step_decoder.ts";
@@ -127,6 +129,23 @@ for (const quantize of ["none", "int8", "int4"] as const) {
     },
   );
 }
+
+const bothModules = "relaxed SIMD finds the hypotheses of plain SIMD, bit for bit";
+if (hasRelaxedSimd()) {
+  goldenTest(bothModules, `models/${SHIPPED}`, async () => {
+    const golden = goldenTransformer(SHIPPED, cpu);
+    const batch = randomBatch(13, [5, 9, 2, 14], golden.config.dictionary.source);
+    const found: Hypothesis[][][] = [];
+    for (const file of ["quantised.wasm", "quantised_relaxed.wasm"] as const) {
+      const decoder = await goldenDecoder(golden, "int8", await compileKernelFile(file));
+      found.push(await search(decoder, batch));
+      decoder.close();
+    }
+    const [plain, relaxed] = found;
+    expect(said(relaxed)).toEqual(said(plain));
+    expect(scores(relaxed)).toEqual(scores(plain));
+  });
+} else test.skip(`${bothModules} (this runtime has none)`, () => {});
 
 goldenTest(
   "quantised log-probabilities stay near the float ones",

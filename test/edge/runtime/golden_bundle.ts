@@ -40,17 +40,21 @@ export async function goldenFiles(
 export async function openDecoder(
   source: BundleSource,
   golden: GoldenTransformer,
+  kernels?: WebAssembly.Module,
 ): Promise<SharedStepDecoder> {
   const bundle = await Bundle.open(source);
   const { source: sources, target, pad } = golden.config.dictionary;
   const vocabularies = { source: sources, target };
-  const model = await QuantisedModel.load(bundle, await compileKernels(), vocabularies);
+  const module = kernels ?? (await compileKernels());
+  const model = await QuantisedModel.load(bundle, module, vocabularies);
   return new SharedStepDecoder(model, pad);
 }
 
 export async function goldenDecoder(
   golden: GoldenTransformer,
   quantize: Manifest["quantize"] = "none",
+  kernels?: WebAssembly.Module,
 ): Promise<SharedStepDecoder> {
-  return openDecoder(memorySource(await goldenFiles(golden, quantize), "golden"), golden);
+  const files = await goldenFiles(golden, quantize);
+  return openDecoder(memorySource(files, "golden"), golden, kernels);
 }
