@@ -2,7 +2,7 @@
 import type { EdgeTranslator } from "../runtime/translator.ts";
 
 export interface Computer {
-  /** Names of the models, at least one. @throws Error in words for people. */
+  /** Names of the models. @throws Error in words for people. */
   models(): Promise<readonly string[]>;
 
   /**

@@ -1,5 +1,6 @@
 import type { HypothesisResult, TokenScore } from "../runtime/translator.ts";
 import { find, make } from "./elements.ts";
+import { pieceLabel } from "./piece_label.ts";
 
 /** Lists hypotheses, best first, and tells which one is chosen: at first the best. */
 export function showHypotheses(
@@ -22,7 +23,7 @@ export function showHypotheses(
 function piece({ token, score }: TokenScore): [HTMLSpanElement, string] {
   const probability = Math.exp(score);
   const title = `probability ${probability.toFixed(3)}, logarithm ${score.toFixed(4)}`;
-  return [make("span", { class: kindOf(probability), title }, token), " "];
+  return [make("span", { class: kindOf(probability), title }, pieceLabel(token)), " "];
 }
 
 /** A class of style.css; each is underlined in another way too, for those who see no colours. */

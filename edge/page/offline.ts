@@ -16,16 +16,22 @@ export async function keepForOffline(onNewer: () => void): Promise<boolean> {
     if (container.controller) return true;
     // After a forced reload the page goes without, though the worker is there.
     if (registration.active) return false;
-    return await takesControl(container);
+    return await takesControl(container, registration.installing ?? registration.waiting);
   } catch {
     return false;
   }
 }
 
-/** The service worker claims this page as soon as it is active. */
-function takesControl(container: ServiceWorkerContainer): Promise<boolean> {
+/** The service worker claims this page as soon as it is active, unless its files cannot be had. */
+function takesControl(
+  container: ServiceWorkerContainer,
+  worker: ServiceWorker | null,
+): Promise<boolean> {
   return new Promise((resolve) => {
     container.addEventListener("controllerchange", () => resolve(true), { once: true });
+    worker?.addEventListener("statechange", () => {
+      if (worker.state === "redundant") resolve(false);
+    });
     setTimeout(() => resolve(container.controller !== null), PATIENCE);
   });
 }

@@ -74,9 +74,11 @@ export function startPage(computer: Computer): void {
   const start = async (): Promise<void> => {
     try {
       const names = await computer.models();
+      if (names.length === 0) throw new Error("No model is loaded yet: load the page again later.");
       models.replaceChildren(...names.map((name) => make("option", { value: name }, name)));
       find("access", HTMLFormElement).hidden = true;
     } catch (error) {
+      loading.end();
       if (error instanceof TokenWanted) askForToken(computer, start);
       tellProblem(error);
       return;

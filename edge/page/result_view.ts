@@ -2,6 +2,7 @@ import type { HypothesisResult, TextResult } from "../runtime/translator.ts";
 import { attentionPicture } from "./attention_picture.ts";
 import { find, make } from "./elements.ts";
 import { showHypotheses } from "./hypothesis_list.ts";
+import { pieceLabel } from "./piece_label.ts";
 
 export interface ResultView {
   /** Grey, and not read out, until it is final. */
@@ -62,7 +63,8 @@ function describeTiming({ sentences }: TextResult, milliseconds: number): string
 function showAttention({ tokens, alignment }: HypothesisResult): void {
   find("attention", HTMLElement).hidden = alignment === undefined;
   if (alignment === undefined) return;
-  const output = tokens.map(({ token }) => token);
-  const picture = attentionPicture(alignment.source, output, alignment.weights);
+  const source = alignment.source.map(pieceLabel);
+  const output = tokens.map(({ token }) => pieceLabel(token));
+  const picture = attentionPicture(source, output, alignment.weights);
   find("picture", HTMLDivElement).replaceChildren(picture);
 }

@@ -2,7 +2,7 @@
 import { UserError } from "../../src/config/user_error.ts";
 import type { RequestOptions, TextResult } from "../runtime/translator.ts";
 import { type Computer, describeModel, TokenWanted } from "./computer.ts";
-import { serverEvents } from "./server_events.ts";
+import { type ServerEvent, serverEvents } from "./server_events.ts";
 
 /** An entry of v1/models, as far as the page reads it. */
 interface ListedModel {
@@ -48,15 +48,9 @@ export function serverComputer(base: string): Computer {
       body: JSON.stringify({ model, text, ...search, token_scores: true, stream: true }),
       signal,
     });
-    if (response.body === null) throw cutShort();
-    for await (const { event, data } of serverEvents(response.body)) {
-      if (event === "partial") onPartial?.((JSON.parse(data) as { text: string }).text);
-      if (event === "error") throw userError(JSON.parse(data) as Refusal);
-      if (event === "final") {
-        return (JSON.parse(data) as { translations: TextResult[] }).translations[0];
-      }
-    }
-    throw cutShort();
+    const { event, data } = await lastEvent(response, signal, onPartial);
+    if (event === "error") throw userError(JSON.parse(data) as Refusal);
+    return (JSON.parse(data) as { translations: TextResult[] }).translations[0];
   };
 
   return {
@@ -79,6 +73,26 @@ export function serverComputer(base: string): Computer {
   };
 }
 
+/** Reads an answer by events to its end. @throws Error if it has none. */
+async function lastEvent(
+  { body }: Response,
+  signal: AbortSignal | undefined,
+  onPartial: RequestOptions["onPartial"],
+): Promise<ServerEvent> {
+  try {
+    for await (const event of body ? serverEvents(body) : []) {
+      if (event.event !== "partial") return event;
+      onPartial?.((JSON.parse(event.data) as { text: string }).text);
+    }
+  } catch (cause) {
+    signal?.throwIfAborted();
+    throw new Error(CUT_SHORT, { cause });
+  }
+  throw new Error(CUT_SHORT);
+}
+
+const CUT_SHORT = "The connection ended before the translation did.";
+
 /** fetch() that says which server did not answer; its own words differ from browser to browser. */
 async function reach(url: URL, init: RequestInit): Promise<Response> {
   try {
@@ -100,5 +114,3 @@ async function refusalOf(response: Response): Promise<Error> {
 
 const userError = ({ error: { field, message, remedy } }: Refusal): UserError =>
   new UserError({ place: field ?? "request", problem: message, remedy });
-
-const cutShort = (): Error => new Error("The connection ended before the translation did.");

@@ -9,10 +9,12 @@ export function workerComputer(base: string): Computer {
   let current: PortTranslator | undefined;
   return {
     async models() {
-      const bytes = await fetchBytes(new URL("models.json", base)).catch((cause) => {
+      try {
+        const bytes = await fetchBytes(new URL("models.json", base));
+        return (JSON.parse(new TextDecoder().decode(bytes)) as { models: string[] }).models;
+      } catch (cause) {
         throw new Error("The list of models, models.json, cannot be read.", { cause });
-      });
-      return (JSON.parse(new TextDecoder().decode(bytes)) as { models: string[] }).models;
+      }
     },
     async open(name, tell) {
       // First, so that memory need not hold two models.

@@ -81,6 +81,7 @@ const OPTIONS = { beam: 4, nbest: 2, lenpen: 1.5, max_len: 60, alignments: true 
 
 inBrowser("the server's page shows partials, then the n-best list and the picture", async () => {
   const { page, complaints } = await visit();
+  expect(await (await page.$("#access"))?.isVisible()).toBe(false);
   const partialsOf = await watchPartials(page);
   for (const id of ["beam", "nbest", "lenpen", "max_len"] as const) {
     await setNumber(page, id, OPTIONS[id]);
@@ -159,6 +160,18 @@ inBrowser("the server's page asks for a token where the server wants one", async
   expect(await translationAfter(page)).not.toBe("");
   await page.close();
   await locked.stop();
+});
+
+inBrowser("the server's page says in words that the server is gone", async () => {
+  const gone = serve(await serverOf());
+  const page = await browser.newPage();
+  await page.goto(gone.url);
+  await untilReady(page);
+  await page.setOfflineMode(true);
+  await paste(page, "w5");
+  expect(await problemOf(page)).toMatch(/^The server at 127\.0\.0\.1:\d+ cannot be reached\.$/);
+  await page.close();
+  await gone.stop();
 });
 
 inBrowser("the server's page fits a phone, in the dark too", async () => {
