@@ -26,13 +26,23 @@ export function resultView(): ResultView {
   };
   sentence.addEventListener("change", showSentence);
 
+  /** A partial text that the next frame will show: more than that nobody could see. */
+  let awaited: string | undefined;
+  const showAwaited = (): void => {
+    if (awaited !== undefined) say(awaited, false);
+  };
+
   const say = (text: string, isFinal: boolean): void => {
+    awaited = undefined;
     translation.setAttribute("aria-busy", String(!isFinal));
     translation.textContent = text;
   };
 
   return {
-    showPartial: (text) => say(text, false),
+    showPartial(text) {
+      if (awaited === undefined) requestAnimationFrame(showAwaited);
+      awaited = text;
+    },
     show(result, milliseconds) {
       shown = result;
       say(result.text, true);
