@@ -3,7 +3,7 @@ import { UserError } from "../../src/config/user_error.ts";
 
 export interface Listener {
   readonly port: number;
-  /** Accepts no more connections, and ends those that are open. */
+  /** Accepts no more connections; ends those that are open once their answers have left. */
   close(): Promise<void>;
 }
 
@@ -19,6 +19,9 @@ interface DenoServe {
 
 /** Seconds after which a connection that sends nothing is dropped; one that waits for an answer is not. */
 const IDLE_SECONDS = 60;
+
+/** How long last answers may take to leave, and connections that are kept open to end. */
+const LAST_MILLISECONDS = 1000;
 
 /** @throws UserError if the port is taken or the address is not this machine's. */
 export function listen(fetch: Fetch, hostname: string, port: number): Listener {
@@ -45,7 +48,15 @@ function listenOnBun(fetch: Fetch, hostname: string, port: number): Listener {
       return fetch(request);
     },
   });
-  return { port: server.port ?? port, close: () => server.stop(true) };
+  return {
+    port: server.port ?? port,
+    async close() {
+      const ended = server.stop();
+      const patience = new Promise((resolve) => setTimeout(resolve, LAST_MILLISECONDS));
+      await Promise.race([ended, patience]);
+      await server.stop(true);
+    },
+  };
 }
 
 function listenOnDeno(fetch: Fetch, hostname: string, port: number): Listener {

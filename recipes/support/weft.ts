@@ -8,19 +8,25 @@ const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 /** How a command looks in a shell. */
 const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word}'`);
 
+/** The command that runs `weft ...`, which is printed as a user would type it. */
+export function weftCommand(args: readonly string[]): [program: string, ...args: string[]] {
+  console.log(`\n$ weft ${args.map(quoted).join(" ")}`);
+  return [process.execPath, main, ...args];
+}
+
 export interface RunOptions {
   /** Collect what the command prints instead of showing it. */
   readonly capture?: boolean;
 }
 
 /**
- * Runs `weft ...`, after printing the command line.
+ * Runs `weft ...` to its end.
  *
  * @returns what it printed, if captured. Ends the recipe with the command's exit code if it fails.
  */
 export async function weft(args: readonly string[], options: RunOptions = {}): Promise<string> {
-  console.log(`\n$ weft ${args.map(quoted).join(" ")}`);
-  const child = spawn(process.execPath, [main, ...args], {
+  const [program, ...words] = weftCommand(args);
+  const child = spawn(program, words, {
     stdio: ["ignore", options.capture ? "pipe" : "inherit", "inherit"],
   });
   let printed = "";

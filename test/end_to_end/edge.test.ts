@@ -1,0 +1,176 @@
+// From a checkpoint to a server, by the commands that a user types.
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { once } from "node:events";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { freePort } from "../edge/platforms.ts";
+import { goldenPath } from "../support/golden.ts";
+import { cpu, RunningWeft, succeed, tinyModel, weft, words } from "./weft_process.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "weft-edge-"));
+const at = (name: string): string => join(folder, name);
+const checkpoint = at("run/checkpoint_last.safetensors");
+
+beforeAll(() => {
+  const data = goldenPath("training/runs/data-bin");
+  const flags = words("--max-tokens 400 --max-update 3 --lr 1e-3 --no-epoch-checkpoints");
+  succeed(["train", data, ...cpu, ...tinyModel, ...flags, "--save-dir", at("run")]);
+  succeed(["export", checkpoint, "--out", at("tiny"), "--licence", "CC0-1.0"]);
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** A server that runs until the test has ended. */
+async function served(
+  args: readonly string[],
+  body: (server: RunningWeft, port: number) => Promise<void>,
+) {
+  const port = await freePort();
+  const server = new RunningWeft(["serve", ...args, "--port", `${port}`]);
+  try {
+    if (!(await server.saw("loaded"))) throw new Error(server.lines.join("\n"));
+    for (let i = 0; i < 100; i++) {
+      if (await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined)) break;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    await body(server, port);
+  } finally {
+    server.signal("SIGKILL");
+    await server.end();
+  }
+}
+
+const ask = (port: number, body: object, headers: Record<string, string> = {}) =>
+  fetch(`http://127.0.0.1:${port}/v1/generate`, {
+    method: "POST",
+    headers: { "content-type": "application/json", ...headers },
+    body: JSON.stringify(body),
+  });
+
+test("weft export measures what quantising cost, and weft info tells it", () => {
+  const lines = Array.from({ length: 3 }, (_, i) => `a b ${i}\tc d ${i}\n`).join("");
+  writeFileSync(at("pairs.tsv"), lines);
+  const flags = ["--quantize", "int4", "--calibrate", at("pairs.tsv"), "--beam", "2"];
+  succeed(["export", checkpoint, "--out", at("measured"), ...flags, "--name", "small one"]);
+  const { stdout } = succeed(["info", at("measured"), at("tiny")]);
+  expect(stdout).toMatch(/small one: \w+ to \w+, licence unknown/);
+  expect(stdout).toMatch(
+    /BLEU \d+\.\d\d \(float32: \d+\.\d\d\) on pairs\.tsv, 3 sentences, beam 2/,
+  );
+  expect(stdout).toContain("licence CC0-1.0");
+  expect(stdout.match(/all files have the sizes and hashes/g)?.length).toBe(2);
+});
+
+test("weft export refuses what it cannot use, and leaves a bundle alone that was there", () => {
+  const before = readFileSync(at("tiny/manifest.json"), "utf8");
+  const cases: [args: string[], ...said: string[]][] = [
+    [[at("nowhere.pt"), "--out", at("tiny")], "nowhere.pt"],
+    [[checkpoint, "--out", folder], "--out", "is a folder with other files in it"],
+    [[checkpoint, "--out", at("tiny"), "--quantize", "int3"], "--quantize", "int8"],
+    [[checkpoint, "--out", at("tiny"), "--calibrate", at("none.tsv")], "none.tsv"],
+    [[checkpoint, "--out", at("tiny"), "--ema"], "--store-ema"],
+    [[checkpoint, "--out", at("tiny"), "--bpe", "subword_nmt"], "--bpe-codes"],
+  ];
+  for (const [args, ...said] of cases) {
+    const { code, stderr } = weft(["export", ...args]);
+    expect(code).toBe(2);
+    for (const part of said) expect(stderr).toContain(part);
+  }
+  expect(readFileSync(at("tiny/manifest.json"), "utf8")).toBe(before);
+  expect(readdirSync(folder).filter((name) => name.startsWith("."))).toEqual([]);
+});
+
+test("weft serve answers, asks for its token, drains on SIGTERM and exits with 0", async () => {
+  writeFileSync(at("tokens"), "sesame\n");
+  await served([at("tiny"), "--token-file", at("tokens")], async (server, port) => {
+    expect((await ask(port, { text: "a b" })).status).toBe(401);
+    const headers = { authorization: "Bearer sesame" };
+    const answer = await ask(port, { text: "a b", beam: 2, nbest: 2, max_len: 5 }, headers);
+    expect(answer.status).toBe(200);
+    const { model, hypotheses } = (await answer.json()) as {
+      model: string;
+      hypotheses: { text: string; score: number }[];
+    };
+    expect(model).toBe("tiny");
+    expect(hypotheses.length).toBe(2);
+    const running = ask(port, { text: "a b c", min_len: 400, max_len: 450, beam: 8 }, headers);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    server.signal("SIGTERM");
+    expect((await running).status).toBe(200);
+    expect(await server.end()).toBe(0);
+  });
+});
+
+test("weft serve goes over to a new bundle without a gap, and refuses a damaged one", async () => {
+  cpSync(at("tiny"), at("rolled"), { recursive: true });
+  await served([at("rolled"), "--watch"], async (server, port) => {
+    const quantised = async (): Promise<string> => {
+      const response = await fetch(`http://127.0.0.1:${port}/v1/models`);
+      const { models } = (await response.json()) as { models: { quantize: string }[] };
+      return models[0].quantize;
+    };
+    expect(await quantised()).toBe("int8");
+    let isOver = false;
+    const failures: number[] = [];
+    const asking = (async () => {
+      while (!isOver) {
+        const { status } = await ask(port, { text: "a b", max_len: 5 });
+        if (status !== 200) failures.push(status);
+      }
+    })();
+    succeed(["export", checkpoint, "--out", at("rolled"), "--quantize", "int4"]);
+    expect(await server.saw("rolled: loaded", 2)).toBe(true);
+    expect(await quantised()).toBe("int4");
+    const shard = at("rolled/weights-000.bin");
+    const bytes = readFileSync(shard);
+    bytes[100] ^= 1;
+    writeFileSync(shard, bytes);
+    server.signal("SIGHUP");
+    expect(await server.saw("refused, the old one goes on")).toBe(true);
+    expect(server.lines.at(-1) ?? "").not.toContain("    at ");
+    expect(server.lines.join("\n")).toContain("weights-000.bin");
+    expect((await ask(port, { text: "a b", max_len: 5 })).status).toBe(200);
+    isOver = true;
+    await asking;
+    expect(failures).toEqual([]);
+  });
+});
+
+test("weft serve refuses a damaged bundle, two of one name, and a port that is taken", async () => {
+  cpSync(at("tiny"), at("damaged"), { recursive: true });
+  writeFileSync(at("damaged/dict.source.txt"), "a 1\n", { flag: "a" });
+  cpSync(at("tiny"), at("other/tiny"), { recursive: true });
+  const port = await freePort();
+  const holder = createServer().listen(port, "127.0.0.1");
+  await once(holder, "listening");
+  const cases: [args: string[], said: RegExp][] = [
+    [[at("damaged")], /damaged\/dict\.source\.txt: has \d+ bytes, should have/],
+    [[at("tiny"), at("other/tiny")], /would be called tiny/],
+    [[at("tiny"), "--port", `${port}`], /cannot listen/],
+  ];
+  for (const [args, said] of cases) {
+    const { code, stderr } = weft(["serve", ...args]);
+    expect(stderr).toMatch(said);
+    expect(code).toBe(2);
+  }
+  holder.close();
+});
+
+test("weft deploy writes what the platform needs, and not over something else", () => {
+  for (const [platform, files] of [
+    ["workerd", ["assets", "config.capnp", "worker.js", "wrangler.jsonc"]],
+    ["deno", ["bundle", "deno.json", "server.js"]],
+    ["bun", ["bundle", "package.json", "server.js"]],
+  ] as const) {
+    const out = at(`deployed-${platform}`);
+    succeed(["deploy", platform, at("tiny"), "--out", out]);
+    for (const file of [...files, "quantised.wasm", "README.txt"]) {
+      expect(readdirSync(out)).toContain(file);
+    }
+    succeed(["deploy", platform, at("tiny"), "--out", out]); // over itself
+  }
+  const { code, stderr } = weft(["deploy", "bun", at("tiny"), "--out", at("run")]);
+  expect(code).toBe(2);
+  expect(stderr).toContain("is a folder with other files in it");
+});
