@@ -79,10 +79,9 @@ async function watchPartials(page: Page): Promise<() => Promise<string[]>> {
 const TEXT = "w5 w6 w7.  W8 w9!";
 const OPTIONS = { beam: 4, nbest: 2, lenpen: 1.5, max_len: 60, alignments: true };
 
-inBrowser("the server's page shows partials, then the n-best list and the picture", async () => {
+inBrowser("the server's page shows the translation, the n-best list and the picture", async () => {
   const { page, complaints } = await visit();
   expect(await (await page.$("#access"))?.isVisible()).toBe(false);
-  const partialsOf = await watchPartials(page);
   for (const id of ["beam", "nbest", "lenpen", "max_len"] as const) {
     await setNumber(page, id, OPTIONS[id]);
   }
@@ -93,7 +92,6 @@ inBrowser("the server's page shows partials, then the n-best list and the pictur
     {},
     expected.text,
   );
-  expect((await partialsOf()).length).toBeGreaterThan(0);
   expect(await hypothesesOf(page)).toEqual(asShown(expected.sentences[0]));
   const timing = await page.$eval("#timing", ({ textContent }) => textContent);
   expect(timing).toMatch(/^\d+ ms, \d+ tokens, \d+ tokens\/s$/);
@@ -105,6 +103,18 @@ inBrowser("the server's page shows partials, then the n-best list and the pictur
   expect(labels).toEqual([...(second.alignment?.source ?? []), ...output]);
   const seen = second.alignment?.weights.flat().filter((weight) => weight >= 0.02);
   expect(cells).toBe(seen?.length ?? -1);
+  expect(complaints).toEqual([]);
+  await page.close();
+});
+
+inBrowser("the server's page shows partial texts until the translation is final", async () => {
+  const { page, complaints } = await visit();
+  const partialsOf = await watchPartials(page);
+  const text = Array.from({ length: 60 }, (_, i) => `w${4 + (i % 40)} w9 w20 w31`).join("\n");
+  await paste(page, text);
+  const final = await translationAfter(page);
+  const partials = await partialsOf();
+  expect(partials.some((partial) => partial.length < final.length)).toBe(true);
   expect(complaints).toEqual([]);
   await page.close();
 });
