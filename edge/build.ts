@@ -3,6 +3,7 @@
 // .asset keeps compilers and linters from taking them for sources.
 import { mkdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { buildPage } from "./page/build.ts";
 
 const root = resolve(import.meta.dirname, "..");
 
@@ -38,6 +39,7 @@ export async function buildEdge(): Promise<string> {
   const folder = join(root, "build/edge");
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
+  await buildPage(folder); // first: the servers carry the page
   for (const { entry, output, target } of bundles) {
     const built = await Bun.build({
       entrypoints: [join(root, entry)],
@@ -55,6 +57,6 @@ if (import.meta.main) {
   const began = performance.now();
   const folder = await buildEdge();
   console.log(
-    `edge: ${bundles.length} bundles in ${folder}, ${(performance.now() - began).toFixed(0)} ms`,
+    `edge: the page and ${bundles.length} bundles in ${folder}, ${(performance.now() - began).toFixed(0)} ms`,
   );
 }

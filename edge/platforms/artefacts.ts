@@ -8,6 +8,11 @@ export const artefactNames = [
   "worker.js",
   "server.js",
   "translator_thread.js",
+  "static/index.html",
+  "static/style.css",
+  "static/page.js",
+  "static/translator_worker.js",
+  "static/service_worker.js",
 ] as const;
 
 export type ArtefactName = (typeof artefactNames)[number];

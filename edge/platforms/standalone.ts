@@ -8,6 +8,7 @@ import * as z from "zod";
 import { UserError } from "../../src/config/user_error.ts";
 import { openTranslator } from "../runtime/open_translator.ts";
 import { limits } from "../server/limits.ts";
+import page from "./bundled_page.ts";
 import { folderSource } from "./folder_source.ts";
 import { serveFolders } from "./serve_folders.ts";
 import { openInThreads } from "./translator_threads.ts";
@@ -40,7 +41,7 @@ async function main(): Promise<void> {
   const bundles = beside("./bundle");
   const folders = (await readdir(bundles)).sort().map((name) => join(bundles, name));
   const server = await serveFolders({
-    ...{ folders, hostname, port, watch: false },
+    ...{ folders, hostname, port, page, watch: false },
     limits: limits.parse({ max_concurrent: given.WEFT_MAX_CONCURRENT }),
     tokens: list(given.WEFT_TOKENS),
     origins: list(given.WEFT_ORIGINS),

@@ -5,6 +5,7 @@ import type { BundleSource } from "../runtime/bundle.ts";
 import { openTranslator } from "../runtime/open_translator.ts";
 import { createModels } from "../server/models.ts";
 import { createServer, type EdgeServer } from "../server/server.ts";
+import page from "./bundled_page.ts";
 
 /** What wrangler.jsonc or config.capnp binds. */
 interface Environment {
@@ -55,7 +56,13 @@ async function start(environment: Environment): Promise<EdgeServer> {
   const tokens = given.length > 0 ? given : undefined;
   const origins = list(environment.WEFT_ORIGINS);
   // One thread computes: what runs beside it only waits for its share.
-  return createServer({ models, tokens, origins, limits: { max_concurrent: 8, max_queue: 32 } });
+  return createServer({
+    models,
+    tokens,
+    origins,
+    page,
+    limits: { max_concurrent: 8, max_queue: 32 },
+  });
 }
 
 const list = (text = ""): string[] => text.split(",").filter((word) => word !== "");

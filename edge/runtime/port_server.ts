@@ -2,6 +2,7 @@
 import { UserError } from "../../src/config/user_error.ts";
 import type { Call, Failure, Port, Reply, Request } from "./port_messages.ts";
 import type { EdgeTranslator, RequestOptions } from "./translator.ts";
+import { nextTurn } from "./turn.ts";
 
 /** Opens a translator and answers calls until it is told to close. */
 export async function serveOnPort(port: Port, open: () => Promise<EdgeTranslator>): Promise<void> {
@@ -32,7 +33,9 @@ export async function serveOnPort(port: Port, open: () => Promise<EdgeTranslator
         ...call.options,
         signal: controller.signal,
         onPartial: call.partials
-          ? (text: string) => send({ kind: "partial", id, text })
+          ? newestOfTurn((text) => {
+              if (running.has(id)) send({ kind: "partial", id, text });
+            })
           : undefined,
       };
       const result = await run(translator, call, options);
@@ -43,6 +46,23 @@ export async function serveOnPort(port: Port, open: () => Promise<EdgeTranslator
       running.delete(id);
     }
   }
+}
+
+/**
+ * Passes on only the last text of a turn. All sentences of a text make a step together and each tells
+ * the whole text; sending every one of them would keep the other thread busy with reading.
+ */
+function newestOfTurn(tell: (text: string) => void): (text: string) => void {
+  let newest: string | undefined;
+  return (text) => {
+    const isAwaited = newest !== undefined;
+    newest = text;
+    if (isAwaited) return;
+    void nextTurn().then(() => {
+      tell(newest ?? "");
+      newest = undefined;
+    });
+  };
 }
 
 function run(translator: EdgeTranslator, call: Call, options: RequestOptions): Promise<unknown> {

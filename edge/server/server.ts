@@ -13,6 +13,7 @@ import { limits as limitsSchema } from "./limits.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import type { LoadedModel, ModelPool } from "./models.ts";
 import { createOpenApi, type OpenApi } from "./openapi.ts";
+import { pageHandler } from "./page_handler.ts";
 import { toProblem } from "./problem.ts";
 import { createQueue } from "./queue.ts";
 import { referencePage } from "./reference_page.ts";
@@ -93,7 +94,7 @@ export function createServer(options: ServerOptions): EdgeServer {
   app.get("/openapi.json", (c) => c.json(openapi));
   app.get("/docs", (c) => docs(c, openapi));
   const { page } = options;
-  app.get("/", (c) => (page === undefined ? c.redirect("docs") : c.html(page)));
+  app.get("/", page === undefined ? (c) => c.redirect("docs") : pageHandler(page));
 
   return {
     app,

@@ -1,6 +1,7 @@
 import { artefacts } from "../../edge/platforms/artefacts.ts";
 import { deploy, type Platform } from "../../edge/platforms/deploy.ts";
 import { serverPlatform } from "../../edge/platforms/deploy_server.ts";
+import { staticPlatform } from "../../edge/platforms/deploy_static.ts";
 import { workerdPlatform } from "../../edge/platforms/deploy_workerd.ts";
 import { deployFlags } from "../config/schemas/deploy.ts";
 import { type Command, command } from "./command.ts";
@@ -25,3 +26,9 @@ export const deployWorkerd = deployTo(
 export const deployDeno = deployTo("deno", "write a server for Deno", serverPlatform("deno"));
 
 export const deployBun = deployTo("bun", "write a server for Bun", serverPlatform("bun"));
+
+export const deployStatic = deployTo(
+  "static",
+  "write a page that runs the model in the browser",
+  staticPlatform,
+);

@@ -4,7 +4,7 @@ import { average } from "./average.ts";
 import { bpeApply, bpeLearn } from "./bpe.ts";
 import type { Command } from "./command.ts";
 import { configCommand } from "./config.ts";
-import { deployBun, deployDeno, deployWorkerd } from "./deploy.ts";
+import { deployBun, deployDeno, deployStatic, deployWorkerd } from "./deploy.ts";
 import { exportCommand } from "./export.ts";
 import { generate } from "./generate.ts";
 import { info } from "./info.ts";
@@ -32,6 +32,7 @@ const commands: readonly Command[] = [
   deployWorkerd,
   deployDeno,
   deployBun,
+  deployStatic,
   info,
   configCommand(() => commands),
 ];

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { compileKernels } from "../../edge/platforms/file_kernels.ts";
+import { readPage } from "../../edge/platforms/file_page.ts";
 import { serveFolders } from "../../edge/platforms/serve_folders.ts";
 import { openInThreads } from "../../edge/platforms/translator_threads.ts";
 import { limits } from "../../edge/server/limits.ts";
@@ -21,6 +22,7 @@ export const serve = command({
     const server = await serveFolders({
       ...{ folders, hostname, port, limits, tokens, watch },
       origins: flags.allow_origin,
+      page: await readPage(),
       open: (folder) => openInThreads({ folder, threads, kernels, url }),
       log: (line) => terminal.log(line),
     });

@@ -65,9 +65,10 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   "edge/server": ["config", "data", "decode", "edge/runtime", "version"],
   "edge/platforms": [
     ...["config", "data", "decode"],
-    ...["edge/runtime", "edge/onnx", "edge/server"],
+    ...["edge/runtime", "edge/onnx", "edge/server", "edge/page"],
   ],
   "edge/page": ["config", "data", "decode", "edge/runtime"],
+  "edge/build.ts": ["edge/page"],
   "edge/mod.ts": ["config", "edge/runtime", "edge/platforms"],
 };
 

@@ -1,0 +1,62 @@
+// weft deploy static: the page alone, for any web server. The browser runs the model.
+import { createHash } from "node:crypto";
+import type { StaticDeployment } from "../page/static_deployment.ts";
+import type { ArtefactName } from "./artefacts.ts";
+import type { CheckedBundle, Platform } from "./deploy.ts";
+
+/** Files of the page as they are called in a deployment; the service worker stands alone. */
+const pageFiles = {
+  "index.html": "static/index.html",
+  "style.css": "static/style.css",
+  "page.js": "static/page.js",
+  "translator_worker.js": "static/translator_worker.js",
+  "quantised.wasm": "quantised.wasm",
+} as const satisfies Record<string, ArtefactName>;
+
+const MODELS = "models.json";
+
+export const staticPlatform: Platform = {
+  bundleFolder: "bundle",
+  async files(bundles, artefacts) {
+    const files: Record<string, string | Uint8Array> = {};
+    for (const [name, artefact] of Object.entries(pageFiles)) {
+      files[name] = await artefacts(artefact);
+    }
+    const models = bundles.map(({ name }) => name);
+    files[MODELS] = `${JSON.stringify({ models })}\n`;
+    const worker = new TextDecoder().decode(await artefacts("static/service_worker.js"));
+    const deployment: StaticDeployment = {
+      version: versionOf([...Object.values(files), worker], bundles),
+      // A browser asks for the page as the folder; web servers may lead index.html there.
+      shell: Object.keys(files).map((name) => (name === "index.html" ? "./" : name)),
+      models,
+    };
+    files["service_worker.js"] = `self.weftDeployment = ${JSON.stringify(deployment)};\n${worker}`;
+    files["README.txt"] = readme(models);
+    return files;
+  },
+};
+
+/** Differs as soon as any file of the deployment does: manifests hold the hashes of their bundles. */
+function versionOf(
+  contents: readonly (string | Uint8Array)[],
+  bundles: readonly CheckedBundle[],
+): string {
+  const hash = createHash("sha256");
+  for (const content of contents) hash.update(createHash("sha256").update(content).digest());
+  for (const { manifest } of bundles) hash.update(manifest.sha256);
+  return hash.digest("hex").slice(0, 16);
+}
+
+const readme = (names: readonly string[]): string => `\
+A page that translates with ${names.join(", ")}, in the browser of whoever visits it: no server
+computes, and no text leaves the visitor's machine. After the first visit it also works offline.
+
+Copy this folder to any web server, under any path: GitHub Pages, Cloudflare Pages, an object store,
+nginx. Browsers run it over https only, or on localhost; to try it here:
+
+  python3 -m http.server 8000     then open http://localhost:8000
+
+No header needs to be set, and no file is larger than 24 MiB. To replace a deployment, copy the new
+folder over it: browsers notice at their next visit, and fetch a model again only if it changed.
+`;

@@ -1,0 +1,196 @@
+// The page that computes by itself, in a real browser.
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { join } from "node:path";
+import type { Browser, Page } from "puppeteer-core";
+import { buildEdge } from "../../../edge/build.ts";
+import { artefacts } from "../../../edge/platforms/artefacts.ts";
+import { deploy } from "../../../edge/platforms/deploy.ts";
+import { staticPlatform } from "../../../edge/platforms/deploy_static.ts";
+import { temporaryFolder } from "../platforms.ts";
+import { noChromium, openChromium, translateInChromium } from "./chromium.ts";
+import { asShown, openHere, writeGolden } from "./golden_page.ts";
+import {
+  complaintsOf,
+  hypothesesOf,
+  paste,
+  pictureOf,
+  problemOf,
+  setNumber,
+  translationAfter,
+  untilReady,
+} from "./page_driver.ts";
+import { type StaticServer, serveFolder } from "./static_server.ts";
+
+const { path: folder, remove } = temporaryFolder();
+afterAll(remove);
+
+const bundle = join(folder, "golden");
+const out = join(folder, "page");
+const deployGolden = async (quantize: "int8" | "none"): Promise<void> => {
+  await writeGolden(bundle, quantize);
+  await deploy(staticPlatform, { bundles: [bundle], out, artefacts });
+};
+
+let browser: Browser;
+let server: StaticServer;
+if (noChromium === undefined) {
+  beforeAll(async () => {
+    await buildEdge();
+    await deployGolden("int8");
+    server = serveFolder(out);
+    browser = await openChromium();
+  });
+  afterAll(async () => {
+    await browser.close();
+    await server.stop();
+  });
+}
+
+const inBrowser = (name: string, body: () => Promise<void>): void => {
+  if (noChromium === undefined) test(name, body);
+  else test.skip(`${name} (${noChromium})`, body);
+};
+
+/** A page in a profile of its own: no service worker, no cache. */
+async function visit(): Promise<{ page: Page; complaints: string[] }> {
+  const context = await browser.createBrowserContext();
+  const page = await context.newPage();
+  const complaints = complaintsOf(page);
+  await page.goto(server.url);
+  await untilReady(page);
+  return { page, complaints };
+}
+
+const TEXT = "w5 w6 w7.  W8 w9!";
+const OPTIONS = { beam: 5, nbest: 3, lenpen: 1, max_len: 12, alignments: true };
+
+inBrowser("the static page shows what openTranslator() gives here, to 4 decimals", async () => {
+  const { page, complaints } = await visit();
+  await setNumber(page, "max_len", OPTIONS.max_len);
+  await page.type("#text", TEXT);
+  const expected = await (await openHere(bundle)).translate(TEXT, OPTIONS);
+  await page.waitForFunction(
+    (text) => document.querySelector("#translation")?.textContent === text,
+    {},
+    expected.text,
+  );
+  expect(await translationAfter(page)).toBe(expected.text);
+  const [first, second] = expected.sentences;
+  expect(await hypothesesOf(page)).toEqual(asShown(first));
+  await page.select("#sentence", "2: W8 w9!");
+  expect(await hypothesesOf(page)).toEqual(asShown(second));
+  const best = second.hypotheses[0];
+  const { labels } = await pictureOf(page);
+  const output = best.tokens.map(({ token }) => token);
+  expect(labels).toEqual([...(best.alignment?.source ?? []), ...output]);
+  expect(complaints).toEqual([]);
+  await page.browserContext().close();
+});
+
+inBrowser("the static page does not freeze while it translates", async () => {
+  const { page } = await visit();
+  // The picture of so much attention is no part of translating.
+  await page.click("#alignments");
+  const sentence = Array.from({ length: 30 }, (_, i) => `w${4 + ((7 * i) % 40)}`).join(" ");
+  await page.evaluate(() => {
+    const ticks: number[] = [];
+    setInterval(() => ticks.push(performance.now()), 5);
+    Object.assign(globalThis, { ticks });
+  });
+  await paste(page, Array.from({ length: 100 }, () => sentence).join("\n"));
+  await page.waitForSelector('#translation[aria-busy="true"]');
+  const [begin, end] = await page.evaluate(async () => {
+    const begin = performance.now();
+    while (document.querySelector('#translation[aria-busy="true"]')) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    return [begin, performance.now()];
+  });
+  const ticks = await page.evaluate(() => (globalThis as unknown as { ticks: number[] }).ticks);
+  const within = ticks.filter((tick) => tick >= begin && tick <= end);
+  const gaps = within.slice(1).map((tick, i) => tick - within[i]);
+  expect(end - begin).toBeGreaterThan(300);
+  expect(Math.max(...gaps)).toBeLessThan((end - begin) / 2);
+  expect(within.length).toBeGreaterThan((end - begin) / 100);
+  await page.browserContext().close();
+});
+
+inBrowser("a second visit translates although the server has stopped", async () => {
+  const { page, complaints } = await visit();
+  await setNumber(page, "max_len", 8);
+  await paste(page, "w10 w11");
+  const online = await translationAfter(page);
+  await allKept(page);
+  const { port } = new URL(server.url);
+  await server.stop();
+  try {
+    await page.reload();
+    await untilReady(page);
+    await setNumber(page, "max_len", 8);
+    await paste(page, "w10 w11");
+    expect(await translationAfter(page)).toBe(online);
+    expect(complaints.filter((text) => !text.includes("ERR_CONNECTION_REFUSED"))).toEqual([]);
+  } finally {
+    server = serveFolder(out, Number(port));
+  }
+  await page.browserContext().close();
+});
+
+inBrowser("a new deployment takes the place of the old one, its model too", async () => {
+  const { page } = await visit();
+  await allKept(page);
+  await deployGolden("none");
+  try {
+    await page.reload();
+    await untilReady(page);
+    await page.waitForFunction(() =>
+      document.querySelector("#footer")?.textContent?.includes("newer version"),
+    );
+    await page.waitForFunction(async () => (await caches.keys()).length === 2);
+    await page.reload();
+    await untilReady(page);
+    await paste(page, "w10 w11");
+    await translationAfter(page);
+    const options = { beam: 5, nbest: 3, max_len: 200 };
+    const expected = await (await openHere(bundle)).translate("w10 w11", options);
+    expect(await hypothesesOf(page)).toEqual(asShown(expected.sentences[0]));
+    expect(await page.$eval("#about", ({ textContent }) => textContent)).toContain("float32");
+  } finally {
+    await deployGolden("int8");
+  }
+  await page.browserContext().close();
+});
+
+inBrowser("the static page says in words which file of a model is missing", async () => {
+  const context = await browser.createBrowserContext();
+  const page = await context.newPage();
+  const stand = join(folder, "broken");
+  await deploy(staticPlatform, { bundles: [bundle], out: stand, artefacts });
+  const broken = serveFolder(stand);
+  await Bun.file(join(stand, "bundle/golden/weights-000.bin")).delete();
+  await page.goto(broken.url);
+  const words = "/bundle/golden/weights-000.bin: cannot be read: the web server answers";
+  expect(await problemOf(page)).toStartWith(words);
+  await context.close();
+  await broken.stop();
+});
+
+inBrowser("translateInChromium() gives the results of the Web Worker", async () => {
+  const texts = [TEXT, "w20"];
+  const here = await openHere(bundle);
+  const there = await translateInChromium(bundle, texts, OPTIONS);
+  for (const [i, text] of texts.entries()) {
+    const expected = await here.translate(text, OPTIONS);
+    expect(there[i].text).toBe(expected.text);
+    expect(there[i].sentences.map(asShown)).toEqual(expected.sentences.map(asShown));
+  }
+});
+
+/** Waits until the service worker keeps the bundle: manifest, dictionary, weights. */
+async function allKept(page: Page): Promise<void> {
+  await page.waitForFunction(async () => {
+    const caching = (await caches.keys()).map(async (name) => (await caches.open(name)).keys());
+    const requests = (await Promise.all(caching)).flat();
+    return requests.filter(({ url }) => url.includes("/bundle/")).length === 3;
+  });
+}
