@@ -11,8 +11,8 @@ const root = resolve(import.meta.dirname, "..");
 const wasmBeside: Bun.BunPlugin = {
   name: "wasm beside the bundle",
   setup(build) {
-    build.onResolve({ filter: /\/quantised\.wasm$/ }, () => ({
-      path: "./quantised.wasm",
+    build.onResolve({ filter: /\/quantised_relaxed\.wasm$/ }, () => ({
+      path: "./quantised_relaxed.wasm",
       external: true,
     }));
   },

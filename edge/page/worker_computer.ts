@@ -1,4 +1,5 @@
 // Translations in this browser: a Web Worker holds the model, and nothing leaves the machine.
+import { kernelFile } from "../runtime/kernel_file.ts";
 import { PortTranslator } from "../runtime/port_translator.ts";
 import { type Computer, describeModel, type Progress } from "./computer.ts";
 import { fetchBytes } from "./fetch_source.ts";
@@ -49,7 +50,7 @@ export async function openWorker(
   });
   const opening: Opening = {
     bundle: new URL(`bundle/${encodeURIComponent(name)}/`, base).href,
-    kernels: new URL("quantised.wasm", base).href,
+    kernels: new URL(kernelFile(), base).href,
   };
   worker.postMessage(opening);
   const translator = await Promise.race([PortTranslator.open(worker, terminate), broken]);

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 /** What deployments are made of. */
 export const artefactNames = [
   "quantised.wasm",
+  "quantised_relaxed.wasm",
   "worker.js",
   "server.js",
   "translator_thread.js",

@@ -22,6 +22,7 @@ export const serverPlatform = (runtime: Runtime): Platform => ({
       "server.js": await artefacts("server.js"),
       "translator_thread.js": await artefacts("translator_thread.js"),
       "quantised.wasm": await artefacts("quantised.wasm"),
+      "quantised_relaxed.wasm": await artefacts("quantised_relaxed.wasm"),
       "README.txt": readme(
         runtime,
         bundles.map(({ name }) => name),

@@ -11,6 +11,7 @@ const pageFiles = {
   "page.js": "static/page.js",
   "translator_worker.js": "static/translator_worker.js",
   "quantised.wasm": "quantised.wasm",
+  "quantised_relaxed.wasm": "quantised_relaxed.wasm",
 } as const satisfies Record<string, ArtefactName>;
 
 const MODELS = "models.json";

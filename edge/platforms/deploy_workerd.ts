@@ -14,7 +14,7 @@ export const workerdPlatform: Platform = {
     const names = bundles.map(({ name }) => name);
     return {
       "worker.js": await artefacts("worker.js"),
-      "quantised.wasm": await artefacts("quantised.wasm"),
+      "quantised_relaxed.wasm": await artefacts("quantised_relaxed.wasm"),
       "wrangler.jsonc": wrangler(names),
       "config.capnp": capnp(names),
       "README.txt": readme(names),
@@ -64,7 +64,7 @@ const config :Workerd.Config = (
 const weft :Workerd.Worker = (
   modules = [
     (name = "worker.js", esModule = embed "worker.js"),
-    (name = "./quantised.wasm", wasm = embed "quantised.wasm"),
+    (name = "./quantised_relaxed.wasm", wasm = embed "quantised_relaxed.wasm"),
   ],
   bindings = [
     (name = "ASSETS", service = "assets"),

@@ -8,10 +8,12 @@ import translator from "../../build/edge/static/translator_worker.js.asset" with
 import thread from "../../build/edge/translator_thread.js.asset" with { type: "file" };
 import worker from "../../build/edge/worker.js.asset" with { type: "file" };
 import kernels from "../../build/quantised.wasm" with { type: "file" };
+import relaxed from "../../build/quantised_relaxed.wasm" with { type: "file" };
 import type { ArtefactName } from "./artefacts.ts";
 
 const paths: Record<ArtefactName, string> = {
   "quantised.wasm": kernels,
+  "quantised_relaxed.wasm": relaxed,
   "server.js": server,
   "static/index.html": index,
   "static/page.js": page,

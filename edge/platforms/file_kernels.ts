@@ -1,13 +1,10 @@
 // Finds the edge's kernels where there is a file system: Bun, Deno, Node, the compiled binary.
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { hasRelaxedSimd } from "../runtime/relaxed_simd.ts";
-
-export type KernelFile = "quantised.wasm" | "quantised_relaxed.wasm";
+import { type KernelFile, kernelFile } from "../runtime/kernel_file.ts";
 
 /** The fastest module that this machine runs, compiled. @throws Error that says how to build it. */
-export const compileKernels = (): Promise<WebAssembly.Module> =>
-  compileKernelFile(hasRelaxedSimd() ? "quantised_relaxed.wasm" : "quantised.wasm");
+export const compileKernels = (): Promise<WebAssembly.Module> => compileKernelFile(kernelFile());
 
 /** One of them. @throws Error that says how to build it. */
 export async function compileKernelFile(name: KernelFile): Promise<WebAssembly.Module> {

@@ -6,6 +6,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import * as z from "zod";
 import { UserError } from "../../src/config/user_error.ts";
+import { kernelFile } from "../runtime/kernel_file.ts";
 import { openTranslator } from "../runtime/open_translator.ts";
 import { limits } from "../server/limits.ts";
 import page from "./bundled_page.ts";
@@ -36,7 +37,7 @@ async function main(): Promise<void> {
     throw new UserError({ place: path.join("."), problem, remedy });
   }
   const { PORT: port, HOST: hostname, WEFT_THREADS: threads, ...given } = parsed.data;
-  const kernels = await WebAssembly.compile(await readFile(beside("./quantised.wasm")));
+  const kernels = await WebAssembly.compile(await readFile(beside(`./${kernelFile()}`)));
   const url = new URL("./translator_thread.js", import.meta.url).href;
   const bundles = beside("./bundle");
   const folders = (await readdir(bundles)).sort().map((name) => join(bundles, name));

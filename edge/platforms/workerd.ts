@@ -1,6 +1,6 @@
 // The worker for Cloudflare's workerd. Nothing is computed or read before the first request: a worker's
 // global scope may do no input or output.
-import wasm from "../../build/quantised.wasm";
+import wasm from "../../build/quantised_relaxed.wasm";
 import type { BundleSource } from "../runtime/bundle.ts";
 import { openTranslator } from "../runtime/open_translator.ts";
 import { createModels } from "../server/models.ts";

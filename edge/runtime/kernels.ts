@@ -1,4 +1,4 @@
-// The functions of build/quantised.wasm by type. Addresses and sizes are bytes from the start of the memory.
+// The functions of kernels/quantised by type. Addresses and sizes are bytes from the start of the memory.
 import { Heap } from "../../src/wasm/heap.ts";
 
 type Address = number;

@@ -7,7 +7,7 @@ import { TextTranslator } from "./text_translator.ts";
 /**
  * Loads a bundle into our own kernels.
  *
- * @param module build/quantised.wasm, compiled: how it is had differs from platform to platform.
+ * @param module a build of kernels/quantised, compiled: how it is had differs from platform to platform.
  * @param limit most bytes of WebAssembly memory; 4 GiB by default.
  * @throws UserError naming the file that is damaged or does not fit.
  */

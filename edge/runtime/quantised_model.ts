@@ -37,7 +37,7 @@ export class QuantisedModel {
   ) {}
 
   /**
-   * @param module build/quantised.wasm, compiled.
+   * @param module a build of kernels/quantised, compiled.
    * @param vocabularies symbols of the dictionaries.
    * @param limit most bytes of memory.
    * @throws UserError for a file that is damaged or tensors that do not fit the architecture.

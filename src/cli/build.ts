@@ -3,6 +3,7 @@
 import { mkdirSync, mkdtempSync, renameSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import process from "node:process";
+import { buildEdge } from "../../edge/build.ts";
 import { buildKernels } from "../../kernels/build.ts";
 import { workerEntries } from "../workers.ts";
 
@@ -18,6 +19,7 @@ const root = resolve(import.meta.dirname, "../..");
  */
 export async function buildBinary(outfile: string): Promise<void> {
   await buildKernels();
+  await buildEdge();
   const target = resolve(outfile);
   mkdirSync(dirname(target), { recursive: true });
   // Beside the executable the bundler writes source maps, which it also embeds: they are left behind.

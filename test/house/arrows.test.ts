@@ -50,7 +50,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   cli: [
     ...["train", "generate", "decode", "score", "data", "config", "device", "interop"],
     ...["models", "tasks", ...lists, "plugin", "version", "workers", "kernels"],
-    ...["edge/export", "edge/runtime", "edge/server", "edge/platforms"],
+    ...["edge/export", "edge/runtime", "edge/server", "edge/platforms", "edge/build.ts"],
   ],
   workers: [],
   version: [],

@@ -1,10 +1,10 @@
 // The edge's kernels against their float64 meaning. They only infer, so there are no gradients to check.
 import { describe, expect, test } from "bun:test";
 import { quantiseInt4, quantiseInt8 } from "../../edge/export/quantise.ts";
-import { compileKernelFile, type KernelFile } from "../../edge/platforms/file_kernels.ts";
+import { compileKernelFile } from "../../edge/platforms/file_kernels.ts";
+import { hasRelaxedSimd, type KernelFile } from "../../edge/runtime/kernel_file.ts";
 import { Kernels } from "../../edge/runtime/kernels.ts";
 import { ACTIVATIONS } from "../../edge/runtime/manifest.ts";
-import { hasRelaxedSimd } from "../../edge/runtime/relaxed_simd.ts";
 import { EPILOGUES } from "../../kernels/matmul/activation.ts";
 import {
   attendRow,

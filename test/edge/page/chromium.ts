@@ -101,7 +101,7 @@ function translateInPage(page: Page, asked: Asked): Promise<TextResult[]> {
       });
     worker.postMessage({
       bundle: new URL(`bundle/${encodeURIComponent(name)}/`, document.baseURI).href,
-      kernels: new URL("quantised.wasm", document.baseURI).href,
+      kernels: new URL("quantised_relaxed.wasm", document.baseURI).href,
     });
     await hear(({ kind }) => kind === "ready");
     const results = [];

@@ -30,11 +30,26 @@ async function deployed(bundles: readonly string[], page = "page") {
 test("deploy static writes the page, its workers, the kernels and the bundles", async () => {
   const { out, shell, models } = await deployed([bundle, other]);
   const names = [
-    ...["README.txt", "bundle", "index.html", "models.json", "page.js", "quantised.wasm"],
+    ...[
+      "README.txt",
+      "bundle",
+      "index.html",
+      "models.json",
+      "page.js",
+      "quantised.wasm",
+      "quantised_relaxed.wasm",
+    ],
     ...["service_worker.js", "style.css", "translator_worker.js"],
   ];
   expect(readdirSync(out).sort()).toEqual(names);
-  const kept = ["./", "models.json", "page.js", "quantised.wasm", "style.css"];
+  const kept = [
+    "./",
+    "models.json",
+    "page.js",
+    "quantised.wasm",
+    "quantised_relaxed.wasm",
+    "style.css",
+  ];
   expect([...shell].sort()).toEqual([...kept, "translator_worker.js"]);
   expect(models).toEqual(["golden", "other"]);
   expect(JSON.parse(readFileSync(join(out, "models.json"), "utf8"))).toEqual({ models });

@@ -1,8 +1,8 @@
 // The edge's decoder against fairseq's own numbers, against the trainer's decoder, and against itself.
 import { expect, test } from "bun:test";
 import { compileKernelFile } from "../../../edge/platforms/file_kernels.ts";
+import { hasRelaxedSimd } from "../../../edge/runtime/kernel_file.ts";
 import type { Manifest } from "../../../edge/runtime/manifest.ts";
-import { hasRelaxedSimd } from "../../../edge/runtime/relaxed_simd.ts";
 import type { Hypothesis } from "../../../src/decode/hypothesis.ts";
 import { SequenceGenerator } from "../../../src/decode/sequence_generator.ts";
 import type { SourceBatch, StepDecoder } from "../../../src/decode/step_decoder.ts";

@@ -1,3 +1,6 @@
+/** The builds of kernels/quantised/module.as.ts. */
+export type KernelFile = "quantised.wasm" | "quantised_relaxed.wasm";
+
 /**
  * A module with one function, (x, y) -> i16x8.relaxed_dot_i8x16_i7x16_s(x, y): valid exactly where the engine
  * knows relaxed SIMD (WebAssembly 3.0, section "Vector Instructions": opcode 0xfd 0x112).
@@ -11,3 +14,7 @@ const PROBE = new Uint8Array([
 
 /** Whether quantised_relaxed.wasm runs here; it computes the same numbers as quantised.wasm, faster. */
 export const hasRelaxedSimd = (): boolean => WebAssembly.validate(PROBE);
+
+/** The faster build of those that run here. */
+export const kernelFile = (): KernelFile =>
+  hasRelaxedSimd() ? "quantised_relaxed.wasm" : "quantised.wasm";
