@@ -65,6 +65,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     "interop",
     "nn",
     "edge/runtime",
+    "edge/onnx",
     "version",
   ],
   "edge/runtime": ["config", "data", "decode", "wasm"],
