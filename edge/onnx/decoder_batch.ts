@@ -45,10 +45,11 @@ export class DecoderBatch {
     this.cross = caches(sources.length, this.longest);
     this.past = caches(rows, SLOTS);
     this.ancestry = new Ancestry(rows, beam, SLOTS);
-    for (const [i, source] of sources.entries()) {
-      const encoded = model.encode(source);
-      this.cross.write(i, encoded.address, source.length);
-      encoded.release();
+    try {
+      for (const [i, source] of sources.entries()) this.encode(i, source);
+    } catch (error) {
+      this.release();
+      throw error;
     }
   }
 
@@ -72,6 +73,12 @@ export class DecoderBatch {
   release(): void {
     this.cross.release();
     this.past.release();
+  }
+
+  private encode(sentence: number, source: Int32Array): void {
+    const encoded = this.model.encode(source);
+    this.cross.write(sentence, encoded.address, source.length);
+    encoded.release();
   }
 
   private keep(kept: Int32Array): void {
@@ -103,7 +110,7 @@ export class DecoderBatch {
       past: make("i32", [1]),
       beam: make("i32", [1]),
       ancestors: make("i32", [B, beam, this.past.slots]),
-      source_mask: make("f32", [B, 1, 1, longest]),
+      source_mask: make("i32", [B, longest]),
       inverse_temperature: make("f32", []),
       token_bias: make("f32", [model.vocabulary]),
       count: make("i64", [1]),
@@ -116,9 +123,9 @@ export class DecoderBatch {
     given.ancestors.integers.set(this.ancestry.numbers);
     given.inverse_temperature.floats[0] = 1 / wanted.temperature;
     given.count.words.set([wanted.count, 0]);
-    const mask = given.source_mask.floats.fill(0);
+    const mask = given.source_mask.integers.fill(0);
     for (const [i, length] of lengths.entries()) {
-      mask.fill(Number.NEGATIVE_INFINITY, i * longest + length, (i + 1) * longest);
+      mask.fill(1, i * longest, i * longest + length);
     }
     if (wanted.rules) writeBias(given.token_bias.floats, wanted.rules);
     else given.token_bias.floats.fill(0);

@@ -5,7 +5,7 @@
 //          self_key_n, self_value_n (R, H, T, D), which the step writes in place at slot `past`
 //          past (1) i32: tokens before this one, the same for all rows; beam (1) i32: K
 //          ancestors (B, K, T) i32: the hypothesis of the sentence in whose row a slot was written
-//          cross_key_n, cross_value_n (B, H, L, D); source_mask (B, 1, 1, L): 0, or -Infinity for padding
+//          cross_key_n, cross_value_n (B, H, L, D); source_mask (B, L) i32: 1, or 0 for padding
 //          inverse_temperature () f32; token_bias (V) f32; count (1) i64
 // outputs  next_self_key_n, next_self_value_n: to be the same tensors as the inputs
 //          log_probs (R, V); attention (B, K, L) of the last layer, the mean of its heads
@@ -25,7 +25,7 @@ class DecoderGraph {
   private readonly beam: Value;
   private readonly ancestors: Value;
   private readonly sourceMask: Value;
-  /** (4) what folds rows into B sentences of heads. */
+  /** (3) the shape that folds rows into B sentences. */
   private folded: Value = NONE;
 
   constructor(private readonly model: GraphModel) {
@@ -35,15 +35,14 @@ class DecoderGraph {
     this.past = graph.input("past", "i32", [1]);
     this.beam = graph.input("beam", "i32", [1]);
     this.ancestors = graph.input("ancestors", "i32", ["B", "K", "T"]);
-    this.sourceMask = graph.input("source_mask", "f32", ["B", 1, 1, "L"]);
+    this.sourceMask = graph.input("source_mask", "i32", ["B", "L"]);
   }
 
   finish(): Uint8Array<ArrayBuffer> {
     const { graph, layers, side, model } = this;
-    const { embed_dim: C, attention_heads: H, output_dim, final_norm } = side;
+    const { embed_dim: C, output_dim, final_norm } = side;
     const sentences = graph.add("Shape", [this.sourceMask], { start: 0, end: 1 }); // (1)
-    const rest = graph.integers([-1, H, C / H]);
-    this.folded = graph.add("Concat", [sentences, rest], { axis: 0 });
+    this.folded = graph.add("Concat", [sentences, graph.integers([-1, C])], { axis: 0 });
     let x = layers.inputs("decoder", model, graph.input("tokens", "i32", ["R"])); // (R, C)
     for (let n = 0; n < side.layers; n++) x = this.layer(n, x);
     if (final_norm) x = layers.norm("decoder.layer_norm", x);
@@ -89,29 +88,26 @@ class DecoderGraph {
 
   /**
    * To the source: (R, C) -> (R, C). A sentence's hypotheses are queries of one product, so its keys and
-   * values are kept once. In single operators, because the one for all of it does not show its weights.
+   * values are kept once.
    */
   private crossAttention(n: number, name: string, x: Value): Value {
     const { graph, layers, side } = this;
-    const { embed_dim: C, attention_heads: H, layers: count } = side;
-    const D = C / H;
-    const shape = ["B", H, "L", D];
+    const { embed_dim: C, attention_heads: H } = side;
+    const shape = ["B", H, "L", C / H];
     const key = graph.input(`cross_key_${n}`, "f32", shape);
     const value = graph.input(`cross_value_${n}`, "f32", shape);
-    const query = graph.add("Reshape", [layers.linear(`${name}.q_proj`, x), this.folded]);
-    const heads = graph.add("Transpose", [query], { perm: [0, 2, 1, 3] }); // (B, H, K, D)
-    const scaled = { transB: 1, alpha: D ** -0.5 };
-    const scores = graph.addContrib("FusedMatMul", [heads, key], scaled); // (B, H, K, L)
-    const masked = graph.add("Add", [scores, this.sourceMask]);
-    const weights = graph.add("Softmax", [masked], { axis: 3 });
-    if (n === count - 1) this.showAttention(weights);
-    const attended = graph.add("MatMul", [weights, value]); // (B, H, K, D)
-    const rows = graph.add("Transpose", [attended], { perm: [0, 2, 1, 3] }); // (B, K, H, D)
-    return layers.linear(`${name}.out_proj`, layers.reshape(rows, [-1, C]));
+    const query = graph.add("Reshape", [layers.linear(`${name}.q_proj`, x), this.folded]); // (B, K, C)
+    const operands = [query, key, value, NONE, this.sourceMask];
+    const results = graph.addContribMany("MultiHeadAttention", operands, 4, { num_heads: H });
+    const [attended, , , scores] = results; // (B, K, C); (B, H, K, L), scaled and masked
+    if (n === side.layers - 1) this.showAttention(scores);
+    return layers.linear(`${name}.out_proj`, layers.reshape(attended, [-1, C]));
   }
 
-  private showAttention(weights: Value): void {
-    const { graph } = this;
+  private showAttention(scores: Value): void {
+    const { graph, side } = this;
+    graph.declare(scores, "f32", ["B", side.attention_heads, "K", "L"]);
+    const weights = graph.add("Softmax", [scores], { axis: 3 });
     const mean = graph.add("ReduceMean", [weights, graph.integers([1])], { keepdims: 0 });
     graph.output(mean, "attention", "f32", ["B", "K", "L"]);
   }

@@ -19,6 +19,7 @@ export class GraphBuilder {
   private readonly nodes: GraphParts["nodes"][number][] = [];
   private readonly inputs = new Map<string, GraphParts["inputs"][number]>();
   private readonly outputs: GraphParts["outputs"][number][] = [];
+  private readonly types: GraphParts["types"][number][] = [];
   private readonly constants = new Map<string, GraphParts["constants"][number]>();
   /** Names that outputs are fetched by, by the value's own. */
   private readonly shown = new Map<Value, string>();
@@ -35,6 +36,11 @@ export class GraphBuilder {
   output(value: Value, name: string, type: ElementType, shape: readonly Dimension[]): void {
     this.shown.set(value, name);
     this.outputs.push({ name, type, shape });
+  }
+
+  /** Says what a value is, where its operator does not imply it. */
+  declare(value: Value, type: ElementType, shape: readonly Dimension[]): void {
+    this.types.push({ name: value, type, shape });
   }
 
   /** One number. */
@@ -71,18 +77,21 @@ export class GraphBuilder {
     return this.node(op, inputs, outputs, attributes, CONTRIB);
   }
 
-  /** The bytes of the file. */
+  /** The bytes of the file. Results that nobody uses are left out, so that no node computes them. */
   finish(): Uint8Array<ArrayBuffer> {
+    const used = new Set([...this.nodes.flatMap(({ inputs }) => inputs), ...this.shown.keys()]);
     const shown = (name: string): string => this.shown.get(name as Value) ?? name;
+    const kept = (name: string): string => (used.has(name) ? shown(name) : NONE);
     return modelFile({
       name: this.name,
       nodes: this.nodes.map((node) => ({
         ...node,
         inputs: node.inputs.map(shown),
-        outputs: node.outputs.map(shown),
+        outputs: node.outputs.map(kept),
       })),
       inputs: [...this.inputs.values()],
       outputs: this.outputs,
+      types: this.types,
       constants: [...this.constants.values()],
     });
   }

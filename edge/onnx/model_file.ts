@@ -35,6 +35,8 @@ export interface GraphParts {
   readonly nodes: readonly NodeParts[];
   readonly inputs: readonly TensorType[];
   readonly outputs: readonly TensorType[];
+  /** Of values in between, where an operator does not imply them. */
+  readonly types: readonly TensorType[];
   readonly constants: readonly Constant[];
 }
 
@@ -42,7 +44,7 @@ const IR_VERSION = 10;
 const OPSETS = { "": 21, "com.microsoft": 1 };
 
 /** Attributes that are floats even where their value is whole. */
-const FRACTIONS = new Set(["alpha", "epsilon", "scale"]);
+const FRACTIONS = new Set(["alpha", "epsilon"]);
 
 /** AttributeProto.AttributeType */
 const FLOAT = 1;
@@ -57,6 +59,7 @@ export function modelFile(parts: GraphParts): Uint8Array<ArrayBuffer> {
   for (const constant of parts.constants) graph.message(5, tensorProto(constant));
   for (const input of parts.inputs) graph.message(11, valueInfo(input));
   for (const output of parts.outputs) graph.message(12, valueInfo(output));
+  for (const type of parts.types) graph.message(13, valueInfo(type));
   const model = new ProtoWriter().integer(1, IR_VERSION).text(2, "weft").message(7, graph);
   for (const [domain, version] of Object.entries(OPSETS)) {
     model.message(8, new ProtoWriter().text(1, domain).integer(2, version));

@@ -1,11 +1,10 @@
-import { UserError } from "../../src/config/user_error.ts";
 import type { Bundle } from "../runtime/bundle.ts";
 import type { Architecture } from "../runtime/manifest.ts";
 import { type OnnxRuntime, OrtModule } from "./ort_module.ts";
 import { OrtSession } from "./ort_session.ts";
 import { OrtTensor } from "./ort_tensor.ts";
 import { PositionRows } from "./position_rows.ts";
-import { SessionWeights } from "./session_weights.ts";
+import { missingTensor, SessionWeights } from "./session_weights.ts";
 
 /** Inputs of the graphs that are no weights. */
 const RUN_INPUTS =
@@ -80,13 +79,7 @@ export class OnnxModel {
 }
 
 function refuseUnknown(bundle: Bundle, names: ReadonlySet<string>): void {
-  const { tensors, onnx } = bundle.manifest;
-  const known = new Set(tensors.map(({ name }) => name));
+  const known = new Set(bundle.manifest.tensors.map(({ name }) => name));
   const missing = [...names].find((name) => !known.has(name) && !RUN_INPUTS.test(name));
-  if (missing === undefined) return;
-  throw new UserError({
-    place: `${bundle.place}/manifest.json`,
-    problem: `has no tensor ${missing}, which ${onnx.encoder} or ${onnx.decoder} needs`,
-    remedy: "write the bundle anew with weft export",
-  });
+  if (missing !== undefined) throw missingTensor(bundle, missing);
 }

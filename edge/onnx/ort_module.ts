@@ -7,10 +7,9 @@ type Address = number;
 
 /** What of the glue's module is used. Functions that return a code return 0 for success. */
 export interface GlueModule {
-  /** Views of the whole memory; to be taken anew after anything that may allocate. */
-  readonly HEAPU8: Uint8Array<ArrayBuffer>;
-  readonly HEAP32: Int32Array<ArrayBuffer>;
-  readonly HEAPU32: Uint32Array<ArrayBuffer>;
+  /** Views of the whole memory, to be taken anew after anything that may allocate. It is shared always. */
+  readonly HEAPU8: Uint8Array<SharedArrayBuffer>;
+  readonly HEAPU32: Uint32Array<SharedArrayBuffer>;
   _malloc(bytes: number): Address;
   _free(address: Address): void;
   stackSave(): Address;
@@ -182,15 +181,17 @@ export class OrtModule {
     return this.glue.HEAPU32[address >>> 2];
   }
 
-  bytesAt(address: Address, count: number): Uint8Array<ArrayBuffer> {
+  // Views hold until the memory next grows, so take them anew after anything that allocates.
+
+  bytesAt(address: Address, count: number): Uint8Array<SharedArrayBuffer> {
     return this.glue.HEAPU8.subarray(address, address + count);
   }
 
-  floatsAt(address: Address, count: number): Float32Array<ArrayBuffer> {
+  floatsAt(address: Address, count: number): Float32Array<SharedArrayBuffer> {
     return new Float32Array(this.glue.HEAPU8.buffer, address, count);
   }
 
-  integersAt(address: Address, count: number): Int32Array<ArrayBuffer> {
+  integersAt(address: Address, count: number): Int32Array<SharedArrayBuffer> {
     return new Int32Array(this.glue.HEAPU8.buffer, address, count);
   }
 

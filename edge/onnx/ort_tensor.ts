@@ -53,16 +53,16 @@ export class OrtTensor {
   }
 
   /** A view: it holds until the memory next grows. */
-  get floats(): Float32Array<ArrayBuffer> {
+  get floats(): Float32Array<SharedArrayBuffer> {
     return this.module.floatsAt(this.address, this.size);
   }
 
-  get integers(): Int32Array<ArrayBuffer> {
+  get integers(): Int32Array<SharedArrayBuffer> {
     return this.module.integersAt(this.address, this.size);
   }
 
   /** Two halves of each 64-bit integer, the low one first. */
-  get words(): Int32Array<ArrayBuffer> {
+  get words(): Int32Array<SharedArrayBuffer> {
     return this.module.integersAt(this.address, 2 * this.size);
   }
 

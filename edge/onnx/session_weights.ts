@@ -1,4 +1,5 @@
 // A bundle's tensors as the graphs want them: matrices transposed, 4-bit numbers as 8-bit ones.
+import { UserError } from "../../src/config/user_error.ts";
 import type { Bundle } from "../runtime/bundle.ts";
 import type { TensorEntry } from "../runtime/manifest.ts";
 import type { OrtModule } from "./ort_module.ts";
@@ -69,8 +70,9 @@ export class SessionWeights {
   ): Promise<number> {
     const { name, dtype, shape } = tensor;
     let bytes = await reader.bytes(tensor.offset, tensor.bytes);
-    const step = byName.get(`${name}_step`);
-    if (dtype === "i4" && step) {
+    if (dtype === "i4") {
+      const step = byName.get(`${name}_step`);
+      if (step === undefined) throw missingTensor(reader.bundle, `${name}_step`);
       bytes = expanded(bytes, await reader.bytes(step.offset, step.bytes));
     }
     const [rows, columns] = this.tables.has(name) ? [1, bytes.length / 4] : [...shape, 1];
@@ -94,13 +96,22 @@ export class SessionWeights {
   }
 }
 
+/** For a tensor that the graphs need and the manifest does not list. */
+export function missingTensor(bundle: Bundle, name: string): UserError {
+  return new UserError({
+    place: `${bundle.place}/manifest.json`,
+    problem: `has no tensor ${name}, which the graphs need`,
+    remedy: "write the bundle anew with weft export",
+  });
+}
+
 /** (rows, columns), rows `width` elements apart, to (columns, rows). */
-function transpose<T extends Uint8Array | Float32Array>(
-  from: T,
+function transpose(
+  from: Uint8Array | Float32Array,
   rows: number,
   columns: number,
   width: number,
-  to: T,
+  to: Uint8Array | Float32Array,
 ): void {
   for (let row = 0; row < rows; row += TILE) {
     const lastRow = Math.min(rows, row + TILE);

@@ -5,7 +5,7 @@ export class ShardReader {
   /** The shard that was read last. */
   private held: { readonly name: string; readonly bytes: Uint8Array } | undefined;
 
-  constructor(private readonly bundle: Bundle) {}
+  constructor(readonly bundle: Bundle) {}
 
   /** A copy of the bytes [offset, offset + count), aligned. @throws UserError for a damaged shard. */
   async bytes(offset: number, count: number): Promise<Uint8Array<ArrayBuffer>> {
