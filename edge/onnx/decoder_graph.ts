@@ -26,7 +26,7 @@ class DecoderGraph {
   private readonly ancestors: Value;
   private readonly sourceMask: Value;
   /** (3) the shape that folds rows into B sentences. */
-  private folded: Value = NONE;
+  private readonly folded: Value;
 
   constructor(private readonly model: GraphModel) {
     const { graph } = this;
@@ -36,13 +36,14 @@ class DecoderGraph {
     this.beam = graph.input("beam", "i32", [1]);
     this.ancestors = graph.input("ancestors", "i32", ["B", "K", "T"]);
     this.sourceMask = graph.input("source_mask", "i32", ["B", "L"]);
+    const sentences = graph.add("Shape", [this.sourceMask], { start: 0, end: 1 }); // (1)
+    const rest = graph.integers([-1, this.side.embed_dim]);
+    this.folded = graph.add("Concat", [sentences, rest], { axis: 0 });
   }
 
   finish(): Uint8Array<ArrayBuffer> {
     const { graph, layers, side, model } = this;
     const { embed_dim: C, output_dim, final_norm } = side;
-    const sentences = graph.add("Shape", [this.sourceMask], { start: 0, end: 1 }); // (1)
-    this.folded = graph.add("Concat", [sentences, graph.integers([-1, C])], { axis: 0 });
     let x = layers.inputs("decoder", model, graph.input("tokens", "i32", ["R"])); // (R, C)
     for (let n = 0; n < side.layers; n++) x = this.layer(n, x);
     if (final_norm) x = layers.norm("decoder.layer_norm", x);

@@ -33,7 +33,10 @@ export class HeadCaches {
     return this.shape.slots;
   }
 
-  /** Fills the first slots of a row: values (count, heads, slots, width), and zero behind them. */
+  /**
+   * Fills the first slots of a row from (count, heads, slots, width) at an address. Behind them come zeros:
+   * even without weight in a sum, what the memory held before might be no number.
+   */
   write(row: number, address: number, slots: number): void {
     const { heads, width } = this.shape;
     const bytes = 4 * width * slots;

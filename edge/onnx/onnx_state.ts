@@ -8,7 +8,7 @@ import type {
   StepRows,
 } from "../../src/decode/step_decoder.ts";
 import { rowCandidates } from "../../src/decode/token_rules.ts";
-import { DecoderBatch } from "./decoder_batch.ts";
+import { DecoderBatch, type WantedOutputs } from "./decoder_batch.ts";
 import type { OnnxStepDecoder } from "./onnx_step_decoder.ts";
 import type { OrtTensor } from "./ort_tensor.ts";
 
@@ -76,7 +76,7 @@ export class OnnxState implements DecoderState {
 
   private async run(
     input: StepInput,
-    wanted: Omit<Parameters<DecoderBatch["step"]>[1], "temperature">,
+    wanted: Omit<WantedOutputs, "temperature">,
   ): Promise<{ results: OrtTensor[]; attention: Float32Array | undefined }> {
     await this.decoder.turn();
     if (this.isClosed) throw new Error("the batch was closed");

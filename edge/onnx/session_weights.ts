@@ -21,10 +21,10 @@ export class SessionWeights {
   ) {}
 
   /**
-   * Reads the tensors that have one of the names; tied ones lie in memory once.
+   * Reads the tensors of these names; tied ones lie in memory once.
    *
-   * @param tables names of those that are read row by row, so not transposed.
-   * @throws UserError for a file that is damaged.
+   * @param tables names of further ones, if there are any, that are read row by row, so not transposed.
+   * @throws UserError for a file that is damaged, or a name that the bundle does not have.
    */
   static async load(
     bundle: Bundle,
@@ -32,9 +32,11 @@ export class SessionWeights {
     names: ReadonlySet<string>,
     tables: ReadonlySet<string>,
   ): Promise<SessionWeights> {
-    const weights = new SessionWeights(module, tables);
     const { tensors } = bundle.manifest;
     const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
+    const missing = [...names].find((name) => !byName.has(name));
+    if (missing !== undefined) throw missingTensor(bundle, missing);
+    const weights = new SessionWeights(module, tables);
     const reader = new ShardReader(bundle);
     const placed = new Map<number, number>();
     // In the order of the shards, so that each is read once.
@@ -97,7 +99,7 @@ export class SessionWeights {
 }
 
 /** For a tensor that the graphs need and the manifest does not list. */
-export function missingTensor(bundle: Bundle, name: string): UserError {
+function missingTensor(bundle: Bundle, name: string): UserError {
   return new UserError({
     place: `${bundle.place}/manifest.json`,
     problem: `has no tensor ${name}, which the graphs need`,

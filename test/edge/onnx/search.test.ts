@@ -6,7 +6,14 @@ import { openTranslator } from "../../../edge/runtime/open_translator.ts";
 import type { Hypothesis } from "../../../src/decode/hypothesis.ts";
 import { SequenceGenerator } from "../../../src/decode/sequence_generator.ts";
 import type { SourceBatch, StepDecoder, StepInput } from "../../../src/decode/step_decoder.ts";
-import { kernels, onnxDecoder, ownDecoder, randomFiles, runtime } from "./random_bundle.ts";
+import {
+  kernels,
+  onnxDecoder,
+  ownDecoder,
+  randomFiles,
+  runtime,
+  SYMBOLS,
+} from "./random_bundle.ts";
 import { largestDifference, play, randomBatch } from "./scripted_search.ts";
 
 const PRE_NORM = { encoder_normalize_before: true, decoder_normalize_before: true };
@@ -123,6 +130,18 @@ test("openOnnxTranslator() gives the translator that openTranslator() gives", as
   onnx.close();
   own.close();
   expect(onnx.memory.used).toBe(0);
+});
+
+test("tied embeddings lie in ONNX Runtime's memory once", async () => {
+  const used = async (settings: { share_all_embeddings: boolean }) => {
+    const decoder = await onnxDecoder(await randomFiles(settings, "int8"));
+    const { used } = decoder.model.module.memory;
+    decoder.close();
+    return used;
+  };
+  const [tied, apart] = [{ share_all_embeddings: true }, { share_all_embeddings: false }];
+  const table = SYMBOLS * 40 + SYMBOLS * 4; // integers, and the scales of rows
+  expect((await used(apart)) - (await used(tied))).toBe(2 * table);
 });
 
 test("a search on ONNX Runtime that runs when the model is closed is rejected", async () => {
