@@ -4,8 +4,14 @@ import { fileURLToPath } from "node:url";
 import glue from "onnxruntime-web/ort-wasm-simd-threaded.mjs";
 import type { OnnxRuntime } from "../onnx/ort_module.ts";
 
-/** ONNX Runtime's glue, and its wasm compiled. */
+const WASM = "onnxruntime-web/ort-wasm-simd-threaded.wasm";
+
+/** ONNX Runtime's glue, and its wasm compiled. @throws Error where the package is not at hand. */
 export async function compileOnnxRuntime(): Promise<OnnxRuntime> {
-  const path = fileURLToPath(import.meta.resolve("onnxruntime-web/ort-wasm-simd-threaded.wasm"));
-  return { glue, wasm: await WebAssembly.compile(await readFile(path)) };
+  try {
+    const bytes = await readFile(fileURLToPath(import.meta.resolve(WASM)));
+    return { glue, wasm: await WebAssembly.compile(bytes) };
+  } catch (cause) {
+    throw new Error(`${WASM} is missing: install the packages with npm ci`, { cause });
+  }
 }
