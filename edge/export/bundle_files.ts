@@ -1,4 +1,5 @@
 // A bundle in memory: its files by name, the manifest among them.
+import { GRAPH_FILES, graphFiles } from "../onnx/graph_files.ts";
 import { type BundleSource, hashOfManifest, sha256Of } from "../runtime/bundle.ts";
 import {
   type Architecture,
@@ -46,6 +47,8 @@ export async function bundleFiles(parts: BundleParts, quantize: Quantize): Promi
   files.set(source_dictionary, bytesOf(dictionaries[source_lang]));
   files.set(target_dictionary, bytesOf(dictionaries[target_lang]));
   if (bpe) files.set(CODES, bytesOf(bpe.codes));
+  const graphs = graphFiles({ architecture, tensors: [...tensors] });
+  for (const [name, graph] of graphs) files.set(name, graph);
   const manifest: Omit<Manifest, "sha256"> = {
     weft_bundle: BUNDLE_VERSION,
     card,
@@ -60,6 +63,7 @@ export async function bundleFiles(parts: BundleParts, quantize: Quantize): Promi
     files: await describe(files),
     shards,
     tensors: [...tensors],
+    onnx: GRAPH_FILES,
   };
   files.set("manifest.json", await manifestBytes(manifest));
   return files;

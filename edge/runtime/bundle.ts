@@ -114,12 +114,13 @@ function parseManifest(text: string, place: string): Manifest {
 
 /** What the schema cannot say: files that are named are listed, tensors lie within the shards. */
 function consistent(manifest: Manifest, place: string): Manifest {
-  const { files, shards, text, tensors } = manifest;
+  const { files, shards, text, tensors, onnx } = manifest;
   const refuse = (problem: string): never => {
     throw new UserError({ place, problem, remedy: EXPORT_AGAIN });
   };
   const codes = text.bpe ? [text.bpe.codes] : [];
-  for (const name of [...shards, text.source_dictionary, text.target_dictionary, ...codes]) {
+  const texts = [text.source_dictionary, text.target_dictionary, ...codes];
+  for (const name of [...shards, ...texts, onnx.encoder, onnx.decoder]) {
     if (!(name in files)) refuse(`names ${name}, which "files" does not list`);
   }
   const total = shards.reduce((sum, name) => sum + files[name].bytes, 0);

@@ -116,6 +116,8 @@ export const manifestSchema = z.strictObject({
   /** Files of weights, in order. */
   shards: z.array(fileName),
   tensors: z.array(tensor),
+  /** The same model as graphs for ONNX Runtime, the tensors their inputs (edge/onnx/graph_files.ts). */
+  onnx: z.strictObject({ encoder: fileName, decoder: fileName }),
   /** Of the manifest itself: of JSON.stringify() of all that stands before this. */
   sha256,
 });

@@ -83,7 +83,10 @@ export class CandidateSelector {
 }
 
 /** (V) what is added to every row's log-probabilities. */
-function writeBias(bias: Float32Array, { banned, only, penalised, penalty }: TokenRules): void {
+export function writeBias(
+  bias: Float32Array,
+  { banned, only, penalised, penalty }: TokenRules,
+): void {
   bias.fill(only === undefined ? 0 : Number.NEGATIVE_INFINITY);
   if (only !== undefined) bias[only] = 0;
   if (penalty !== 0) bias[penalised] -= Math.fround(penalty);

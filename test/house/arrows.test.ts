@@ -58,7 +58,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   cluster: ["config", "data"],
   "edge/export": [
     ...[...pure, ...components, ...lists, "train", "generate", "interop", "nn", "version"],
-    ...["edge/runtime", "edge/platforms"],
+    ...["edge/runtime", "edge/onnx", "edge/platforms"],
   ],
   "edge/runtime": ["config", "data", "decode", "wasm"],
   "edge/onnx": ["config", "data", "decode", "edge/runtime"],

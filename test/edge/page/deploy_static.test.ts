@@ -55,7 +55,9 @@ test("deploy static writes the page, its workers, the kernels and the bundles", 
   expect(JSON.parse(readFileSync(join(out, "models.json"), "utf8"))).toEqual({ models });
   for (const name of models) {
     const files = readdirSync(join(out, "bundle", name)).sort();
-    expect(files).toEqual(["dict.txt", "manifest.json", "weights-000.bin"]);
+    expect(files).toEqual([
+      ...["decoder.onnx", "dict.txt", "encoder.onnx", "manifest.json", "weights-000.bin"],
+    ]);
   }
 });
 

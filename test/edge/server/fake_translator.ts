@@ -218,5 +218,6 @@ const manifest: Manifest = {
   files: {},
   shards: [],
   tensors: [],
+  onnx: { encoder: "encoder.onnx", decoder: "decoder.onnx" },
   sha256: "0".repeat(64),
 };

@@ -1,0 +1,30 @@
+import { Bundle, type BundleSource } from "../runtime/bundle.ts";
+import { readText } from "../runtime/text.ts";
+import { TextTranslator } from "../runtime/text_translator.ts";
+import { OnnxModel } from "./onnx_model.ts";
+import { OnnxStepDecoder } from "./onnx_step_decoder.ts";
+import type { OnnxRuntime } from "./ort_module.ts";
+
+/**
+ * Loads a bundle into ONNX Runtime. The same translator as `openTranslator` gives, on another engine: an
+ * independent check of ours.
+ *
+ * @throws UserError naming the file that is damaged or does not fit.
+ */
+export async function openOnnxTranslator(
+  source: BundleSource,
+  runtime: OnnxRuntime,
+): Promise<TextTranslator> {
+  const bundle = await Bundle.open(source);
+  const text = await readText(bundle);
+  const model = await OnnxModel.load(bundle, runtime, text.target.length);
+  const decoder = new OnnxStepDecoder(model, text.target.padIndex);
+  const engine = {
+    decoder,
+    get memory() {
+      return model.module.memory;
+    },
+    close: () => decoder.close(),
+  };
+  return new TextTranslator(bundle.manifest, text, engine, source.place);
+}
