@@ -6,6 +6,7 @@ export const workerEntries = [
   "src/device/cpu/worker.ts",
   "src/data/text_worker.ts",
   "edge/platforms/translator_thread.ts",
+  "edge/platforms/onnx_thread.ts",
 ] as const;
 
 export type WorkerEntry = (typeof workerEntries)[number];

@@ -1,11 +1,11 @@
 import { BalancedTranslator } from "../runtime/balanced_translator.ts";
 import { PortTranslator } from "../runtime/port_translator.ts";
 import type { EdgeTranslator } from "../runtime/translator.ts";
-import type { ThreadSetup } from "./translator_thread.ts";
+import type { ThreadSetup } from "./thread_setup.ts";
 
 export interface ThreadOptions extends ThreadSetup {
   readonly threads: number;
-  /** Where translator_thread.ts lies. */
+  /** Where the thread's entry lies: translator_thread.ts, or onnx_thread.ts. */
   readonly url: string;
 }
 

@@ -18,7 +18,11 @@ export const serve = command({
     const { bundles: folders, host: hostname, port, threads, watch } = flags;
     const tokens = bearerTokens(flags.token_file);
     const kernels = await compileKernels();
-    const url = workerUrl("edge/platforms/translator_thread.ts");
+    const url = workerUrl(
+      flags.engine === "weft"
+        ? "edge/platforms/translator_thread.ts"
+        : "edge/platforms/onnx_thread.ts",
+    );
     const server = await serveFolders({
       ...{ folders, hostname, port, limits, tokens, watch },
       origins: flags.allow_origin,

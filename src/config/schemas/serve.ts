@@ -17,6 +17,10 @@ export const serve = z.strictObject({
     .min(1)
     .default(1)
     .describe("threads that translate, each with a copy of the weights"),
+  engine: z
+    .enum(["weft", "onnxruntime"])
+    .default("weft")
+    .describe("what computes: our own kernels, or onnxruntime-web (slower; a check of ours)"),
   watch: z.boolean().default(false).describe("load a bundle again when it was written anew"),
   token_file: z
     .string()
