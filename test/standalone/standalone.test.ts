@@ -15,6 +15,7 @@ import { join } from "node:path";
 import { seededDigits } from "../../recipes/support/digits.ts";
 import { buildBinary } from "../../src/cli/build.ts";
 import { version } from "../../src/version.ts";
+import { askServer, freePort, startServer } from "../edge/platforms.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "weft-standalone-"));
 const seconds = 1000;
@@ -133,6 +134,28 @@ test(
 );
 
 test(
+  "the binary exports, serves and deploys what it trained",
+  async () => {
+    succeed("export", "runs/checkpoint_best.safetensors", "--out", "bundle");
+    expect(succeed("info", "bundle").stdout).toContain("all files have the sizes and hashes");
+    const port = await freePort();
+    const command = [join(folder, "weft"), "serve", "bundle", "--port", `${port}`];
+    const server = await startServer(command, { cwd: folder, port, env: environment });
+    const [said] = await askServer(port, ["3 1 4"], { beam: 2, max_len: 8 });
+    expect(said.scores.length).toBe(1);
+    const page = await (await fetch(`http://127.0.0.1:${port}/`)).text();
+    expect(page).toStartWith("<!doctype html>");
+    expect(await server.stop()).toBe(0);
+    for (const platform of ["workerd", "deno", "bun", "static"]) {
+      succeed("deploy", platform, "bundle", "--out", `for-${platform}`);
+      expect(files()).toContain(`for-${platform}`);
+      rmSync(join(folder, `for-${platform}`), { recursive: true });
+    }
+  },
+  60 * seconds,
+);
+
+test(
   "the binary trains the criterion and the model of the example plug-in",
   () => {
     copyFileSync(
@@ -173,7 +196,7 @@ test("the binary answers a mistake in one message, and leaves no stray files", (
   expect(code).toBe(2);
   expect(stderr).toStartWith("weft: ");
   expect(stderr).not.toContain("    at ");
-  const expected = ["bin", "masked", "mine.ts", "ref", "runs", "sys", "weft"];
+  const expected = ["bin", "bundle", "masked", "mine.ts", "ref", "runs", "sys", "weft"];
   const texts = ["test", "train", "valid"].flatMap((split) => [`${split}.src`, `${split}.tgt`]);
   expect(files()).toEqual([...expected, ...texts].sort());
 });
