@@ -3,6 +3,7 @@
 //
 //   bun bench/edge_translate.ts CHECKPOINT SOURCES [--data-bin DIR] [--beam 5] [--pairs 3] [--one 100]
 //     [--peer VENV] [--quantize int8]
+//   deno run -A bench/edge_translate.ts ...     the same on V8, whose relaxed SIMD is the faster one
 //
 // SOURCES holds a sentence in word pieces on each line. VENV is a Python environment with ctranslate2 and
 // fairseq; CHECKPOINT must then be fairseq's, and DIR its binarised data. Every division of two threads is
@@ -61,7 +62,7 @@ const main = fileURLToPath(new URL("../src/cli/main.ts", import.meta.url));
 const bundle = join(folder, "bundle");
 const data = values["data-bin"] === undefined ? [] : ["--data", values["data-bin"]];
 const exporting = ["export", checkpoint, "--out", bundle, "--quantize", values.quantize, ...data];
-run(process.execPath, [main, ...exporting]);
+run(process.execPath, [...("Deno" in globalThis ? ["run", "-A"] : []), main, ...exporting]);
 const kernels = await compileKernels();
 const url = workerUrl("edge/platforms/translator_thread.ts");
 
@@ -138,7 +139,8 @@ rmSync(folder, { recursive: true });
 
 const machine = `${availableParallelism()} threads, ${cpus()[0]?.model.trim()}`;
 const what = `${sources.length} sentences, beam ${beam}, ${values.quantize}`;
-console.log(`edge translation: ${what}, ${machine}\n`);
+const runtime = "Deno" in globalThis ? "Deno" : "Bun";
+console.log(`edge translation on ${runtime}: ${what}, ${machine}\n`);
 console.log("| | tokens/s (median) | min | max | one sentence, ms (median) | min | max |");
 console.log("|---|--:|--:|--:|--:|--:|--:|");
 for (const [name, times] of measured) {

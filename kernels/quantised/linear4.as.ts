@@ -6,8 +6,8 @@
 //   (N) or 0; overwrites y: M rows of N floats, `stepY` bytes apart. `scratch` holds a row of 8-bit weights.
 // Work: a row of W is expanded once for all activations; alone, block by block in registers.
 import { addBiasAndActivate } from "../matmul/epilogue.as";
-import { activationBytes, dotAdd, put } from "./lanes.as";
-import { linearTiles } from "./linear8.as";
+import { activationBytes, dotAdd, pairs, putRow } from "./lanes.as";
+import { linearTiles } from "./tiles.as";
 
 export function linear_i4(
   q: usize, rows: usize, w: usize, steps: usize, ws: usize, bias: usize, y: usize, scratch: usize,
@@ -19,10 +19,11 @@ export function linear_i4(
   for (let n = 0; n < N; n += 2) {
     const second: usize = n + 1 < N ? 1 : 0;
     if (M == 1) {
-      put(to, dotBlocks(q, w, steps, blocks), rows, ws, bias);
-      if (second) {
-        put(to + 4, dotBlocks(q, w + (bytes >> 1), steps + blocks, blocks), rows, ws + 4, bias ? bias + 4 : 0);
-      }
+      const next = second << 2;
+      const low = dotBlocks(q, w, steps, blocks);
+      const high = second ? dotBlocks(q, w + (bytes >> 1), steps + blocks, blocks) : low;
+      const added = bias ? pairs(bias, bias + next) : f32x4.splat(0);
+      putRow(to, next, low, high, rows, pairs(ws, ws + next), added);
     } else {
       expand(w, steps, blocks, scratch);
       if (second) expand(w + (bytes >> 1), steps + blocks, blocks, scratch + bytes);

@@ -2,20 +2,33 @@
 import { loadTail } from "../simd_math.as";
 import { activationBytes, OFFSET, ROW_BYTES } from "./lanes.as";
 
-/** Largest |x| of K floats; NaN if there is one. */
+/**
+ * Largest |x| of K floats; NaN if there is one. Without their signs floats are ordered as the integers that
+ * have their bits, NaN above all: one instruction, where the maximum of floats takes six.
+ */
 @inline
 function largest(x: usize, K: i32): f32 {
-  const whole = x + (<usize>(K & ~3) << 2);
-  let m = f32x4.abs(loadTail(whole, K & 3, 0));
-  for (; x < whole; x += 16) m = f32x4.max(m, f32x4.abs(v128.load(x)));
-  const pairs = f32x4.max(m, v128.shuffle<i32>(m, m, 2, 3, 0, 1));
-  return max<f32>(f32x4.extract_lane(pairs, 0), f32x4.extract_lane(pairs, 1));
+  const wide = x + (<usize>(K & ~7) << 2), whole = x + (<usize>(K & ~3) << 2);
+  let m = f32x4.abs(loadTail(whole, K & 3, 0)), n = f32x4.splat(0);
+  for (; x < wide; x += 32) {
+    m = i32x4.max_s(m, f32x4.abs(v128.load(x)));
+    n = i32x4.max_s(n, f32x4.abs(v128.load(x, 16)));
+  }
+  if (x < whole) m = i32x4.max_s(m, f32x4.abs(v128.load(x)));
+  m = i32x4.max_s(m, n);
+  m = i32x4.max_s(m, v128.shuffle<i32>(m, m, 2, 3, 0, 1));
+  m = i32x4.max_s(m, v128.shuffle<i32>(m, m, 1, 0, 3, 2));
+  return f32x4.extract_lane(m, 0);
 }
 
-/** Four floats to the nearest integers, ties to even. */
+/** 1.5 * 2^23: floats between 2^23 and 2^24 are whole numbers, so adding it rounds, ties to even. */
+const ROUNDS: f32 = 12582912;
+const ROUNDS_BITS: i32 = 0x4b400000;
+
+/** Four floats within [-127, 127] after the factor to the nearest integers; anything for NaN. */
 @inline
 function rounded(x: v128, factor: v128): v128 {
-  return i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(x, factor)));
+  return i32x4.sub(f32x4.add(f32x4.mul(x, factor), f32x4.splat(ROUNDS)), i32x4.splat(ROUNDS_BITS));
 }
 
 /** Eight floats as 16-bit integers. @param count how many of them there are, the others count as 0. */
