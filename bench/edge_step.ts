@@ -9,8 +9,7 @@
 // source 32 tokens.
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
-import { type BundleFiles, bundleFiles, memorySource } from "../edge/export/bundle_files.ts";
-import { architectureOf, modelTensors } from "../edge/export/model_tensors.ts";
+import { memorySource } from "../edge/export/bundle_files.ts";
 import { OnnxModel } from "../edge/onnx/onnx_model.ts";
 import { OnnxStepDecoder } from "../edge/onnx/onnx_step_decoder.ts";
 import { compileKernels } from "../edge/platforms/file_kernels.ts";
@@ -20,10 +19,8 @@ import { manifestSchema } from "../edge/runtime/manifest.ts";
 import { QuantisedModel } from "../edge/runtime/quantised_model.ts";
 import { SharedStepDecoder } from "../edge/runtime/shared_step_decoder.ts";
 import type { StepDecoder } from "../src/decode/step_decoder.ts";
-import { transformerConfig } from "../src/models/transformer/config.ts";
-import { TransformerModel } from "../src/models/transformer/transformer.ts";
-import { uniqueParameters } from "../src/nn/module.ts";
 import { seededRandom } from "../test/support/random.ts";
+import { randomBundle } from "./support/random_bundle.ts";
 import { median } from "./support/statistics.ts";
 
 const { values } = parseArgs({
@@ -45,31 +42,6 @@ const NO_RULES = {
   ...{ banned: [], only: undefined, penalised: 3, penalty: 0 },
   ...{ forced: undefined, rowBans: undefined },
 };
-
-async function randomBundle(symbols: number): Promise<BundleFiles> {
-  const config = transformerConfig.parse({ share_all_embeddings: true });
-  const model = new TransformerModel(config, {
-    sourceSymbols: symbols,
-    targetSymbols: symbols,
-    padding: PADDING,
-    sharedDictionary: true,
-  });
-  const random = seededRandom(1);
-  const weights = [...uniqueParameters(model)].map(([name, { shape }]) => {
-    const size = shape.reduce((product, of) => product * of, 1);
-    const data = Float32Array.from({ length: size }, () => random.uniform(-0.05, 0.05));
-    return [name, { shape, dtype: "F32" as const, data }] as const;
-  });
-  const words = Array.from({ length: symbols - 4 }, (_, i) => `w${i} 1\n`).join("");
-  const languages = { source_lang: "src", target_lang: "tgt" };
-  const parts = {
-    architecture: architectureOf(config),
-    tensors: modelTensors(config, new Map(weights), "random weights"),
-    card: { name: "random", ...languages, licence: "", parameters: 0, weft: "", scores: [] },
-    dictionaries: { src: words, tgt: words },
-  };
-  return bundleFiles(parts, quantize);
-}
 
 /** What a sentence cost. */
 interface Cost {
@@ -106,7 +78,9 @@ console.log(`decoding steps in ${quantize}, one thread, ${cpus()[0]?.model.trim(
 console.log("| V | beam | weft, ms | onnxruntime-web, ms | ratio | its range |");
 console.log("|--:|--:|--:|--:|--:|--:|");
 for (const symbols of numbers(values.vocabulary)) {
-  const bundle = await Bundle.open(memorySource(await randomBundle(symbols), "random weights"));
+  const bundle = await Bundle.open(
+    memorySource(await randomBundle(symbols, quantize), "random weights"),
+  );
   const vocabularies = { source: symbols, target: symbols };
   const ours = new SharedStepDecoder(
     await QuantisedModel.load(bundle, await compileKernels(), vocabularies),

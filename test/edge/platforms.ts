@@ -1,7 +1,7 @@
 // One bundle on every platform: starts a server there, or runs a script, and collects translations.
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
@@ -51,12 +51,25 @@ export interface Running {
   output(): string;
 }
 
-/** Starts a server and waits until it answers. @throws Error with what it printed if it ends before. */
+/** Whether something listens on a port, which is not asked for anything. */
+function listens(port: number): Promise<boolean> {
+  return new Promise((answer) => {
+    const socket = connect(port, "127.0.0.1");
+    socket.on("connect", () => {
+      socket.destroy();
+      answer(true);
+    });
+    socket.on("error", () => answer(false));
+  });
+}
+
+/**
+ * Starts a server and waits until it answers; one that is to be cold is not asked, only looked for. @throws Error with what it printed if it ends before. */
 export async function startServer(
   command: readonly string[],
-  options: { cwd?: string; port: number; env?: Record<string, string> },
+  options: { cwd?: string; port: number; env?: Record<string, string>; isCold?: boolean },
 ): Promise<Running> {
-  const { cwd, port, env } = options;
+  const { cwd, port, env, isCold = false } = options;
   const [program, ...args] = command;
   const child = spawn(program, args, { cwd, env: { ...process.env, ...env } });
   let printed = "";
@@ -70,10 +83,11 @@ export async function startServer(
   void ended.then(() => {
     isOver = true;
   });
-  for (let attempt = 0; attempt < 300; attempt++) {
+  for (let attempt = 0; attempt < 600; attempt++) {
     if (isOver) throw new Error(`${command.join(" ")} ended:\n${printed}`);
-    const answer = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined);
-    if (answer?.ok) {
+    const ready = async () =>
+      (await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined))?.ok;
+    if (isCold ? await listens(port) : await ready()) {
       return {
         port,
         output: () => printed,
@@ -83,7 +97,7 @@ export async function startServer(
         },
       };
     }
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await new Promise((resolve) => setTimeout(resolve, isCold ? 5 : 100));
   }
   child.kill("SIGKILL");
   throw new Error(`${command.join(" ")} does not answer:\n${printed}`);
