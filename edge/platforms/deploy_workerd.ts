@@ -5,7 +5,8 @@ import type { CheckedBundle, Platform } from "./deploy.ts";
 /** Workers have 128 MiB for JavaScript and WebAssembly together; this much may be weights. */
 const WEIGHT_BYTES = 64 * 2 ** 20;
 
-const COMPATIBILITY_DATE = "2026-06-01";
+/** Old enough for the wrangler that Node 20 still runs. */
+const COMPATIBILITY_DATE = "2026-04-01";
 
 export const workerdPlatform: Platform = {
   bundleFolder: "assets",
@@ -41,8 +42,6 @@ const wrangler = (names: readonly string[]): string => `\
   "name": "weft-${names[0]?.toLowerCase().replaceAll(/[^a-z0-9-]/g, "-")}",
   "main": "worker.js",
   "compatibility_date": "${COMPATIBILITY_DATE}",
-  "no_bundle": true,
-  "rules": [{ "type": "CompiledWasm", "globs": ["**/*.wasm"] }],
   "assets": { "directory": "assets", "binding": "ASSETS", "run_worker_first": true },
   "vars": { "WEFT_MODELS": "${names.join(",")}" },
   // A translation takes more processor time than the free plan's 10 ms.

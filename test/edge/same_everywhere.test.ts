@@ -10,6 +10,7 @@ import { serverPlatform } from "../../edge/platforms/deploy_server.ts";
 import { workerdPlatform } from "../../edge/platforms/deploy_workerd.ts";
 import { goldenTransformer } from "../models/golden_transformer.ts";
 import { cpu } from "../support/devices.ts";
+import { noChromium, translateInChromium } from "./page/chromium.ts";
 import {
   askServer,
   freePort,
@@ -127,4 +128,18 @@ if (typeof Bun === "undefined" || node.status !== 0) {
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
     expectSame(JSON.parse(stdout) as Said[]);
   });
+}
+
+const inChromium = "Chromium gives the same tokens and scores as this process";
+if (noChromium !== undefined) test.skip(`${inChromium} (${noChromium})`, () => {});
+else {
+  test(inChromium, async () => {
+    const results = await translateInChromium(bundle, TEXTS, OPTIONS);
+    expectSame(
+      results.map(({ text, sentences }) => ({
+        text,
+        scores: sentences.map(({ hypotheses }) => hypotheses[0].score),
+      })),
+    );
+  }, 60_000);
 }
