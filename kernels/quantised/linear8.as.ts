@@ -18,6 +18,20 @@ export function linear_i8(
   addBiasAndActivate(y, stepY, 0, 0, activation, M, N);
 }
 
+/** Rows of W between those that are multiplied and those that are asked for. */
+const AHEAD: usize = 8;
+
+/** Where touch() leaves what it read, so that it is read at all. */
+let touched: i32 = 0;
+
+/** Reads a byte of every cache line from one address to another. */
+@inline
+function touch(from: usize, to: usize): void {
+  let seen: i32 = 0;
+  for (; from < to; from += 64) seen |= load<u8>(from);
+  touched = seen;
+}
+
 function linear<T>(
   q: usize, rows: usize, w: usize, ws: usize, bias: usize, y: usize, stepY: usize, M: i32, N: i32, K: i32,
 ): void {
@@ -27,7 +41,12 @@ function linear<T>(
     singleRow<T>(q, rows, w, ws, bias, y, N, stepW);
     return;
   }
+  // With few rows the products wait for W: a cache line of each 64 bytes that come later is asked for
+  // before they are needed. Worth a quarter of the time on Bun's engine, nothing on V8.
+  const comesEarly = M <= 5;
+  const last = w + <usize>N * stepW;
   for (let n = 0; n < N; n += 2) {
+    if (comesEarly) touch(min(w + AHEAD * stepW, last), min(w + (AHEAD + 2) * stepW, last));
     linearTiles<T>(q, rows, w, ws, bias, y, stepY, M, n + 1 < N ? 1 : 0, stepQ);
     w += 2 * stepW;
     ws += 8;
