@@ -1,5 +1,5 @@
 // A checkpoint to a bundle: what weft export does.
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { UserError } from "../../src/config/user_error.ts";
 import { type Available, storedComponent } from "../../src/generate/stored_plugins.ts";
@@ -51,7 +51,7 @@ export async function exportBundle(
   kernels: WebAssembly.Module,
   terminal: ExportTerminal,
 ): Promise<Card> {
-  await refuseForeignFolder(options.out, "manifest.json");
+  await refuseForeignFolder(options.out, filesOfBundle);
   const text = options.calibrate === undefined ? undefined : readCalibration(options.calibrate);
   const stored = readModel(options.checkpoint, options.ema);
   const parts = partsOf(stored, options, available, task);
@@ -121,6 +121,17 @@ const dictionaryTexts = (task: Task): Record<string, string> => ({
   [task.sourceLang]: task.sourceDictionary.serialize(),
   [task.targetLang]: task.targetDictionary.serialize(),
 });
+
+/** What a folder's manifest lists, if it is one of ours. */
+async function filesOfBundle(folder: string): Promise<readonly string[] | undefined> {
+  try {
+    const text = await readFile(join(folder, "manifest.json"), "utf8");
+    const { weft_bundle, files } = JSON.parse(text) as { weft_bundle?: unknown; files?: object };
+    return weft_bundle === undefined ? undefined : ["manifest.json", ...Object.keys(files ?? {})];
+  } catch {
+    return undefined;
+  }
+}
 
 async function measure(
   parts: BundleParts,

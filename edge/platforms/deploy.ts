@@ -1,10 +1,11 @@
 // Folders that are ready to run elsewhere: what weft deploy writes.
-import { cp, mkdir, writeFile } from "node:fs/promises";
-import { basename, join, resolve } from "node:path";
+import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { UserError } from "../../src/config/user_error.ts";
 import { Bundle } from "../runtime/bundle.ts";
 import type { Manifest } from "../runtime/manifest.ts";
 import type { Artefacts } from "./artefacts.ts";
+import { bundleName } from "./bundle_name.ts";
 import { folderSource } from "./folder_source.ts";
 import { refuseForeignFolder, replaceFolder } from "./replace_folder.ts";
 
@@ -21,8 +22,8 @@ export interface DeployOptions {
   readonly artefacts: Artefacts;
 }
 
-/** By this file a folder is known as a deployment, and may be written over. */
-const MARK = "README.txt";
+/** This file lists what a deployment's folder holds: nothing else in it may be written over. */
+const MARK = ".weft-deployment";
 
 /** What a platform adds to the bundles. */
 export interface Platform {
@@ -42,11 +43,13 @@ export interface Platform {
  */
 export async function deploy(platform: Platform, options: DeployOptions): Promise<void> {
   const { out, artefacts } = options;
-  await refuseForeignFolder(out, MARK);
+  await refuseForeignFolder(out, namesOfDeployment);
   const bundles: CheckedBundle[] = [];
   for (const folder of options.bundles) bundles.push(await checked(folder, bundles));
   const files = await platform.files(bundles, artefacts);
+  const names = [MARK, platform.bundleFolder, ...Object.keys(files)];
   await replaceFolder(out, async (target) => {
+    await writeFile(join(target, MARK), `${JSON.stringify(names)}\n`);
     for (const [name, content] of Object.entries(files)) {
       await writeFile(join(target, name), content);
     }
@@ -60,10 +63,18 @@ export async function deploy(platform: Platform, options: DeployOptions): Promis
   });
 }
 
+async function namesOfDeployment(folder: string): Promise<readonly string[] | undefined> {
+  try {
+    return JSON.parse(await readFile(join(folder, MARK), "utf8")) as string[];
+  } catch {
+    return undefined;
+  }
+}
+
 async function checked(folder: string, others: readonly CheckedBundle[]): Promise<CheckedBundle> {
   const bundle = await Bundle.open(folderSource(folder));
   await bundle.verify();
-  const name = basename(resolve(folder));
+  const name = bundleName(folder);
   const twin = others.find((other) => other.name === name);
   if (twin === undefined) return { name, folder, manifest: bundle.manifest };
   throw new UserError({

@@ -6,19 +6,26 @@ import process from "node:process";
 import { UserError } from "../../src/config/user_error.ts";
 
 /**
- * A folder with something else in it is not written over.
+ * A folder is written over only if all that lies in it was written by us.
  *
- * @param mark name of a file by which a folder of the same kind is known.
- * @throws UserError unless there is no such folder, an empty one, or one of the same kind.
+ * @param known names that a folder of ours may hold, judged by what it says of itself; undefined if it says
+ *   nothing that we know.
+ * @throws UserError unless there is no such folder, an empty one, or one of ours.
  */
-export async function refuseForeignFolder(out: string, mark: string): Promise<void> {
+export async function refuseForeignFolder(
+  out: string,
+  known: (folder: string) => Promise<readonly string[] | undefined>,
+): Promise<void> {
   if (!existsSync(out)) return;
   const names = await readdir(out).catch(() => undefined);
-  if (names && (names.length === 0 || names.includes(mark))) return;
+  if (names?.length === 0) return;
+  const ours = names && (await known(out));
+  const foreign = names?.find((name) => !ours?.includes(name));
+  if (ours !== undefined && foreign === undefined) return;
   throw new UserError({
     place: `--out ${out}`,
-    problem: names ? "is a folder with other files in it" : "is no folder",
-    remedy: `name a new folder, or one that holds ${mark}`,
+    problem: names ? `is a folder with other files in it (${foreign})` : "is no folder",
+    remedy: "name a new folder, or one that this command wrote",
   });
 }
 
@@ -30,16 +37,26 @@ export async function replaceFolder(
   const target = resolve(out);
   await mkdir(dirname(target), { recursive: true });
   const partial = join(dirname(target), `.${basename(target)}-${process.pid}`);
+  await rm(partial, { recursive: true, force: true }); // of a process that was killed
   await mkdir(partial);
   try {
     await write(partial);
-    if (existsSync(target)) {
-      const old = `${partial}-old`;
-      await rename(target, old);
-      await rename(partial, target);
-      await rm(old, { recursive: true });
-    } else await rename(partial, target);
+    if (existsSync(target)) await exchange(target, partial);
+    else await rename(partial, target);
   } finally {
     await rm(partial, { recursive: true, force: true });
   }
+}
+
+/** Puts one folder in the place of another, or leaves the other where it is. */
+async function exchange(target: string, replacement: string): Promise<void> {
+  const old = `${replacement}-old`;
+  await rename(target, old);
+  try {
+    await rename(replacement, target);
+  } catch (error) {
+    await rename(old, target);
+    throw error;
+  }
+  await rm(old, { recursive: true });
 }

@@ -1,11 +1,12 @@
 // Bundles in folders, served over HTTP: what weft serve runs, on Bun, on Deno and in the binary.
 import { stat } from "node:fs/promises";
-import { basename, join, resolve } from "node:path";
+import { join } from "node:path";
 import { UserError } from "../../src/config/user_error.ts";
 import type { EdgeTranslator } from "../runtime/translator.ts";
 import type { Limits } from "../server/limits.ts";
 import { createModels } from "../server/models.ts";
 import { createServer } from "../server/server.ts";
+import { bundleName } from "./bundle_name.ts";
 import { listen } from "./http_listener.ts";
 
 export interface ServeOptions {
@@ -79,7 +80,7 @@ export async function serveFolders(options: ServeOptions): Promise<FolderServer>
 function namedFolders(folders: readonly string[]): Map<string, string> {
   const named = new Map<string, string>();
   for (const folder of folders) {
-    const name = basename(resolve(folder));
+    const name = bundleName(folder);
     const other = named.get(name);
     if (other !== undefined) {
       throw new UserError({

@@ -38,6 +38,12 @@ export class PastPlaces {
     return place;
   }
 
+  /** A place after each of these. @throws OutOfMemoryError; then none has been taken. */
+  takeAll(before: readonly (number | undefined)[]): Int32Array {
+    while (this.free.length < before.length) this.grow();
+    return Int32Array.from(before, (place) => this.take(place));
+  }
+
   /** Holds a place `times` times more. */
   hold(place: number, times: number): void {
     this.holders[place] += times;

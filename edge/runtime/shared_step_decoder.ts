@@ -26,6 +26,14 @@ interface PendingStep {
   reject(reason: unknown): void;
 }
 
+/** A batch whose tokens have their places. */
+interface AdvancedBatch {
+  readonly tokens: Int32Array;
+  readonly places: Int32Array;
+  /** (rows) */
+  readonly sources: readonly EncodedSource[];
+}
+
 /** Counts for whoever measures. */
 export interface StepCounts {
   /** Steps of the decoder, rows computed in them, and batches served by them. */
@@ -41,6 +49,8 @@ export class SharedStepDecoder implements StepDecoder {
   readonly selector: CandidateSelector;
   private pending: PendingStep[] = [];
   private closed = false;
+  /** Counts the turns in which a step ran. */
+  private turn = 0;
 
   /** @param padding the dictionaries' padding. */
   constructor(
@@ -63,7 +73,11 @@ export class SharedStepDecoder implements StepDecoder {
     return new Promise((resolve, reject) => {
       this.pending.push({ ...step, resolve, reject });
       // Each asks for a turn of its own: on some platforms one that is cancelled takes its timers along.
-      void nextTurn().then(() => this.run());
+      // The first of them runs the step; the others find it done, and leave the next to the next turn.
+      const { turn } = this;
+      void nextTurn().then(() => {
+        if (this.turn === turn) this.run();
+      });
     });
   }
 
@@ -78,6 +92,7 @@ export class SharedStepDecoder implements StepDecoder {
 
   /** Computes one step of all batches that wait for one. */
   private run(): void {
+    this.turn++;
     const waiting = this.pending.filter(({ state }) => !state.isClosed);
     this.pending = [];
     if (waiting.length === 0) return;
@@ -88,9 +103,20 @@ export class SharedStepDecoder implements StepDecoder {
     }
   }
 
-  private compute(waiting: readonly PendingStep[]): void {
+  private compute(asked: readonly PendingStep[]): void {
     const { decoder } = this.model;
-    const batches = waiting.map(({ state, input }) => state.advance(input));
+    const waiting: PendingStep[] = [];
+    const batches: AdvancedBatch[] = [];
+    for (const step of asked) {
+      // One batch that finds no room for its tokens does not keep the others from their step.
+      try {
+        batches.push(step.state.advance(step.input));
+        waiting.push(step);
+      } catch (error) {
+        step.reject(error);
+      }
+    }
+    if (waiting.length === 0) return;
     const total = batches.reduce((sum, { tokens }) => sum + tokens.length, 0);
     const tokens = new Int32Array(total);
     const positions = new Int32Array(total);
@@ -187,11 +213,7 @@ class SharedState implements DecoderState {
   }
 
   /** Takes the step's tokens in: their places, after the pasts that they continue. */
-  advance(input: StepInput): {
-    tokens: Int32Array;
-    places: Int32Array;
-    sources: readonly EncodedSource[];
-  } {
+  advance(input: StepInput): AdvancedBatch {
     const { past } = this.decoder.model.decoder;
     const { beam } = this.options;
     const { reorder, rows, keptSentences } = input;
@@ -199,9 +221,10 @@ class SharedState implements DecoderState {
     const repeat = this.repeat(input);
     const before = this.places;
     const distinct = rows / repeat;
-    const places = Int32Array.from({ length: distinct }, (_, row) =>
-      past.take(reorder ? before[reorder[row]] : undefined),
+    const parents = Array.from({ length: distinct }, (_, row) =>
+      reorder ? before[reorder[row]] : undefined,
     );
+    const places = past.takeAll(parents);
     for (const place of before) past.drop(place);
     // At the first token all hypotheses of a sentence are one: they hold the same place.
     this.places = repeated(places, 1, repeat);

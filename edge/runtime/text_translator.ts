@@ -1,4 +1,5 @@
 import { UserError } from "../../src/config/user_error.ts";
+import type { Dictionary } from "../../src/data/dictionary.ts";
 import type { Hypothesis, SpecialTokens } from "../../src/decode/hypothesis.ts";
 import { beamSearch } from "../../src/decode/search/beam.ts";
 import { seededDraw } from "../../src/decode/search/draw.ts";
@@ -7,6 +8,7 @@ import { SequenceGenerator } from "../../src/decode/sequence_generator.ts";
 import { SequenceScorer } from "../../src/decode/sequence_scorer.ts";
 import type { SourceBatch, StepDecoder } from "../../src/decode/step_decoder.ts";
 import type { Manifest } from "./manifest.ts";
+import { PartialText } from "./partial_text.ts";
 import { joinSentences, splitSentences } from "./sentences.ts";
 import { StepTargetScorer } from "./step_target_scorer.ts";
 import type { BundleText } from "./text.ts";
@@ -52,29 +54,40 @@ export class TextTranslator implements EdgeTranslator {
 
   async translate(text: string, options: RequestOptions = {}): Promise<TextResult> {
     const { sentences, spaces } = splitSentences(text);
-    const sources = sentences.map((sentence) => this.encode(sentence));
-    const partial = sentences.map(() => "");
-    const { onPartial, prefix, ...rest } = options;
-    const results = await Promise.all(
-      sources.map((tokens, i) =>
-        this.search(sentences[i], tokens, {
-          ...rest,
-          prefix: i === 0 ? prefix : undefined,
-          onPartial:
-            onPartial &&
-            ((begun) => {
-              partial[i] = begun;
-              onPartial(joinSentences(partial, spaces));
-            }),
-        }),
-      ),
-    );
-    const best = results.map(({ hypotheses }) => hypotheses[0].text);
-    return { text: joinSentences(best, spaces), sentences: results };
+    const { prefix, onPartial, signal, ...rest } = options;
+    // One sentence that fails stops the others, so that nothing runs on for a request that is over.
+    const failed = new AbortController();
+    const stopped = signal ? AbortSignal.any([signal, failed.signal]) : failed.signal;
+    const partial = new PartialText(spaces, onPartial);
+    const party = {};
+    const searches = sentences.map(async (sentence, i) => {
+      const own = {
+        ...rest,
+        signal: stopped,
+        prefix: i === 0 ? prefix : undefined,
+        onPartial: onPartial && ((begun: string) => partial.say(i, begun)),
+      };
+      try {
+        return await this.search(sentence, own, party);
+      } catch (error) {
+        failed.abort(error);
+        throw error;
+      }
+    });
+    try {
+      const results = await Promise.all(searches);
+      const best = results.map(({ hypotheses }) => hypotheses[0].text);
+      const whole = joinSentences(best, spaces);
+      partial.end(whole);
+      return { text: whole, sentences: results };
+    } catch (error) {
+      await Promise.allSettled(searches);
+      throw error;
+    }
   }
 
   generate(text: string, options: RequestOptions = {}): Promise<SentenceResult> {
-    return this.search(text, this.encode(text), options);
+    return this.search(text, options, {});
   }
 
   async score(
@@ -83,12 +96,13 @@ export class TextTranslator implements EdgeTranslator {
     { alignments = false, signal }: Pick<RequestOptions, "alignments" | "signal"> = {},
   ): Promise<HypothesisResult> {
     const tokens = this.encode(source, "source");
-    const wanted = this.text.target.encodeLine(this.text.codec.encode(target));
+    const { target: dictionary, codec } = this.text;
+    const wanted = asWords(dictionary, dictionary.encodeLine(codec.encode(target)));
     const { max_positions } = this.manifest.architecture.decoder;
     if (wanted.length > max_positions) {
       throw this.refusal("target", `${wanted.length} tokens`, `give at most ${max_positions}`);
     }
-    return this.turnstile.pass(signal, async () => {
+    return this.turnstile.pass({}, signal, async () => {
       const scorer = new StepTargetScorer(this.engine.decoder, this.special.eos, {
         attention: alignments,
         signal,
@@ -107,7 +121,8 @@ export class TextTranslator implements EdgeTranslator {
 
   /** Source tokens of one sentence. @throws UserError if there are too many. */
   private encode(sentence: string, field = "text"): Int32Array {
-    const tokens = this.text.source.encodeLine(this.text.codec.encode(sentence));
+    const { source, codec } = this.text;
+    const tokens = asWords(source, source.encodeLine(codec.encode(sentence)));
     if (tokens.length <= this.maxSourceTokens) return tokens;
     throw this.refusal(
       field,
@@ -116,29 +131,37 @@ export class TextTranslator implements EdgeTranslator {
     );
   }
 
+  /** @param party the request that the sentence belongs to. */
   private async search(
     sentence: string,
-    tokens: Int32Array,
     options: RequestOptions,
+    party: object,
   ): Promise<SentenceResult> {
     const { signal, onPartial, nbest = 1 } = options;
     const generator = this.generator(options);
-    const hypotheses = await this.turnstile.pass(signal, async () => {
-      const [found] = await generator.generate(oneSentence(tokens), {
-        prefix: this.prefix(options.prefix),
+    const prefix = this.prefix(options);
+    return this.turnstile.pass(party, signal, async () => {
+      const tokens = this.encode(sentence);
+      const [hypotheses] = await generator.generate(oneSentence(tokens), {
+        prefix,
         breathe: async () => signal?.throwIfAborted(),
         observe: onPartial && ((_, said) => onPartial(this.textOf(said))),
       });
-      return found;
+      onPartial?.(this.textOf(hypotheses[0].tokens));
+      const best = hypotheses.slice(0, nbest);
+      return { source: sentence, hypotheses: best.map((each) => this.result(each, tokens)) };
     });
-    onPartial?.(this.textOf(hypotheses[0].tokens));
-    const best = hypotheses.slice(0, nbest);
-    return { source: sentence, hypotheses: best.map((each) => this.result(each, tokens)) };
   }
 
   private generator(options: RequestOptions): SequenceGenerator {
-    const { beam = 5, nbest = 1, lenpen, max_len, min_len, temperature } = options;
-    if (nbest > beam) throw this.refusal("nbest", `${nbest} of ${beam}`, "raise beam");
+    const { beam = 5, nbest = 1, lenpen, max_len = 200, min_len = 1, temperature } = options;
+    if (nbest > beam) throw this.refusal("nbest", `${nbest} of a beam of ${beam}`, "raise beam");
+    const most = this.engine.decoder.vocabulary - 1;
+    if (beam > most) throw this.refusal("beam", `${beam} is too wide`, `give at most ${most}`);
+    const longest = Math.min(max_len, this.manifest.architecture.decoder.max_positions - 1);
+    if (min_len > longest) {
+      throw this.refusal("min_len", `${min_len} exceeds max_len ${longest}`, "lower it");
+    }
     const draw = options.sampling;
     const { topk: topK = -1, topp: topP = -1 } = draw ?? {};
     const strategy = draw
@@ -159,11 +182,16 @@ export class TextTranslator implements EdgeTranslator {
     return new SequenceGenerator(decoder, Object.fromEntries(given), this.special, this.place);
   }
 
-  private prefix(prefix: string | undefined): { tokens: Int32Array; width: number } | undefined {
+  private prefix({
+    prefix,
+    max_len = 200,
+  }: RequestOptions): { tokens: Int32Array; width: number } | undefined {
     if (prefix === undefined || prefix === "") return undefined;
-    const pieces = this.text.codec.encode(prefix);
-    const tokens = this.text.target.encodeLine(pieces, { appendEos: false });
-    return { tokens, width: tokens.length };
+    const { target, codec } = this.text;
+    const tokens = asWords(target, target.encodeLine(codec.encode(prefix), { appendEos: false }));
+    if (tokens.length <= max_len) return { tokens, width: tokens.length };
+    const problem = `${tokens.length} tokens, more than max_len ${max_len}`;
+    throw this.refusal("prefix", problem, "raise max_len, or shorten it");
   }
 
   private textOf(tokens: Int32Array): string {
@@ -193,6 +221,15 @@ export class TextTranslator implements EdgeTranslator {
   private refusal(place: string, problem: string, remedy: string): UserError {
     return new UserError({ place, problem, remedy });
   }
+}
+
+/** What a user spells like a special symbol is no more than an unknown word; the last eos is ours. */
+function asWords(dictionary: Dictionary, tokens: Int32Array): Int32Array {
+  const end = tokens.at(-1) === dictionary.eosIndex ? tokens.length - 1 : tokens.length;
+  for (let i = 0; i < end; i++) {
+    if (tokens[i] < dictionary.nspecial) tokens[i] = dictionary.unkIndex;
+  }
+  return tokens;
 }
 
 const oneSentence = (tokens: Int32Array): SourceBatch => ({

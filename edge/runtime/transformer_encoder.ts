@@ -128,7 +128,12 @@ export class TransformerEncoder {
     const step = 4 * this.kvProj.outputs;
     const padded = Math.ceil(S / 4) * 16;
     const places = kernels.heap.allocate(padded + S * step);
-    this.kvProj.forward(x, S, places + padded);
+    try {
+      this.kvProj.forward(x, S, places + padded);
+    } catch (error) {
+      kernels.heap.release(places);
+      throw error;
+    }
     const list = kernels.integersAt(places, S);
     for (let s = 0; s < S; s++) list[s] = places + padded + s * step;
     return { length: S, places, release: () => kernels.heap.release(places) };

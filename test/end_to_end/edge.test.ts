@@ -1,7 +1,15 @@
 // From a checkpoint to a server, by the commands that a user types.
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { once } from "node:events";
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -170,7 +178,23 @@ test("weft deploy writes what the platform needs, and not over something else", 
     }
     succeed(["deploy", platform, at("tiny"), "--out", out]); // over itself
   }
-  const { code, stderr } = weft(["deploy", "bun", at("tiny"), "--out", at("run")]);
-  expect(code).toBe(2);
-  expect(stderr).toContain("is a folder with other files in it");
+  // Folders that look like ours at first sight, but hold something else.
+  mkdirSync(at("project/src"), { recursive: true });
+  writeFileSync(at("project/README.txt"), "mine");
+  writeFileSync(at("project/manifest.json"), '{ "name": "a web app" }');
+  writeFileSync(at("deployed-bun/notes.txt"), "mine");
+  for (const args of [
+    ["deploy", "bun", at("tiny"), "--out", at("run")],
+    ["deploy", "static", at("tiny"), "--out", at("project")],
+    ["export", checkpoint, "--out", at("project")],
+    ["deploy", "bun", at("tiny"), "--out", at("deployed-bun")],
+  ]) {
+    const { code, stderr } = weft(args);
+    expect(code).toBe(2);
+    expect(stderr).toContain("is a folder with other files in it");
+  }
+  expect(readdirSync(at("project")).sort()).toEqual(["README.txt", "manifest.json", "src"]);
+  cpSync(at("tiny"), at("a,b"), { recursive: true });
+  const misnamed = weft(["deploy", "workerd", at("a,b"), "--out", at("misnamed")]);
+  expect(misnamed.stderr).toContain("cannot be a model's name");
 });

@@ -202,6 +202,32 @@ goldenTest(
   },
 );
 
+goldenTest(
+  "a search that finds no memory fails alone, and leaves none behind",
+  `models/${SHIPPED}`,
+  async () => {
+    const golden = goldenTransformer(SHIPPED, cpu);
+    const decoder = await goldenDecoder(golden);
+    const { source } = golden.config.dictionary;
+    const small = randomBatch(8, [4], source);
+    const want = await search(decoder, small);
+    const { past } = decoder.model.decoder;
+    const grow = past.takeAll.bind(past);
+    // As if memory were full for whoever asks for more than a small beam.
+    past.takeAll = (before) => {
+      if (before.length > 8) throw new Error("no memory");
+      return grow(before);
+    };
+    const wide = new SequenceGenerator(decoder, { beam: 16, maxLenB: 20 });
+    const both = [wide.generate(randomBatch(9, [6], source)), search(decoder, small)] as const;
+    const [refused, found] = await Promise.allSettled(both);
+    expect(refused.status).toBe("rejected");
+    expect(found.status === "fulfilled" && said(found.value)).toEqual(said(want));
+    expect(past.size).toBe(0);
+    decoder.close();
+  },
+);
+
 goldenTest("close() rejects the searches that still run", `models/${SHIPPED}`, async () => {
   const golden = goldenTransformer(SHIPPED, cpu);
   const decoder = await goldenDecoder(golden);

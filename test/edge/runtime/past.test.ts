@@ -6,6 +6,16 @@ import { PastPlaces } from "../../../edge/runtime/past.ts";
 
 const module = await compileKernels();
 
+test("takeAll() takes nothing when there is not room for all", async () => {
+  const kernels = await Kernels.open(module, 3 * 65536);
+  const past = new PastPlaces(kernels, 1024);
+  const some = past.takeAll([undefined, undefined]);
+  expect(() => past.takeAll(Array.from({ length: 200 }, () => some[0]))).toThrow("more do not fit");
+  expect(past.size).toBe(2);
+  for (const place of some) past.drop(place);
+  expect(past.size).toBe(0);
+});
+
 test("PastPlaces keeps exactly the histories that rows go on from, whatever is reordered", async () => {
   const kernels = await Kernels.open(module);
   // For each step: how many rows, and which row of the step before each continues.

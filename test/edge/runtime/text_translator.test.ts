@@ -96,7 +96,8 @@ test("sampling draws the same with the same seed, and otherwise something else",
 test("onPartial hears the text grow, and at last whole", async () => {
   const heard: string[] = [];
   const { text } = await translator.translate(TEXT, {
-    max_len: 8,
+    max_len: 20,
+    min_len: 20,
     onPartial: (partial) => heard.push(partial),
   });
   expect(heard.length).toBeGreaterThan(3);
@@ -119,9 +120,30 @@ test("a request ends before its next step when its signal is aborted", async () 
   expect(translator.memory.used - before).toBeLessThan(2 ** 20);
 });
 
-test("a sentence that is too long is refused before anything is computed", async () => {
+test("a sentence that is too long is refused, and those beside it stop", async () => {
   const long = "w5 ".repeat(translator.maxSourceTokens);
-  await expect(translator.translate(`w5. ${long}`)).rejects.toThrow(/a sentence has \d+ tokens/);
+  const used = translator.memory.used;
+  const both = `w5 w6. W7 ${long}`;
+  await expect(translator.translate(both, { min_len: 150 })).rejects.toThrow(/has \d+ tokens/);
+  expect(translator.memory.used - used).toBeLessThan(2 ** 20);
   await expect(translator.score("w5", "w6 ".repeat(5000))).rejects.toThrow(/5001 tokens/);
-  await expect(translator.generate("w5", { beam: 2, nbest: 3 })).rejects.toThrow("nbest");
+  for (const [options, field] of [
+    [{ beam: 2, nbest: 3 }, "nbest"],
+    [{ beam: 10_000, nbest: 10_000 }, "beam"],
+    [{ min_len: 9, max_len: 8 }, "min_len"],
+    [{ prefix: "w5 w6 w7", max_len: 2 }, "prefix"],
+  ] as const) {
+    await expect(translator.generate("w5", options)).rejects.toThrow(`${field}: `);
+  }
+});
+
+test("words spelled like special symbols are unknown words, not what they are for", async () => {
+  const options = { beam: 2, max_len: 5, alignments: true };
+  const spelled = await translator.generate("w5 <pad> </s> <s> w6", options);
+  const unknown = await translator.generate("w5 nope nope nope w6", options);
+  expect(spelled.hypotheses).toEqual(unknown.hypotheses);
+  const begun = await translator.generate("w5", { prefix: "w6 </s> w7", max_len: 8 });
+  expect(begun.hypotheses[0].tokens.slice(0, 3).map(({ token }) => token)).toEqual([
+    ...["w6", "<unk>", "w7"],
+  ]);
 });
