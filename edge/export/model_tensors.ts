@@ -158,9 +158,22 @@ class TensorList {
     this.list.push({ name, ...this.get(name), isMatrix: false });
   }
 
+  private refuseNotFinite(name: string, data: Float32Array): void {
+    const at = data.findIndex((value) => !Number.isFinite(value));
+    if (at < 0) return;
+    throw new UserError({
+      place: this.place,
+      problem: `element ${at} of ${name} is ${data[at]}`,
+      remedy: "export a checkpoint from before the training diverged",
+    });
+  }
+
   private get(name: string): { shape: readonly number[]; data: Float32Array } {
     const tensor = this.tensors.get(name);
-    if (tensor) return { shape: tensor.shape, data: tensor.data };
+    if (tensor) {
+      this.refuseNotFinite(name, tensor.data);
+      return { shape: tensor.shape, data: tensor.data };
+    }
     throw new UserError({
       place: this.place,
       problem: `has no parameter ${name}`,

@@ -12,7 +12,7 @@ type Fetch = (request: Request) => Promise<Response>;
 /** The part of Deno's interface that is used here. */
 interface DenoServe {
   serve(
-    options: { port: number; hostname: string; onListen: () => void },
+    options: { port: number; hostname: string; signal: AbortSignal; onListen: () => void },
     fetch: Fetch,
   ): { readonly addr: { readonly port: number }; shutdown(): Promise<void> };
 }
@@ -43,17 +43,17 @@ function listenOnBun(fetch: Fetch, hostname: string, port: number): Listener {
     port,
     hostname,
     idleTimeout: IDLE_SECONDS,
-    fetch(request, own) {
+    async fetch(request, own) {
       own.timeout(request, 0); // from here on the deadlines of the app hold
-      return fetch(request);
+      const response = await fetch(request);
+      own.timeout(request, IDLE_SECONDS);
+      return response;
     },
   });
   return {
     port: server.port ?? port,
     async close() {
-      const ended = server.stop();
-      const patience = new Promise((resolve) => setTimeout(resolve, LAST_MILLISECONDS));
-      await Promise.race([ended, patience]);
+      await Promise.race([server.stop(), lastMoment()]);
       await server.stop(true);
     },
   };
@@ -61,6 +61,17 @@ function listenOnBun(fetch: Fetch, hostname: string, port: number): Listener {
 
 function listenOnDeno(fetch: Fetch, hostname: string, port: number): Listener {
   const { Deno } = globalThis as unknown as { Deno: DenoServe };
-  const server = Deno.serve({ port, hostname, onListen: () => undefined }, fetch);
-  return { port: server.addr.port, close: () => server.shutdown() };
+  const ending = new AbortController();
+  const { signal } = ending;
+  const server = Deno.serve({ port, hostname, signal, onListen: () => undefined }, fetch);
+  return {
+    port: server.addr.port,
+    async close() {
+      await Promise.race([server.shutdown(), lastMoment()]);
+      ending.abort();
+    },
+  };
 }
+
+const lastMoment = (): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, LAST_MILLISECONDS));

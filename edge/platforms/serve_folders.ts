@@ -1,5 +1,5 @@
 // Bundles in folders, served over HTTP: what weft serve runs, on Bun, on Deno and in the binary.
-import { stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../../src/config/user_error.ts";
 import type { EdgeTranslator } from "../runtime/translator.ts";
@@ -47,7 +47,11 @@ export async function serveFolders(options: ServeOptions): Promise<FolderServer>
     await models.load(name, () => options.open(folder));
     log(`${name}: loaded ${folder}`);
   };
-  for (const [name, folder] of folders) await load(name, folder);
+  const marks = new Map<string, string>();
+  for (const [name, folder] of folders) {
+    marks.set(name, await markOf(folder));
+    await load(name, folder);
+  }
   const report = (error: unknown): void => {
     log(`internal error: ${error instanceof Error ? (error.stack ?? error.message) : error}`);
   };
@@ -61,7 +65,7 @@ export async function serveFolders(options: ServeOptions): Promise<FolderServer>
       log(`${name}: refused, the old one goes on: ${reason}`);
     }
   };
-  const watcher = watch ? watchFolders(folders, reload) : undefined;
+  const watcher = watch ? watchFolders(folders, marks, reload) : undefined;
   return {
     port: listener.port,
     async reload() {
@@ -94,25 +98,30 @@ function namedFolders(folders: readonly string[]): Map<string, string> {
   return named;
 }
 
-/** Calls `changed` for each folder whose manifest is another than a second ago. */
+/**
+ * Calls `changed` for each folder in which any file is another than a second ago; one that could not be
+ * loaded is tried again as soon as another file of it changes.
+ *
+ * @param marks of the folders before they were loaded: what changed meanwhile is noticed too.
+ */
 function watchFolders(
   folders: ReadonlyMap<string, string>,
+  marks: Map<string, string>,
   changed: (name: string, folder: string) => Promise<void>,
 ): { stop(): void } {
-  const seen = new Map<string, string>();
   let timer: ReturnType<typeof setTimeout>;
   let isStopped = false;
-  const look = async (isFirst: boolean): Promise<void> => {
+  const look = async (): Promise<void> => {
     for (const [name, folder] of folders) {
       const mark = await markOf(folder);
       // While a folder is being replaced it is not there for a moment.
-      if (mark === undefined || mark === seen.get(name)) continue;
-      seen.set(name, mark);
-      if (!isFirst) await changed(name, folder);
+      if (mark === "" || mark === marks.get(name)) continue;
+      marks.set(name, mark);
+      await changed(name, folder);
     }
-    if (!isStopped) timer = setTimeout(() => void look(false), WATCH_MILLISECONDS);
+    if (!isStopped) timer = setTimeout(() => void look(), WATCH_MILLISECONDS);
   };
-  void look(true);
+  timer = setTimeout(() => void look(), WATCH_MILLISECONDS);
   return {
     stop() {
       isStopped = true;
@@ -121,11 +130,17 @@ function watchFolders(
   };
 }
 
-async function markOf(folder: string): Promise<string | undefined> {
+/** Differs as soon as any file of the folder does; empty if there is no manifest. */
+async function markOf(folder: string): Promise<string> {
   try {
-    const { ino, size, mtimeMs } = await stat(join(folder, "manifest.json"));
-    return `${ino} ${size} ${mtimeMs}`;
+    const names = (await readdir(folder)).sort();
+    if (!names.includes("manifest.json")) return "";
+    const marks = names.map(async (name) => {
+      const { ino, size, mtimeMs } = await stat(join(folder, name));
+      return `${name} ${ino} ${size} ${mtimeMs}`;
+    });
+    return (await Promise.all(marks)).join("\n");
   } catch {
-    return undefined;
+    return "";
   }
 }

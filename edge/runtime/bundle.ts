@@ -1,7 +1,7 @@
 // A bundle under a check: its manifest is read first, and no file's bytes are used before their hash.
 import * as z from "zod";
 import { UserError } from "../../src/config/user_error.ts";
-import { BUNDLE_VERSION, type Manifest, manifestSchema } from "./manifest.ts";
+import { BUNDLE_VERSION, type Manifest, manifestSchema, type TensorEntry } from "./manifest.ts";
 
 /** Where a bundle's files come from: a folder, a worker's assets, a web server. */
 export interface BundleSource {
@@ -15,6 +15,9 @@ const MANIFEST = "manifest.json";
 const EXPORT_AGAIN = "copy the bundle again, or write it anew with weft export";
 
 export class Bundle {
+  /** Files that were read and found whole. */
+  private readonly checked = new Set<string>();
+
   private constructor(
     readonly manifest: Manifest,
     private readonly source: BundleSource,
@@ -49,7 +52,8 @@ export class Bundle {
       throw new UserError({ place, problem, remedy: EXPORT_AGAIN });
     }
     const sha256 = await sha256Of(bytes);
-    if (sha256 !== known.sha256) {
+    if (sha256 === known.sha256) this.checked.add(name);
+    else {
       const problem = `is damaged: its SHA-256 is ${sha256}, should be ${known.sha256}`;
       throw new UserError({ place, problem, remedy: EXPORT_AGAIN });
     }
@@ -60,9 +64,11 @@ export class Bundle {
     return new TextDecoder().decode(await this.read(name));
   }
 
-  /** Reads every file once. @throws UserError naming the first bad one. */
+  /** Reads every file that was not read yet. @throws UserError naming the first bad one. */
   async verify(): Promise<void> {
-    for (const name of Object.keys(this.manifest.files)) await this.read(name);
+    for (const name of Object.keys(this.manifest.files)) {
+      if (!this.checked.has(name)) await this.read(name);
+    }
   }
 }
 
@@ -112,9 +118,24 @@ function parseManifest(text: string, place: string): Manifest {
   throw new UserError({ place, problem, remedy: EXPORT_AGAIN });
 }
 
+/** Tensors begin at multiples of this. */
+const ALIGNMENT = 64;
+
+/** What a tensor's dtype and shape take: see DTYPES. */
+function bytesOf({ dtype, shape }: TensorEntry): number {
+  const columns = shape.at(-1) ?? 1;
+  const rows = shape.slice(0, -1).reduce((product, size) => product * size, 1);
+  if (dtype === "f32") return 4 * rows * columns;
+  if (dtype === "u8") return rows * columns;
+  const padded = Math.ceil(columns / 32) * 32;
+  return dtype === "i8" ? rows * padded : (rows * padded) / 2;
+}
+
 /** What the schema cannot say: files that are named are listed, tensors lie within the shards. */
 function consistent(manifest: Manifest, place: string): Manifest {
   const { files, shards, text, tensors, onnx } = manifest;
+  const { encoder, decoder } = manifest.architecture;
+  const sides = { encoder, decoder };
   const refuse = (problem: string): never => {
     throw new UserError({ place, problem, remedy: EXPORT_AGAIN });
   };
@@ -124,8 +145,21 @@ function consistent(manifest: Manifest, place: string): Manifest {
     if (!(name in files)) refuse(`names ${name}, which "files" does not list`);
   }
   const total = shards.reduce((sum, name) => sum + files[name].bytes, 0);
-  for (const { name, offset, bytes } of tensors) {
+  const names = new Set<string>();
+  for (const tensor of tensors) {
+    const { name, offset, bytes } = tensor;
+    if (names.has(name)) refuse(`lists tensor ${name} twice`);
+    names.add(name);
+    if (offset % ALIGNMENT !== 0)
+      refuse(`${name} begins at ${offset}, no multiple of ${ALIGNMENT}`);
     if (offset + bytes > total) refuse(`${name} ends at ${offset + bytes}, the shards at ${total}`);
+    const needed = bytesOf(tensor);
+    if (bytes !== needed) refuse(`${name} has ${bytes} bytes, its shape needs ${needed}`);
+  }
+  for (const [side, { embed_dim, attention_heads }] of Object.entries(sides)) {
+    if (embed_dim % attention_heads !== 0) {
+      refuse(`architecture.${side}: ${attention_heads} heads do not divide width ${embed_dim}`);
+    }
   }
   return manifest;
 }

@@ -20,6 +20,7 @@ export async function openTranslator(
   const text = await readText(bundle);
   const vocabularies = { source: text.source.length, target: text.target.length };
   const model = await QuantisedModel.load(bundle, module, vocabularies, limit);
+  await bundle.verify(); // what another engine reads may not be damaged either
   const decoder = new SharedStepDecoder(model, text.target.padIndex);
   const engine = {
     decoder,

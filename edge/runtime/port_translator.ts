@@ -64,9 +64,9 @@ export class PortTranslator implements EdgeTranslator {
     return this.lastMemory;
   }
 
-  /** Calls that run in the thread or wait there. */
+  /** Calls that run in the thread or wait there; without end once the thread is gone. */
   get load(): number {
-    return this.waiting.size;
+    return this.closed ? Number.POSITIVE_INFINITY : this.waiting.size;
   }
 
   async translate(text: string, options: RequestOptions = {}): Promise<TextResult> {

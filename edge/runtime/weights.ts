@@ -57,8 +57,14 @@ export class Weights {
     return { address: this.base + tensor.offset, dtype: tensor.dtype, shape };
   }
 
-  /** Address of a float32 tensor. */
+  /** Address of a float32 tensor. @throws UserError likewise, and for one of another dtype. */
   floats(name: string, shape: readonly number[]): number {
-    return this.get(name, shape).address;
+    const { address, dtype } = this.get(name, shape);
+    if (dtype === "f32") return address;
+    throw new UserError({
+      place: `${this.place}/manifest.json`,
+      problem: `tensor ${name} is ${dtype}, must be f32`,
+      remedy: "write the bundle anew with weft export",
+    });
   }
 }

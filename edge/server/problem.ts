@@ -1,6 +1,7 @@
 // Everything that a request is answered with instead of a result:
 // { "error": { "code", "message", "field"?, "remedy" } }.
 import { UserError } from "../../src/config/user_error.ts";
+import { OutOfMemoryError } from "../../src/wasm/heap.ts";
 
 /** What a client reads about a refused request. */
 export interface ProblemDetail {
@@ -38,9 +39,17 @@ export class Problem extends Error {
 /** Any error as a problem: a user's mistake is told, one of ours is only reported. */
 export function toProblem(error: unknown, report: (error: unknown) => void): Problem {
   if (error instanceof Problem) return error;
-  if (error instanceof UserError) {
+  if (error instanceof UserError && isField(error.detail.place)) {
     const { place, problem, remedy } = error.detail;
     return new Problem(422, { code: "refused", message: problem, field: place, remedy });
+  }
+  if (error instanceof OutOfMemoryError) {
+    report(error);
+    return new Problem(503, {
+      code: "no_memory",
+      message: "the server has no memory left for this request",
+      remedy: "send it again later, in smaller parts, or with a smaller beam or max_len",
+    });
   }
   report(error);
   return new Problem(500, {
@@ -49,6 +58,15 @@ export function toProblem(error: unknown, report: (error: unknown) => void): Pro
     remedy: "the fault is not yours; try again, and tell who runs this server",
   });
 }
+
+/** Fields of requests that the translator itself may refuse; what it says of other places is about us. */
+const FIELDS = new Set([
+  ...["text", "source", "target", "prefix", "beam", "nbest", "lenpen", "max_len", "min_len"],
+  ...["no_repeat_ngram_size", "temperature", "sampling"],
+]);
+
+/** "text", "text[2]", "sampling.topk". */
+const isField = (place: string): boolean => FIELDS.has(place.replace(/[.[].*$/, ""));
 
 /** A text of a client within a message: short, and without anything that could do harm. */
 export function quoted(text: string): string {

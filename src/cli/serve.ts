@@ -17,6 +17,10 @@ export const serve = command({
   async run({ serve: flags, limits }, terminal) {
     const { bundles: folders, host: hostname, port, threads, watch } = flags;
     const tokens = bearerTokens(flags.token_file);
+    // Signals are heard from now on: one that comes while bundles are loaded waits for them.
+    const stopped = toldToStop();
+    let hangUp = (): void => undefined;
+    process.on("SIGHUP", () => hangUp());
     const kernels = await compileKernels();
     const url = workerUrl(
       flags.engine === "weft"
@@ -32,24 +36,23 @@ export const serve = command({
     });
     const access = tokens.length > 0 ? "with a bearer token" : "open to all who reach it";
     terminal.line(`http://${hostname}:${server.port} (${access}); /docs describes the requests`);
-    const hangUp = (): void => void server.reload();
-    process.on("SIGHUP", hangUp);
-    await untilToldToStop((signal) => terminal.log(`${signal}: letting running requests end`));
-    process.off("SIGHUP", hangUp);
+    const { reload } = server;
+    hangUp = () => void reload();
+    terminal.log(`${await stopped}: letting running requests end`);
+    hangUp = () => undefined; // a SIGHUP now must not end the process
     await server.stop();
   },
 });
 
-/** SIGTERM or Ctrl-C; a second one ends the process at once. */
-function untilToldToStop(told: (signal: string) => void): Promise<void> {
+/** The name of SIGTERM or Ctrl-C when it comes; a second one ends the process at once. */
+function toldToStop(): Promise<string> {
   return new Promise((resolve) => {
     let isTold = false;
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
       process.on(signal, () => {
         if (isTold) process.exit(1);
         isTold = true;
-        told(signal);
-        resolve();
+        resolve(signal);
       });
     }
   });

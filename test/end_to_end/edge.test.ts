@@ -105,6 +105,8 @@ test("weft serve answers, asks for its token, drains on SIGTERM and exits with 0
     const running = ask(port, { text: "a b c", min_len: 400, max_len: 450, beam: 8 }, headers);
     await new Promise((resolve) => setTimeout(resolve, 30));
     server.signal("SIGTERM");
+    expect(await server.saw("letting running requests end")).toBe(true);
+    server.signal("SIGHUP"); // which must not end what drains
     expect((await running).status).toBe(200);
     expect(await server.end()).toBe(0);
   });
@@ -142,6 +144,18 @@ test("weft serve goes over to a new bundle without a gap, and refuses a damaged 
     isOver = true;
     await asking;
     expect(failures).toEqual([]);
+  });
+});
+
+test("weft serve --watch waits for the rest of a bundle that is copied file by file", async () => {
+  cpSync(at("tiny"), at("copied"), { recursive: true });
+  succeed(["export", checkpoint, "--out", at("int4"), "--quantize", "int4"]);
+  await served([at("copied"), "--watch"], async (server, port) => {
+    cpSync(at("int4/manifest.json"), at("copied/manifest.json"));
+    expect(await server.saw("refused, the old one goes on")).toBe(true);
+    expect((await ask(port, { text: "a b", max_len: 5 })).status).toBe(200);
+    for (const name of readdirSync(at("int4"))) cpSync(at(`int4/${name}`), at(`copied/${name}`));
+    expect(await server.saw("copied: loaded", 2)).toBe(true);
   });
 });
 

@@ -62,7 +62,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   ],
   "edge/runtime": ["config", "data", "decode", "wasm"],
   "edge/onnx": ["config", "data", "decode", "edge/runtime"],
-  "edge/server": ["config", "data", "decode", "edge/runtime", "version"],
+  "edge/server": ["config", "data", "decode", "wasm", "edge/runtime", "version"],
   "edge/platforms": [
     ...["config", "data", "decode"],
     ...["edge/runtime", "edge/onnx", "edge/server", "edge/page"],

@@ -31,6 +31,7 @@ test("deploy static writes the page, its workers, the kernels and the bundles", 
   const { out, shell, models } = await deployed([bundle, other]);
   const names = [
     ...[
+      ".weft-deployment",
       "README.txt",
       "bundle",
       "index.html",

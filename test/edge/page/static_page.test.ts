@@ -186,11 +186,11 @@ inBrowser("translateInChromium() gives the results of the Web Worker", async () 
   }
 });
 
-/** Waits until the service worker keeps the bundle: manifest, dictionary, weights. */
+/** Waits until the service worker keeps the bundle: manifest, dictionary, weights, two graphs. */
 async function allKept(page: Page): Promise<void> {
   await page.waitForFunction(async () => {
     const caching = (await caches.keys()).map(async (name) => (await caches.open(name)).keys());
     const requests = (await Promise.all(caching)).flat();
-    return requests.filter(({ url }) => url.includes("/bundle/")).length === 3;
+    return requests.filter(({ url }) => url.includes("/bundle/")).length === 5;
   });
 }
