@@ -1,4 +1,4 @@
-// `weft/edge`: a bundle's translations as a function, on Bun, Deno and Node. Browsers and workers, which
+// `weft/edge`: a bundle's translations as a function, on Bun and Deno (and Node, once it is bundled). Browsers and workers, which
 // have no files, give `openTranslator` their own source and compiled kernels.
 import { fileURLToPath } from "node:url";
 import { compileKernels } from "./platforms/file_kernels.ts";

@@ -21,6 +21,7 @@ export async function openOnnxTranslator(
   const decoder = new OnnxStepDecoder(model, text.target.padIndex);
   const engine = {
     decoder,
+    sentences: 1, // searches on this engine share nothing
     get memory() {
       return model.module.memory;
     },

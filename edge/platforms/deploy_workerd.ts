@@ -76,7 +76,7 @@ const weft :Workerd.Worker = (
 const readme = (names: readonly string[]): string => `\
 Translation worker for ${names.join(", ")}.
 
-  npx workerd serve config.capnp     here, at http://127.0.0.1:8787
+  npx -y workerd serve config.capnp  here, at http://127.0.0.1:8787
   npx wrangler dev                   the same in wrangler
   npx wrangler deploy                to Cloudflare (a paid plan: translating takes processor time)
 

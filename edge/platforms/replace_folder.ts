@@ -1,6 +1,6 @@
 // Writing a folder that somebody may be reading: aside first, then renamed into its place.
 import { existsSync } from "node:fs";
-import { mkdir, readdir, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, realpath, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { UserError } from "../../src/config/user_error.ts";
@@ -34,7 +34,35 @@ export async function replaceFolder(
   out: string,
   write: (folder: string) => Promise<void>,
 ): Promise<void> {
-  const target = resolve(out);
+  // A link to a folder stays one: what it leads to is replaced.
+  const target = existsSync(out) ? await realpath(out) : resolve(out);
+  if (target === process.cwd()) {
+    throw new UserError({
+      place: `--out ${out}`,
+      problem: "is the folder that the command runs in",
+      remedy: "run it from outside of the folder",
+    });
+  }
+  try {
+    await writeAside(target, write);
+  } catch (cause) {
+    throw refusedBySystem(cause) ?? cause;
+  }
+}
+
+/** What the system does not let us do is nothing of ours: a full disk, a folder that is not ours to write. */
+function refusedBySystem(cause: unknown): UserError | undefined {
+  const { code, path, message } = cause as NodeJS.ErrnoException;
+  if (code === undefined || !["EACCES", "EPERM", "EROFS", "ENOSPC", "ENOENT"].includes(code))
+    return;
+  return new UserError({
+    place: path ?? "--out",
+    problem: `cannot be written: ${message}`,
+    remedy: "name a folder that may be written, on a disk with room",
+  });
+}
+
+async function writeAside(target: string, write: (folder: string) => Promise<void>): Promise<void> {
   await mkdir(dirname(target), { recursive: true });
   const partial = join(dirname(target), `.${basename(target)}-${process.pid}`);
   await rm(partial, { recursive: true, force: true }); // of a process that was killed

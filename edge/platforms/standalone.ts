@@ -10,6 +10,7 @@ import { kernelFile } from "../runtime/kernel_file.ts";
 import { openTranslator } from "../runtime/open_translator.ts";
 import { limits } from "../server/limits.ts";
 import page from "./bundled_page.ts";
+import { commaList } from "./comma_list.ts";
 import { folderSource } from "./folder_source.ts";
 import { serveFolders } from "./serve_folders.ts";
 import { openInThreads } from "./translator_threads.ts";
@@ -25,8 +26,6 @@ const settings = z.object({
   WEFT_MAX_CONCURRENT: z.coerce.number().int().min(1).optional(),
 });
 
-const list = (text: string): string[] => text.split(",").filter((word) => word !== "");
-
 const beside = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
 
 async function main(): Promise<void> {
@@ -38,21 +37,23 @@ async function main(): Promise<void> {
   }
   const { PORT: port, HOST: hostname, WEFT_THREADS: threads, ...given } = parsed.data;
   const kernels = await WebAssembly.compile(await readFile(beside(`./${kernelFile()}`)));
+  const tokens = commaList(given.WEFT_TOKENS);
   const url = new URL("./translator_thread.js", import.meta.url).href;
   const bundles = beside("./bundle");
   const folders = (await readdir(bundles)).sort().map((name) => join(bundles, name));
   const server = await serveFolders({
     ...{ folders, hostname, port, page, watch: false },
     limits: limits.parse({ max_concurrent: given.WEFT_MAX_CONCURRENT }),
-    tokens: list(given.WEFT_TOKENS),
-    origins: list(given.WEFT_ORIGINS),
+    tokens,
+    origins: commaList(given.WEFT_ORIGINS),
     open: (folder) =>
       threads === 0
         ? openTranslator(folderSource(folder), kernels)
         : openInThreads({ folder, threads, kernels, url }),
     log: (line) => console.error(line),
   });
-  console.log(`http://${hostname}:${server.port}`);
+  const access = tokens.length > 0 ? "with a bearer token" : "open to all who reach it";
+  console.log(`http://${hostname}:${server.port} (${access}); /docs describes the requests`);
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.once(signal, () => void server.stop().then(() => process.exit(0)));
   }

@@ -6,6 +6,7 @@ import { openTranslator } from "../runtime/open_translator.ts";
 import { createModels } from "../server/models.ts";
 import { createServer, type EdgeServer } from "../server/server.ts";
 import page from "./bundled_page.ts";
+import { commaList } from "./comma_list.ts";
 
 /** What wrangler.jsonc or config.capnp binds. */
 interface Environment {
@@ -46,15 +47,15 @@ export default {
 
 async function start(environment: Environment): Promise<EdgeServer> {
   const models = createModels();
-  const names = list(environment.WEFT_MODELS);
+  const names = commaList(environment.WEFT_MODELS);
   for (const name of names) {
     await models.load(name, () =>
       openTranslator(assets(environment, name), kernels, MEMORY_BYTES / names.length),
     );
   }
-  const given = list(environment.WEFT_TOKENS);
+  const given = commaList(environment.WEFT_TOKENS);
   const tokens = given.length > 0 ? given : undefined;
-  const origins = list(environment.WEFT_ORIGINS);
+  const origins = commaList(environment.WEFT_ORIGINS);
   // One thread computes: what runs beside it only waits for its share.
   return createServer({
     models,
@@ -64,8 +65,6 @@ async function start(environment: Environment): Promise<EdgeServer> {
     limits: { max_concurrent: 8, max_queue: 32 },
   });
 }
-
-const list = (text = ""): string[] => text.split(",").filter((word) => word !== "");
 
 const assets = ({ ASSETS }: Environment, name: string): BundleSource => ({
   place: name,

@@ -24,6 +24,7 @@ export async function openTranslator(
   const decoder = new SharedStepDecoder(model, text.target.padIndex);
   const engine = {
     decoder,
+    sentences: sentencesWithin(model, limit),
     get memory() {
       const { kernels } = model;
       return { used: kernels.heap.bytes, grown: kernels.bytes };
@@ -31,4 +32,23 @@ export async function openTranslator(
     close: () => decoder.close(),
   };
   return new TextTranslator(bundle.manifest, text, engine, source.place);
+}
+
+/** Enough to share steps well. */
+const MOST_SENTENCES = 32;
+
+/** What the search of a sentence may come to hold where nobody asks for more: the default beam and max_len. */
+const HYPOTHESES = 5;
+const TOKENS = 200;
+
+/** Beside weights and sentences: rows that pass the layers, logits, positions. */
+const WORKING_BYTES = 8 * 2 ** 20;
+
+/** How many sentences fit at a time, at worst. */
+function sentencesWithin(model: QuantisedModel, limit: number | undefined): number {
+  if (limit === undefined) return MOST_SENTENCES;
+  const { layers, embed_dim } = model.architecture.decoder;
+  const each = HYPOTHESES * TOKENS * layers * 8 * embed_dim;
+  const room = limit - model.weightBytes - WORKING_BYTES;
+  return Math.min(MOST_SENTENCES, Math.max(1, Math.floor(room / each)));
 }

@@ -25,16 +25,15 @@ import { Turnstile } from "./turnstile.ts";
 export interface TranslatorEngine {
   readonly decoder: StepDecoder;
   readonly memory: EdgeTranslator["memory"];
+  /** Sentences searched at a time; the others wait for one of them to end. */
+  readonly sentences: number;
   close(): void;
 }
-
-/** Sentences searched at a time; the others wait for one of them to end. */
-const SENTENCES = 32;
 
 export class TextTranslator implements EdgeTranslator {
   readonly maxSourceTokens: number;
   private readonly special: SpecialTokens;
-  private readonly turnstile = new Turnstile(SENTENCES);
+  private readonly turnstile: Turnstile;
 
   /** @param place the bundle's name in messages. */
   constructor(
@@ -43,6 +42,7 @@ export class TextTranslator implements EdgeTranslator {
     private readonly engine: TranslatorEngine,
     private readonly place: string,
   ) {
+    this.turnstile = new Turnstile(engine.sentences);
     this.maxSourceTokens = manifest.architecture.encoder.max_positions;
     const { bosIndex: bos, padIndex: pad, eosIndex: eos, unkIndex: unk } = text.target;
     this.special = { bos, pad, eos, unk };

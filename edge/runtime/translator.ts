@@ -13,7 +13,7 @@ export interface SearchOptions {
   readonly max_len?: number;
   /** Fewest tokens; default 1. */
   readonly min_len?: number;
-  /** No output holds the same N tokens in a row twice; 0 (the default) forbids nothing. */
+  /** No output holds the same N tokens in a row twice; 0 (the default) and 1 forbid nothing. */
   readonly no_repeat_ngram_size?: number;
   /** Divides the logits; default 1. */
   readonly temperature?: number;

@@ -53,13 +53,15 @@ const search = (limits: Limits) => ({
     .describe("fewest tokens of a sentence's output, at most max_len"),
   prefix: textUpTo(limits.max_text_length)
     .optional()
-    .describe("text that the output begins with (of the first sentence)"),
+    .describe(
+      "whole words that the output begins with (of the first sentence); unknown ones are <unk>",
+    ),
   no_repeat_ngram_size: z
     .int()
     .min(0)
     .max(limits.max_output_tokens)
     .default(0)
-    .describe("no output holds the same N tokens in a row twice; 0 forbids nothing"),
+    .describe("no output holds the same N tokens in a row twice; 0 and 1 forbid nothing"),
   temperature: z.number().min(0.01).max(100).default(1).describe("divides the logits"),
 });
 

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import process from "node:process";
+import { commaList } from "../../edge/platforms/comma_list.ts";
 import { compileKernels } from "../../edge/platforms/file_kernels.ts";
 import { readPage } from "../../edge/platforms/file_page.ts";
 import { serveFolders } from "../../edge/platforms/serve_folders.ts";
@@ -60,7 +61,7 @@ function toldToStop(): Promise<string> {
 
 /** @throws UserError for a file that cannot be read or holds no token. */
 function bearerTokens(path: string | undefined): string[] {
-  const fromEnvironment = process.env.WEFT_TOKEN ? [process.env.WEFT_TOKEN] : [];
+  const fromEnvironment = commaList(process.env.WEFT_TOKENS);
   if (path === undefined) return fromEnvironment;
   const remedy = "give a file with a token on each line";
   let text: string;
@@ -70,7 +71,8 @@ function bearerTokens(path: string | undefined): string[] {
     const problem = `cannot be read: ${(cause as Error).message}`;
     throw new UserError({ place: `--token-file ${path}`, problem, remedy });
   }
-  const tokens = text.split(/\r?\n/).filter((line) => line.trim() !== "");
+  const lines = text.split("\n").map((line) => line.trim());
+  const tokens = lines.filter((line) => line !== "");
   if (tokens.length > 0) return [...tokens, ...fromEnvironment];
   throw new UserError({ place: `--token-file ${path}`, problem: "holds no token", remedy });
 }

@@ -25,6 +25,13 @@ export function bpeCodes({
   bpe,
   bpe_codes: path,
 }: TextCodecConfig): { readonly path: string; readonly text: string } | undefined {
+  if (bpe === undefined && path !== undefined) {
+    throw new UserError({
+      place: `--bpe-codes ${path}`,
+      problem: "nothing is cut by them",
+      remedy: "add --bpe subword_nmt, or leave the codes out",
+    });
+  }
   if (bpe === undefined) return undefined;
   if (path !== undefined) return { path, text: readTextLines(path, CODES).join("\n") };
   throw new UserError({

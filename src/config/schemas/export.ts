@@ -26,7 +26,11 @@ export const exportFlags = z.strictObject({
     .describe("measure BLEU before and after on this text: source, tab, reference on each line")
     .meta({ placeholder: "FILE" }),
   beam: z.int().min(1).default(5).describe("beam of that measurement"),
-  name: z.string().optional().describe("what the model is called (unset: as the folder is)"),
+  name: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("the model's name on its card (unset: the folder's; servers know it by the folder)"),
   licence: z.string().default("unknown").describe("the model's licence, for its card"),
 });
 

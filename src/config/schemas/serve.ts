@@ -25,10 +25,10 @@ export const serve = z.strictObject({
   token_file: z
     .string()
     .optional()
-    .describe("file of bearer tokens, one on each line; WEFT_TOKEN in the environment is another")
+    .describe("file of bearer tokens, one on each line; WEFT_TOKENS in the environment lists more")
     .meta({ placeholder: "FILE" }),
   allow_origin: z
-    .array(z.string())
+    .array(z.string().regex(/^(\*|https?:\/\/[^/]+)$/, "must be * or such as https://example.org"))
     .default([])
     .describe("origin whose pages may call the server, or *; may be repeated")
     .meta({ placeholder: "ORIGIN" }),
