@@ -7,21 +7,24 @@ export interface SplitText {
   readonly spaces: readonly string[];
 }
 
+const words = (list: string): ReadonlySet<string> => new Set(list.split(" "));
+
 /** Words that a full stop belongs to. Lower case, without the stop. */
-const ABBREVIATIONS = new Set(
-  (
-    "mr mrs ms dr prof st no vs fig eq vol ed jr sr inc ltd co corp gen col capt approx dept est " +
-    "e.g i.e cf al etc z.b d.h u.a bzw ca nr abb vgl bd hrsg str tel usw inkl evtl ggf s.o s.u " +
-    "jan feb mar apr jun jul aug sep sept okt oct nov dec dez p pp a.m p.m u.s u.k"
-  ).split(" "),
+const ABBREVIATIONS = words(
+  "mr mrs ms dr prof st vs ed jr sr inc ltd co corp gen col capt approx dept est " +
+    "e.g i.e cf al etc z.b d.h u.a bzw ca vgl bd hrsg str tel usw inkl evtl ggf s.o s.u " +
+    "jan feb mar apr jun jul aug sep sept okt oct nov dec dez a.m p.m u.s u.k",
 );
+
+/** Those that are abbreviations only before a number: "No. 5", but "I said no. Then I left." */
+const BEFORE_NUMBERS = words("no nr fig abb eq vol pp p art sec");
 
 /**
  * The end of a sentence: its marks, closing quotes and brackets; white space; then what may begin one. Looking
  * behind lets a match begin only where a row of marks does, or a long row of them would take quadratic time.
  */
 const BOUNDARY =
-  /(?<![.!?\u2026])([.!?\u2026]+["'\u2019\u201d\u00bb)\]]*)(\s+)(?=["'\u2018\u201c\u201e\u00ab([\u00bf\u00a1]?[\p{Lu}\p{Lt}\p{Lo}\p{N}])|(?<![\u3002\uff01\uff1f])([\u3002\uff01\uff1f]+["'\u2019\u201d\u300d\u300f\uff09]*)(\s*)/gu;
+  /(?<![.!?\u2026])([.!?\u2026]+["'\u2018\u2019\u201c\u201d\u00bb)\]]*)(\s+)(?=["'\u2018\u201c\u201e\u00ab([\u00bf\u00a1]?[\p{Lu}\p{Lt}\p{Lo}\p{N}])|(?<![\u3002\uff01\uff1f])([\u3002\uff01\uff1f]+["'\u2019\u201d\u300d\u300f\uff09]*)(\s*)/gu;
 
 /** No abbreviation is longer, with its stop and what stands before it. */
 const LONGEST_ABBREVIATION = 12;
@@ -55,7 +58,8 @@ function splitLine(line: string, sentences: string[], spaces: string[]): void {
     const [, marks = match[3], space = match[4]] = match;
     const end = match.index + marks.length;
     const last = trimmed.slice(Math.max(from, end - LONGEST_ABBREVIATION), end);
-    if (endsInAbbreviation(last) || end >= trimmed.length) continue;
+    const next = trimmed[end + space.length] ?? "";
+    if (endsInAbbreviation(last, next) || end >= trimmed.length) continue;
     sentences.push(trimmed.slice(from, end));
     spaces.push(space);
     from = end + space.length;
@@ -64,9 +68,16 @@ function splitLine(line: string, sentences: string[], spaces: string[]): void {
   spaces.push(line.slice(start + trimmed.length));
 }
 
-/** Whether the last word is an abbreviation or an initial, whose stop ends no sentence. */
-function endsInAbbreviation(sentence: string): boolean {
+/**
+ * Whether a stop belongs to its word: an abbreviation, an initial, or the number of a list's item.
+ *
+ * @param next the character behind the white space that follows.
+ */
+function endsInAbbreviation(sentence: string, next: string): boolean {
+  if (/^\s*\p{N}{1,3}\.$/u.test(sentence)) return true;
   const [, word] = /(?:^|[\s("'\u201c\u201e\u00ab])([\p{L}.]+)\.$/u.exec(sentence) ?? [];
   if (word === undefined) return false;
-  return /^\p{Lu}$/u.test(word) || ABBREVIATIONS.has(word.toLowerCase());
+  const lower = word.toLowerCase();
+  if (BEFORE_NUMBERS.has(lower)) return /\p{N}/u.test(next);
+  return /^\p{Lu}$/u.test(word) || ABBREVIATIONS.has(lower);
 }
