@@ -67,7 +67,13 @@ const kernels = await compileKernels();
 const url = workerUrl("edge/platforms/translator_thread.ts");
 
 async function ours(threads: number): Promise<Times> {
-  const translator = await openInThreads({ folder: bundle, threads, kernels, url });
+  const translator = await openInThreads({
+    folder: bundle,
+    threads,
+    kernels,
+    url,
+    log: console.error,
+  });
   await translate(translator, singles); // warm
   let began = performance.now();
   const tokens = await translate(translator, sources);

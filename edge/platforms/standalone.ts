@@ -37,6 +37,7 @@ async function main(): Promise<void> {
   }
   const { PORT: port, HOST: hostname, WEFT_THREADS: threads, ...given } = parsed.data;
   const kernels = await WebAssembly.compile(await readFile(beside(`./${kernelFile()}`)));
+  const log = (line: string): void => console.error(line);
   const tokens = commaList(given.WEFT_TOKENS);
   const url = new URL("./translator_thread.js", import.meta.url).href;
   const bundles = beside("./bundle");
@@ -49,8 +50,8 @@ async function main(): Promise<void> {
     open: (folder) =>
       threads === 0
         ? openTranslator(folderSource(folder), kernels)
-        : openInThreads({ folder, threads, kernels, url }),
-    log: (line) => console.error(line),
+        : openInThreads({ folder, threads, kernels, url, log }),
+    log,
   });
   const access = tokens.length > 0 ? "with a bearer token" : "open to all who reach it";
   console.log(`http://${hostname}:${server.port} (${access}); /docs describes the requests`);

@@ -7,37 +7,73 @@ export interface ThreadOptions extends ThreadSetup {
   readonly threads: number;
   /** Where the thread's entry lies: translator_thread.ts, or onnx_thread.ts. */
   readonly url: string;
+  /** Hears of threads that break down. */
+  readonly log: (line: string) => void;
 }
 
 /**
  * Loads a folder's bundle into threads, each with a copy of the weights: requests run on all of
- * them, and the thread that answers HTTP never waits for a product.
+ * them, and the thread that answers HTTP never waits for a product. A thread that breaks down takes its
+ * requests along, and another one is started in its place.
  *
  * @throws UserError if the bundle is refused.
  */
 export async function openInThreads(options: ThreadOptions): Promise<EdgeTranslator> {
-  const opening = Array.from({ length: Math.max(1, options.threads) }, () => openThread(options));
-  const settled = await Promise.allSettled(opening);
-  const members = settled.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
+  const members: PortTranslator[] = [];
+  let isClosed = false;
+  const open = (place: number): Promise<PortTranslator> =>
+    openThread(options, (error) => void reopen(place, error));
+  const reopen = async (place: number, error: Error): Promise<void> => {
+    if (isClosed) return;
+    options.log(`${options.folder}: ${error.message}; starting another thread`);
+    try {
+      const member = await open(place);
+      members[place] = member;
+      if (isClosed) member.close();
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      options.log(`${options.folder}: no other thread could be started: ${reason}`);
+    }
+  };
+  const count = Math.max(1, options.threads);
+  const settled = await Promise.allSettled(Array.from({ length: count }, (_, i) => open(i)));
+  for (const each of settled) if (each.status === "fulfilled") members.push(each.value);
+  const close = (): void => {
+    isClosed = true;
+    for (const member of members) member.close();
+  };
   const refused = settled.find((each) => each.status === "rejected");
-  const [first, ...others] = members;
-  if (refused === undefined && first) return new BalancedTranslator([first, ...others]);
-  for (const member of members) member.close();
-  throw refused?.reason;
+  if (refused === undefined) return new BalancedTranslator(members, close);
+  close();
+  throw refused.reason;
 }
 
-async function openThread({ folder, kernels, url }: ThreadOptions): Promise<PortTranslator> {
+/** @param onBroken called when the thread breaks down after it was ready. */
+async function openThread(
+  { folder, kernels, url }: ThreadOptions,
+  onBroken: (error: Error) => void,
+): Promise<PortTranslator> {
   const worker = new Worker(url, { type: "module" });
+  const terminate = (): void => worker.terminate();
   const broken = new Promise<never>((_, reject) => {
     worker.onerror = (event) => {
       event.preventDefault();
-      reject(new Error(`translator thread: ${event.message}`));
+      // Bun's message shows the source around the error.
+      const [said = event.message] = /error: .*/i.exec(event.message) ?? [];
+      reject(new Error(`a translating thread broke down: ${said}`));
     };
   });
-  const terminate = (): void => worker.terminate();
   const setup: ThreadSetup = { folder, kernels };
   worker.postMessage(setup);
-  const translator = await Promise.race([PortTranslator.open(worker, terminate), broken]);
-  broken.catch((error: Error) => translator.fail(error));
-  return translator;
+  try {
+    const translator = await Promise.race([PortTranslator.open(worker, terminate), broken]);
+    broken.catch((error: Error) => {
+      translator.fail(error);
+      onBroken(error);
+    });
+    return translator;
+  } catch (error) {
+    terminate();
+    throw error;
+  }
 }

@@ -17,8 +17,14 @@ export class BalancedTranslator implements EdgeTranslator {
   readonly manifest: Manifest;
   readonly maxSourceTokens: number;
 
-  /** @param members at least one. */
-  constructor(private readonly members: readonly [LoadedTranslator, ...LoadedTranslator[]]) {
+  /**
+   * @param members at least one; whoever owns the list may put others into it.
+   * @param onClose closes them.
+   */
+  constructor(
+    private readonly members: readonly LoadedTranslator[],
+    private readonly onClose: () => void,
+  ) {
     [{ manifest: this.manifest, maxSourceTokens: this.maxSourceTokens }] = members;
   }
 
@@ -41,7 +47,7 @@ export class BalancedTranslator implements EdgeTranslator {
   }
 
   close(): void {
-    for (const member of this.members) member.close();
+    this.onClose();
   }
 
   private freest(): LoadedTranslator {

@@ -28,12 +28,13 @@ export const serve = command({
         ? "edge/platforms/translator_thread.ts"
         : "edge/platforms/onnx_thread.ts",
     );
+    const log = (line: string): void => terminal.log(line);
     const server = await serveFolders({
       ...{ folders, hostname, port, limits, tokens, watch },
       origins: flags.allow_origin,
       page: await readPage(),
-      open: (folder) => openInThreads({ folder, threads, kernels, url }),
-      log: (line) => terminal.log(line),
+      open: (folder) => openInThreads({ folder, threads, kernels, url, log }),
+      log,
     });
     const access = tokens.length > 0 ? "with a bearer token" : "open to all who reach it";
     terminal.line(`http://${hostname}:${server.port} (${access}); /docs describes the requests`);
