@@ -45,6 +45,12 @@ async function dispatch(
     return;
   }
   const start = args.indexOf(first);
+  const group = commands.filter(({ name }) => name.startsWith(`${first} `));
+  const [second = ""] = args.slice(start + 1);
+  if (group.length > 0 && (second === "--help" || second === "-h")) {
+    terminal.line(overviewHelp(version, group));
+    return;
+  }
   const { command, words } = findCommand(args.slice(start), commands);
   return command.execute([...args.slice(0, start), ...args.slice(start + words)], terminal);
 }
@@ -59,12 +65,17 @@ export function findCommand(
     const command = commands.find((candidate) => candidate.name === name);
     if (command !== undefined) return { command, words };
   }
-  const [word = ""] = args;
+  const [word = "", second] = args;
   const group = commands.filter(({ name }) => name.startsWith(`${word} `));
   const names = (group.length > 0 ? group : commands).map(({ name }) => name);
   throw new UserError({
     place: `weft ${word}`,
-    problem: group.length > 0 ? "needs one more word" : "there is no such command",
+    problem:
+      group.length === 0
+        ? "there is no such command"
+        : second === undefined
+          ? "needs one more word"
+          : `there is no weft ${word} ${second}`,
     remedy:
       group.length > 0
         ? `there are: ${names.join(", ")}`

@@ -114,3 +114,14 @@ test("weft info names the runtime and the machine", async () => {
   expect(out).toMatch(/versions:\n {2}weft \d+\.\d+\.\d+\n {2}(bun|deno|node) /);
   expect(out).toMatch(/\d+ cores\n {2}\d+\.\d GiB memory/);
 });
+
+test("a group of commands lists its own, and names the word that is none of them", async () => {
+  const { code, out } = await weft("bpe", "--help");
+  expect(code).toBe(0);
+  expect(out).toContain("bpe learn");
+  expect(out).not.toContain("average");
+  expect((await weft("bpe")).err).toContain("weft bpe: needs one more word");
+  const wrong = await weft("bpe", "teach");
+  expect(wrong.code).toBe(2);
+  expect(wrong.err).toContain("there is no weft bpe teach;\n  there are: bpe learn");
+});
