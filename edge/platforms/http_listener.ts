@@ -67,11 +67,12 @@ function listenOnDeno(fetch: Fetch, hostname: string, port: number): Listener {
   return {
     port: server.addr.port,
     async close() {
-      await Promise.race([server.shutdown(), lastMoment()]);
-      ending.abort();
+      const ended = server.shutdown().then(() => true);
+      // What has ended already must not be aborted: Deno throws.
+      if (!(await Promise.race([ended, lastMoment()]))) ending.abort();
     },
   };
 }
 
-const lastMoment = (): Promise<void> =>
-  new Promise((resolve) => setTimeout(resolve, LAST_MILLISECONDS));
+const lastMoment = (): Promise<false> =>
+  new Promise((resolve) => setTimeout(() => resolve(false), LAST_MILLISECONDS));

@@ -108,7 +108,9 @@ test("weft serve answers, asks for its token, drains on SIGTERM and exits with 0
     expect(await server.saw("letting running requests end")).toBe(true);
     server.signal("SIGHUP"); // which must not end what drains
     expect((await running).status).toBe(200);
-    expect(await server.end()).toBe(0);
+    const code = await server.end();
+    expect(server.lines.filter((line) => line.includes("Uncaught"))).toEqual([]);
+    expect(code).toBe(0);
   });
 });
 
