@@ -1,10 +1,7 @@
 // All tensors of a bundle one behind the other, as they will lie in memory.
-import type { Manifest, TensorEntry } from "../runtime/manifest.ts";
+import { ALIGNMENT, type Manifest, type TensorEntry } from "../runtime/manifest.ts";
 import type { ModelTensor } from "./model_tensors.ts";
 import { quantiseInt4, quantiseInt8 } from "./quantise.ts";
-
-/** Tensors begin at multiples of this. */
-const ALIGNMENT = 64;
 
 export type Quantize = Manifest["quantize"];
 

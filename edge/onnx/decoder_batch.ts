@@ -1,6 +1,6 @@
 // The tensors of a batch that is being decoded, and a step of the decoder over them.
 import type { StepInput, TokenRules } from "../../src/decode/step_decoder.ts";
-import { writeBias } from "../runtime/row_results.ts";
+import { writeBias } from "../../src/decode/token_rules.ts";
 import { Ancestry } from "./ancestry.ts";
 import { HeadCaches } from "./head_caches.ts";
 import type { ElementType } from "./model_file.ts";

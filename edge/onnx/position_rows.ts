@@ -1,5 +1,5 @@
+import { sinusoid } from "../../src/sinusoid.ts";
 import type { SideArchitecture } from "../runtime/manifest.ts";
-import { sinusoid } from "../runtime/positions.ts";
 import type { OrtModule } from "./ort_module.ts";
 import { OrtTensor } from "./ort_tensor.ts";
 

@@ -1,11 +1,10 @@
 // Folders that are ready to run elsewhere: what weft deploy writes.
 import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { UserError } from "../../src/config/user_error.ts";
 import { Bundle } from "../runtime/bundle.ts";
 import type { Manifest } from "../runtime/manifest.ts";
 import type { Artefacts } from "./artefacts.ts";
-import { bundleName } from "./bundle_name.ts";
+import { namedFolders } from "./bundle_name.ts";
 import { folderSource } from "./folder_source.ts";
 import { refuseForeignFolder, replaceFolder } from "./replace_folder.ts";
 
@@ -45,7 +44,11 @@ export async function deploy(platform: Platform, options: DeployOptions): Promis
   const { out, artefacts } = options;
   await refuseForeignFolder(out, namesOfDeployment);
   const bundles: CheckedBundle[] = [];
-  for (const folder of options.bundles) bundles.push(await checked(folder, bundles));
+  for (const [name, folder] of namedFolders(options.bundles)) {
+    const bundle = await Bundle.open(folderSource(folder));
+    await bundle.verify();
+    bundles.push({ name, folder, manifest: bundle.manifest });
+  }
   const files = await platform.files(bundles, artefacts);
   const names = [MARK, platform.bundleFolder, ...Object.keys(files)];
   await replaceFolder(out, async (target) => {
@@ -69,17 +72,4 @@ async function namesOfDeployment(folder: string): Promise<readonly string[] | un
   } catch {
     return undefined;
   }
-}
-
-async function checked(folder: string, others: readonly CheckedBundle[]): Promise<CheckedBundle> {
-  const bundle = await Bundle.open(folderSource(folder));
-  await bundle.verify();
-  const name = bundleName(folder);
-  const twin = others.find((other) => other.name === name);
-  if (twin === undefined) return { name, folder, manifest: bundle.manifest };
-  throw new UserError({
-    place: folder,
-    problem: `would be called ${name}, and so is ${twin.folder}`,
-    remedy: "give the bundles folders of different names",
-  });
 }

@@ -1,12 +1,11 @@
 // Bundles in folders, served over HTTP: what weft serve runs, on Bun, on Deno and in the binary.
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { UserError } from "../../src/config/user_error.ts";
 import type { EdgeTranslator } from "../runtime/translator.ts";
 import type { Limits } from "../server/limits.ts";
 import { createModels } from "../server/models.ts";
 import { createServer } from "../server/server.ts";
-import { bundleName } from "./bundle_name.ts";
+import { namedFolders } from "./bundle_name.ts";
 import { listen } from "./http_listener.ts";
 
 export interface ServeOptions {
@@ -28,7 +27,8 @@ export interface ServeOptions {
 }
 
 export interface FolderServer {
-  readonly port: number;
+  /** Where it listens, and who may ask: for whoever started it. */
+  readonly announcement: string;
   /** Loads all bundles again, beside those that serve; one that is refused changes nothing. */
   reload(): Promise<void>;
   /** Lets running requests end, refuses new ones, and closes. */
@@ -65,9 +65,10 @@ export async function serveFolders(options: ServeOptions): Promise<FolderServer>
       log(`${name}: refused, the old one goes on: ${reason}`);
     }
   };
+  const access = tokens ? "with a bearer token" : "open to all who reach it";
   const watcher = watch ? watchFolders(folders, marks, reload) : undefined;
   return {
-    port: listener.port,
+    announcement: `http://${hostname}:${listener.port} (${access}); /docs describes the requests`,
     async reload() {
       for (const [name, folder] of folders) await reload(name, folder);
     },
@@ -78,24 +79,6 @@ export async function serveFolders(options: ServeOptions): Promise<FolderServer>
       await models.close();
     },
   };
-}
-
-/** @throws UserError if two folders would have one name. */
-function namedFolders(folders: readonly string[]): Map<string, string> {
-  const named = new Map<string, string>();
-  for (const folder of folders) {
-    const name = bundleName(folder);
-    const other = named.get(name);
-    if (other !== undefined) {
-      throw new UserError({
-        place: folder,
-        problem: `would be called ${name}, and so is ${other}`,
-        remedy: "give the bundles folders of different names",
-      });
-    }
-    named.set(name, folder);
-  }
-  return named;
 }
 
 /**

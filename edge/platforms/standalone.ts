@@ -53,8 +53,7 @@ async function main(): Promise<void> {
         : openInThreads({ folder, threads, kernels, url, log }),
     log,
   });
-  const access = tokens.length > 0 ? "with a bearer token" : "open to all who reach it";
-  console.log(`http://${hostname}:${server.port} (${access}); /docs describes the requests`);
+  console.log(server.announcement);
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.once(signal, () => void server.stop().then(() => process.exit(0)));
   }

@@ -1,7 +1,13 @@
 // A bundle under a check: its manifest is read first, and no file's bytes are used before their hash.
 import * as z from "zod";
 import { UserError } from "../../src/config/user_error.ts";
-import { BUNDLE_VERSION, type Manifest, manifestSchema, type TensorEntry } from "./manifest.ts";
+import {
+  ALIGNMENT,
+  BUNDLE_VERSION,
+  type Manifest,
+  manifestSchema,
+  type TensorEntry,
+} from "./manifest.ts";
 
 /** Where a bundle's files come from: a folder, a worker's assets, a web server. */
 export interface BundleSource {
@@ -52,11 +58,11 @@ export class Bundle {
       throw new UserError({ place, problem, remedy: EXPORT_AGAIN });
     }
     const sha256 = await sha256Of(bytes);
-    if (sha256 === known.sha256) this.checked.add(name);
-    else {
+    if (sha256 !== known.sha256) {
       const problem = `is damaged: its SHA-256 is ${sha256}, should be ${known.sha256}`;
       throw new UserError({ place, problem, remedy: EXPORT_AGAIN });
     }
+    this.checked.add(name);
     return bytes;
   }
 
@@ -117,9 +123,6 @@ function parseManifest(text: string, place: string): Manifest {
   const problem = `${z.core.toDotPath(issue.path)}: ${issue.message}`;
   throw new UserError({ place, problem, remedy: EXPORT_AGAIN });
 }
-
-/** Tensors begin at multiples of this. */
-const ALIGNMENT = 64;
 
 /** What a tensor's dtype and shape take: see DTYPES. */
 function bytesOf({ dtype, shape }: TensorEntry): number {

@@ -20,11 +20,14 @@ const file = z.strictObject({ bytes: count, sha256 });
 export const DTYPES = ["f32", "i8", "i4", "u8"] as const;
 export type Dtype = (typeof DTYPES)[number];
 
+/** Tensors begin at multiples of this. */
+export const ALIGNMENT = 64;
+
 const tensor = z.strictObject({
   name: z.string(),
   dtype: z.enum(DTYPES),
   shape: z.array(size),
-  /** Where it begins in all shards one behind the other; a multiple of 64. Tied tensors begin together. */
+  /** Where it begins in all shards one behind the other; a multiple of ALIGNMENT. Tied tensors begin together. */
   offset: count,
   bytes: count,
 });

@@ -2,7 +2,7 @@
 import { UserError } from "../../src/config/user_error.ts";
 import type { Call, Failure, Port, Reply, Request } from "./port_messages.ts";
 import type { EdgeTranslator, RequestOptions } from "./translator.ts";
-import { nextTurn } from "./turn.ts";
+import { oncePerTurn } from "./turn.ts";
 
 /** Opens a translator and answers calls until it is told to close. */
 export async function serveOnPort(port: Port, open: () => Promise<EdgeTranslator>): Promise<void> {
@@ -53,15 +53,11 @@ export async function serveOnPort(port: Port, open: () => Promise<EdgeTranslator
  * the whole text; sending every one of them would keep the other thread busy with reading.
  */
 function newestOfTurn(tell: (text: string) => void): (text: string) => void {
-  let newest: string | undefined;
+  let newest = "";
+  const pass = oncePerTurn(() => tell(newest));
   return (text) => {
-    const isAwaited = newest !== undefined;
     newest = text;
-    if (isAwaited) return;
-    void nextTurn().then(() => {
-      tell(newest ?? "");
-      newest = undefined;
-    });
+    pass();
   };
 }
 

@@ -1,4 +1,5 @@
 // The rows of positions, made when they are first needed.
+import { sinusoid } from "../../src/sinusoid.ts";
 import type { LayerContext } from "./layers.ts";
 import type { SideArchitecture } from "./manifest.ts";
 
@@ -7,20 +8,6 @@ const FIRST = 2;
 
 /** Rows made at a time. */
 const BLOCK = 32;
-
-/**
- * Row `row` of fairseq's sinusoids into `out`: sines in the first half, cosines in the second. float32 as
- * fairseq computes it: the angle is rounded before its sine is taken. Vaswani et al. 2017, section 3.5.
- */
-export function sinusoid(row: number, out: Float32Array): void {
-  const half = Math.floor(out.length / 2);
-  const decay = Math.fround(Math.log(10000) / (half - 1));
-  for (let i = 0; i < half; i++) {
-    const angle = Math.fround(row * Math.fround(Math.exp(-i * decay)));
-    out[i] = Math.sin(angle);
-    out[half + i] = Math.cos(angle);
-  }
-}
 
 /** Where a side's rows of positions stand. */
 export class Positions {

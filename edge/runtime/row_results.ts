@@ -1,10 +1,6 @@
 // What one batch wants of the logits of its rows: whole distributions, or the best candidates.
-import type {
-  CandidateRequest,
-  RowCandidates,
-  StepRows,
-  TokenRules,
-} from "../../src/decode/step_decoder.ts";
+import type { CandidateRequest, RowCandidates, StepRows } from "../../src/decode/step_decoder.ts";
+import { writeBias } from "../../src/decode/token_rules.ts";
 import type { QuantisedModel, Selection } from "./quantised_model.ts";
 import { Scratch } from "./scratch.ts";
 
@@ -80,15 +76,4 @@ export class CandidateSelector {
   release(): void {
     this.memory.release();
   }
-}
-
-/** (V) what is added to every row's log-probabilities. */
-export function writeBias(
-  bias: Float32Array,
-  { banned, only, penalised, penalty }: TokenRules,
-): void {
-  bias.fill(only === undefined ? 0 : Number.NEGATIVE_INFINITY);
-  if (only !== undefined) bias[only] = 0;
-  if (penalty !== 0) bias[penalised] -= Math.fround(penalty);
-  for (const token of banned) bias[token] = Number.NEGATIVE_INFINITY;
 }

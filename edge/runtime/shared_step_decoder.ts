@@ -22,8 +22,14 @@ interface PendingStep {
   readonly state: SharedState;
   readonly input: StepInput;
   readonly want: (rows: number) => Wanted<unknown>;
-  resolve(attention: Float32Array | undefined): void;
+  resolve(answer: Answer<unknown>): void;
   reject(reason: unknown): void;
+}
+
+/** What a batch gets of its step. */
+interface Answer<Result> {
+  readonly result: Result;
+  readonly attention: Float32Array | undefined;
 }
 
 /** A batch whose tokens have their places. */
@@ -67,11 +73,17 @@ export class SharedStepDecoder implements StepDecoder {
     return new SharedState(this, batch, options, this.padding);
   }
 
-  /** Resolves with the attention of the rows once they are computed; `want` has their numbers then. */
-  ask(step: Omit<PendingStep, "resolve" | "reject">): Promise<Float32Array | undefined> {
+  /** Resolves once the rows of the state's step are computed, with what `want` makes of them. */
+  ask<Result>(
+    state: SharedState,
+    input: StepInput,
+    want: (rows: number) => Wanted<Result>,
+  ): Promise<Answer<Result>> {
     if (this.closed) return Promise.reject(closedError());
     return new Promise((resolve, reject) => {
-      this.pending.push({ ...step, resolve, reject });
+      // The answer is made by this very `want`.
+      const settle = resolve as PendingStep["resolve"];
+      this.pending.push({ state, input, want, resolve: settle, reject });
       // Each asks for a turn of its own: on some platforms one that is cancelled takes its timers along.
       // The first of them runs the step; the others find it done, and leave the next to the next turn.
       const { turn } = this;
@@ -144,7 +156,8 @@ export class SharedStepDecoder implements StepDecoder {
     for (const [i, { state, resolve }] of waiting.entries()) {
       const rows = batches[i].tokens.length;
       const own = weights.subarray(row * output.longest, (row + rows) * output.longest);
-      resolve(state.wantsAttention ? state.attention(own, output.longest) : undefined);
+      const attention = state.wantsAttention ? state.attention(own, output.longest) : undefined;
+      resolve({ result: wanted[i].result(), attention });
       row += rows;
     }
   }
@@ -183,14 +196,10 @@ class SharedState implements DecoderState {
   async step(input: StepInput): Promise<StepRows> {
     const { decoder, options } = this;
     const repeat = this.repeat(input);
-    let wanted: Wanted<StepRows> | undefined;
-    const attention = await decoder.ask({
-      state: this,
-      input,
-      want: (rows) => (wanted = wholeRows(decoder.model, rows, options.temperature)),
-    });
-    const { logProbs } = wanted?.result() ?? { logProbs: new Float32Array(0) };
-    return { logProbs: repeated(logProbs, decoder.vocabulary, repeat), attention };
+    const { result, attention } = await decoder.ask(this, input, (rows) =>
+      wholeRows(decoder.model, rows, options.temperature),
+    );
+    return { logProbs: repeated(result.logProbs, decoder.vocabulary, repeat), attention };
   }
 
   async candidates(input: StepInput, request: CandidateRequest): Promise<RowCandidates> {
@@ -201,15 +210,10 @@ class SharedState implements DecoderState {
       return { ...rowCandidates(logProbs, input.rows, decoder.vocabulary, request), attention };
     }
     const repeat = this.repeat(input);
-    let wanted: Wanted<RowCandidates> | undefined;
-    const attention = await decoder.ask({
-      state: this,
-      input,
-      want: (rows) =>
-        (wanted = decoder.selector.select(rows, repeat, options.temperature, request)),
-    });
-    const none = { scores: new Float32Array(0), tokens: new Int32Array(0) };
-    return { ...(wanted?.result() ?? none), attention };
+    const { result, attention } = await decoder.ask(this, input, (rows) =>
+      decoder.selector.select(rows, repeat, options.temperature, request),
+    );
+    return { ...result, attention };
   }
 
   /** Takes the step's tokens in: their places, after the pasts that they continue. */

@@ -19,3 +19,16 @@ export const nextTurn: () => Promise<void> = (() => {
   }
   return () => new Promise<void>((resolve) => setTimeout(resolve, 0));
 })();
+
+/** Runs `task` in the next turn, once however often it is asked for until then. */
+export function oncePerTurn(task: () => void): () => void {
+  let isAwaited = false;
+  return () => {
+    if (isAwaited) return;
+    isAwaited = true;
+    void nextTurn().then(() => {
+      isAwaited = false;
+      task();
+    });
+  };
+}

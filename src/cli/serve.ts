@@ -36,8 +36,7 @@ export const serve = command({
       open: (folder) => openInThreads({ folder, threads, kernels, url, log }),
       log,
     });
-    const access = tokens.length > 0 ? "with a bearer token" : "open to all who reach it";
-    terminal.line(`http://${hostname}:${server.port} (${access}); /docs describes the requests`);
+    terminal.line(server.announcement);
     const { reload } = server;
     hangUp = () => void reload();
     terminal.log(`${await stopped}: letting running requests end`);

@@ -32,6 +32,20 @@ export function applyRules(
   }
 }
 
+/**
+ * The rules that are the same for all rows as (V) numbers to add to log-probabilities: what `applyRules` does
+ * with them, for a decoder that chooses candidates where the numbers lie.
+ */
+export function writeBias(
+  bias: Float32Array,
+  { banned, only, penalised, penalty }: TokenRules,
+): void {
+  bias.fill(only === undefined ? 0 : FORBIDDEN);
+  if (only !== undefined) bias[only] = 0;
+  if (penalty !== 0) bias[penalised] -= Math.fround(penalty);
+  for (const token of banned) bias[token] = FORBIDDEN;
+}
+
 function keepOnly(logProbs: Float32Array, start: number, vocabulary: number, token: number): void {
   const kept = logProbs[start + token];
   logProbs.fill(FORBIDDEN, start, start + vocabulary);

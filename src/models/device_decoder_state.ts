@@ -8,9 +8,8 @@ import type {
   SourceBatch,
   StepInput,
   StepRows,
-  TokenRules,
 } from "../decode/step_decoder.ts";
-import { rowCandidates } from "../decode/token_rules.ts";
+import { rowCandidates, writeBias } from "../decode/token_rules.ts";
 import type { HostTensor } from "../engine/compile.ts";
 import type { DecodingWorkspace } from "./decoding_workspace.ts";
 import type { SelfAttentionCache } from "./self_attention_cache.ts";
@@ -64,7 +63,7 @@ export class DeviceDecoderState implements DecoderState {
       const { logProbs, attention } = await this.step(input);
       return { ...rowCandidates(logProbs, input.rows, vocabulary, request), attention };
     }
-    this.writeBias(rules);
+    writeBias(this.bias, rules);
     const count = Math.min(request.count, vocabulary);
     const bias = { data: this.bias, shape: [vocabulary] };
     const results = workspace.best(this.prepare(input), bias, count);
@@ -140,14 +139,6 @@ export class DeviceDecoderState implements DecoderState {
         this.ancestors[at + step] = row;
       }
     }
-  }
-
-  private writeBias({ banned, only, penalised, penalty }: TokenRules): void {
-    const { bias } = this;
-    bias.fill(only === undefined ? 0 : Number.NEGATIVE_INFINITY);
-    if (only !== undefined) bias[only] = 0;
-    if (penalty !== 0) bias[penalised] -= Math.fround(penalty);
-    for (const token of banned) bias[token] = Number.NEGATIVE_INFINITY;
   }
 
   /** The rows of live sentences out of those of all slots, moved together in place. */

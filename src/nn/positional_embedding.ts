@@ -1,6 +1,7 @@
 // Where a token stands. Positions count from padding + 1, for tokens that are not padding;
 // padding stands at `padding`, whose row is zero (reference 2.11).
 import { embedding, positions } from "../../kernels/embedding/index.ts";
+import { sinusoid } from "../sinusoid.ts";
 import { constant, type Tensor } from "../tensor/tensor.ts";
 import { embeddingNormal } from "./initializer.ts";
 import { Module, Parameter } from "./module.ts";
@@ -18,17 +19,9 @@ export interface PositionalEmbedding extends Module {
  * Vaswani et al. 2017, section 3.5, with halves in place of interleaved columns.
  */
 export function sinusoidalTable(rows: number, width: number, padding: number): Float32Array {
-  const half = Math.floor(width / 2);
   const table = new Float32Array(rows * width);
   for (let row = 0; row < rows; row++) {
-    if (row === padding) continue;
-    for (let i = 0; i < half; i++) {
-      // float32 as fairseq computes it: the angle is rounded before its sine is taken.
-      const frequency = Math.fround(Math.exp(-i * Math.fround(Math.log(10000) / (half - 1))));
-      const angle = Math.fround(row * frequency);
-      table[row * width + i] = Math.sin(angle);
-      table[row * width + half + i] = Math.cos(angle);
-    }
+    if (row !== padding) sinusoid(row, table.subarray(row * width, (row + 1) * width));
   }
   return table;
 }

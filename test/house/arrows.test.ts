@@ -24,7 +24,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   wasm: ["config"],
   device: ["kernels", "tensor", "config", "workers", "wasm"],
   engine: ["device", "kernels", "tensor", "config"],
-  nn: ["engine", "kernels", "tensor"],
+  sinusoid: [],
+  nn: ["engine", "kernels", "tensor", "sinusoid"],
   // text, from the bottom up; none of it knows tensors
   config: [],
   data: ["config", "workers"],
@@ -60,8 +61,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     ...[...pure, ...components, ...lists, "train", "generate", "interop", "nn", "version"],
     ...["edge/runtime", "edge/onnx", "edge/platforms"],
   ],
-  "edge/runtime": ["config", "data", "decode", "wasm"],
-  "edge/onnx": ["config", "data", "decode", "edge/runtime"],
+  "edge/runtime": ["config", "data", "decode", "wasm", "sinusoid"],
+  "edge/onnx": ["config", "data", "decode", "sinusoid", "edge/runtime"],
   "edge/server": ["config", "data", "decode", "wasm", "edge/runtime", "version"],
   "edge/platforms": [
     ...["config", "data", "decode"],

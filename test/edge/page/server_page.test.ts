@@ -1,5 +1,5 @@
 // The page that a server hands out, in a real browser, against a real server.
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect } from "bun:test";
 import { join } from "node:path";
 import type { Browser, Page } from "puppeteer-core";
 import { buildEdge } from "../../../edge/build.ts";
@@ -11,6 +11,7 @@ import { temporaryFolder } from "../platforms.ts";
 import { type Listening, serve } from "../server/serve.ts";
 import { noChromium, openChromium } from "./chromium.ts";
 import { asShown, openHere, writeGolden } from "./golden_page.ts";
+import { inBrowser } from "./in_browser.ts";
 import {
   complaintsOf,
   hypothesesOf,
@@ -48,11 +49,6 @@ async function serverOf(
   await models.load("golden", async () => translator);
   return createServer({ models, tokens, page: await readPage() }).fetch;
 }
-
-const inBrowser = (name: string, body: () => Promise<void>): void => {
-  if (noChromium === undefined) test(name, body);
-  else test.skip(`${name} (${noChromium})`, body);
-};
 
 async function visit(): Promise<{ page: Page; complaints: string[] }> {
   const page = await browser.newPage();

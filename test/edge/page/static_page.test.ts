@@ -1,5 +1,5 @@
 // The page that computes by itself, in a real browser.
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect } from "bun:test";
 import { join } from "node:path";
 import type { Browser, Page } from "puppeteer-core";
 import { buildEdge } from "../../../edge/build.ts";
@@ -9,6 +9,7 @@ import { staticPlatform } from "../../../edge/platforms/deploy_static.ts";
 import { temporaryFolder } from "../platforms.ts";
 import { noChromium, openChromium, translateInChromium } from "./chromium.ts";
 import { asShown, openHere, writeGolden } from "./golden_page.ts";
+import { inBrowser } from "./in_browser.ts";
 import {
   complaintsOf,
   hypothesesOf,
@@ -45,11 +46,6 @@ if (noChromium === undefined) {
     await server.stop();
   });
 }
-
-const inBrowser = (name: string, body: () => Promise<void>): void => {
-  if (noChromium === undefined) test(name, body);
-  else test.skip(`${name} (${noChromium})`, body);
-};
 
 /** A page in a profile of its own: no service worker, no cache. */
 async function visit(): Promise<{ page: Page; complaints: string[] }> {
