@@ -1,7 +1,7 @@
 /**
- * Row `row` of fairseq's sinusoids into `out`: sines in the first half, cosines in the second, wavelengths in
- * geometric progression from 2 pi to 20000 pi. float32 as
- * fairseq computes it: the angle is rounded before its sine is taken. Vaswani et al. 2017, section 3.5.
+ * Row `row` of fairseq's sinusoids into `out`: sines in the first half, cosines in the second,
+ * wavelengths in geometric progression from 2 pi to 20000 pi. float32 as fairseq computes it: the angle
+ * is rounded before its sine is taken. Vaswani et al. 2017, section 3.5.
  */
 export function sinusoid(row: number, out: Float32Array): void {
   const half = Math.floor(out.length / 2);

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { Bundle } from "../runtime/bundle.ts";
 import type { Manifest } from "../runtime/manifest.ts";
 import type { Artefacts } from "./artefacts.ts";
-import { namedFolders } from "./bundle_name.ts";
 import { folderSource } from "./folder_source.ts";
+import { namedFolders } from "./named_folders.ts";
 import { refuseForeignFolder, replaceFolder } from "./replace_folder.ts";
 
 /** A bundle that was read and found whole. */

@@ -5,8 +5,8 @@ import type { EdgeTranslator } from "../runtime/translator.ts";
 import type { Limits } from "../server/limits.ts";
 import { createModels } from "../server/models.ts";
 import { createServer } from "../server/server.ts";
-import { namedFolders } from "./bundle_name.ts";
 import { listen } from "./http_listener.ts";
+import { namedFolders } from "./named_folders.ts";
 
 export interface ServeOptions {
   /** Each a bundle; its name is the folder's. */
