@@ -1,0 +1,80 @@
+// The Transport contract: bytes between two processes, in order. Frames are cluster/wire's business.
+
+/** Where a peer listens. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Takes what arrives on a connection, without a copy where the runtime reads into given memory. */
+export interface Receiver {
+  /** Where the next bytes go; never empty, and asked for anew after every `filled`. */
+  space(): Uint8Array;
+  /** The first `count` bytes of that space have arrived. An error it throws ends the connection. */
+  filled(count: number): void;
+  /**
+   * The connection is over. Called once, last.
+   * @param reason what went wrong; undefined if the other side ended it in good order.
+   */
+  closed(reason: string | undefined): void;
+}
+
+export interface SendOptions {
+  /** Goes ahead of all frames that are not urgent and have not begun to be sent. */
+  readonly urgent?: boolean;
+  /** Called when the kernel has taken all bytes: the memory may be used again. Not called if it never does. */
+  readonly sent?: () => void;
+}
+
+/** One authenticated connection, open in both directions. */
+export interface Connection {
+  /** The other end, for messages: "10.0.0.7:29400". */
+  readonly remote: string;
+  /** Name that the other side's certificate proves; undefined where there are no certificates. */
+  readonly proven: string | undefined;
+  /** Bytes that wait for the kernel. */
+  readonly queued: number;
+  /** Bytes sent and received since it was opened. */
+  readonly traffic: { readonly sent: number; readonly received: number };
+  /**
+   * Queues the pieces of one frame. They are not copied, may be views of shared memory, and must stay
+   * as they are until `sent`. Nothing happens once the connection is closed.
+   */
+  send(pieces: readonly Uint8Array[], options?: SendOptions): void;
+  /** Forgets queued frames that are neither urgent nor begun. */
+  dropQueued(): void;
+  close(): void;
+}
+
+export interface Listener {
+  readonly address: Address;
+  close(): void;
+}
+
+/** Listens and dials on one runtime, in one way of securing connections. */
+export interface Transport {
+  /**
+   * @param accept called for every connection that has authenticated itself; its receiver gets the bytes.
+   * @throws UserError naming the address if it is in use or not of this machine.
+   */
+  listen(address: Address, accept: (connection: Connection) => Receiver): Promise<Listener>;
+  /**
+   * Dials once, authenticates, and hands what arrives to the receiver that `open` gives.
+   * @throws ConnectError if nobody answers in time or the other side is not who it should be.
+   */
+  connect(address: Address, open: (connection: Connection) => Receiver): Promise<Connection>;
+}
+
+/** Why a connection did not come about. */
+export class ConnectError extends Error {
+  /**
+   * @param permanent whether dialling again cannot help: a wrong certificate, another secret.
+   */
+  constructor(
+    message: string,
+    readonly permanent: boolean,
+  ) {
+    super(message);
+    this.name = "ConnectError";
+  }
+}
