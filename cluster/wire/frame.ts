@@ -4,8 +4,14 @@
 //    | u32    | u16    | u8   | u8    | header     | payload      |
 //    | rest   | H      | type | flags | H bytes    | P bytes      |
 //
-// rest = 4 + H + P. The bytes from 8 on are one MessagePack document: of a control frame (type 2) a map,
-// H = 0; of a data frame (type 1) the array [header, bin 32], whose tensor bytes nobody packs or unpacks.
+// rest = 4 + H + P; flags = 0. The bytes from 8 on are one MessagePack document: of a control frame
+// (type 2) a map, H = 0 and all of it payload; of a data frame (type 1) the array [header, bin 32], whose
+// tensor bytes nobody packs or unpacks.
+
+/** Bytes before the header. */
+export const PREFIX_BYTES = 8;
+
+export const TYPE = { data: 1, control: 2 } as const;
 
 /** What a data frame carries. */
 export const KIND = {
@@ -22,7 +28,7 @@ export const CODEC = { f32: 0, bf16: 1, int8: 2, bytes: 3 } as const;
 
 export type Wire = "f32" | "bf16" | "int8";
 
-/** A data frame's header: what stands in the array, in this order. */
+/** A data frame's header: whole numbers below 2^32. */
 export interface DataHeader {
   readonly kind: (typeof KIND)[keyof typeof KIND];
   /** Generation of the membership, and number of the update, that the frame belongs to. */
@@ -37,13 +43,24 @@ export interface DataHeader {
   readonly checksum: number;
 }
 
+/** The header's numbers in the order of the array. */
+export const HEADER_FIELDS = [
+  "kind",
+  "generation",
+  "step",
+  "piece",
+  "slot",
+  "codec",
+  "checksum",
+] as const satisfies readonly (keyof DataHeader)[];
+
 /** Largest payload of a data frame. */
 export const MAX_PAYLOAD = 4 * 2 ** 20;
 
 /** Largest header of a data frame: a msgpack array of seven numbers, with room to spare. */
 export const MAX_HEADER = 256;
 
-/** Largest control frame: a newcomer's first one is bounded by MAX_HELLO instead. */
+/** Largest control frame, prefix included: a newcomer's first one is bounded by MAX_HELLO instead. */
 export const MAX_CONTROL = 2 ** 20;
 export const MAX_HELLO = 4096;
 
