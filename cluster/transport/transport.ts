@@ -8,13 +8,17 @@ export interface Address {
 
 /** Takes what arrives on a connection, without a copy where the runtime reads into given memory. */
 export interface Receiver {
-  /** Where the next bytes go; never empty, and asked for anew after every `filled`. */
+  /**
+   * Where the next bytes go; never empty, and asked for anew after every `filled`. It may be shared
+   * memory. Until `filled` or `closed` it belongs to the connection, which may wait long for bytes.
+   */
   space(): Uint8Array;
   /** The first `count` bytes of that space have arrived. An error it throws ends the connection. */
   filled(count: number): void;
   /**
-   * The connection is over. Called once, last.
-   * @param reason what went wrong; undefined if the other side ended it in good order.
+   * The connection is over. Called once, last, and never from within a call of the connection.
+   * @param reason what went wrong; undefined if either side closed it. The end of a process that was
+   *   killed looks like that too.
    */
   closed(reason: string | undefined): void;
 }
@@ -22,7 +26,10 @@ export interface Receiver {
 export interface SendOptions {
   /** Goes ahead of all frames that are not urgent and have not begun to be sent. */
   readonly urgent?: boolean;
-  /** Called when the kernel has taken all bytes: the memory may be used again. Not called if it never does. */
+  /**
+   * Called when the kernel has taken all bytes, possibly before `send` returns: the memory may be used
+   * again. Not called if it never does. An error it throws ends the connection.
+   */
   readonly sent?: () => void;
 }
 
@@ -43,18 +50,25 @@ export interface Connection {
   send(pieces: readonly Uint8Array[], options?: SendOptions): void;
   /** Forgets queued frames that are neither urgent nor begun. */
   dropQueued(): void;
+  /**
+   * Ends it. What the kernel has taken still goes out; what is queued does not, nor the rest of a frame
+   * that has begun. The receiver's `closed` follows, without a reason.
+   */
   close(): void;
 }
 
 export interface Listener {
+  /** With the port that was free, where 0 was asked for. */
   readonly address: Address;
+  /** Takes no more connections; those there are stay. */
   close(): void;
 }
 
 /** Listens and dials on one runtime, in one way of securing connections. */
 export interface Transport {
   /**
-   * @param accept called for every connection that has authenticated itself; its receiver gets the bytes.
+   * @param accept called for every connection that has authenticated itself; its receiver gets the
+   *   bytes. If it throws, that connection is closed.
    * @throws UserError naming the address if it is in use or not of this machine.
    */
   listen(address: Address, accept: (connection: Connection) => Receiver): Promise<Listener>;

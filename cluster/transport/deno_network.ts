@@ -1,0 +1,32 @@
+// The part of Deno's interface that the cluster uses.
+
+interface NetworkAddress {
+  readonly hostname: string;
+  readonly port: number;
+}
+
+export interface DenoConnection {
+  readonly remoteAddr: NetworkAddress;
+  /** @returns bytes read; null at the end. */
+  read(into: Uint8Array): Promise<number | null>;
+  /** @returns bytes that the kernel took. */
+  write(bytes: Uint8Array): Promise<number>;
+  setNoDelay(on: boolean): void;
+  close(): void;
+}
+
+export interface DenoListener {
+  readonly addr: NetworkAddress;
+  accept(): Promise<DenoConnection>;
+  close(): void;
+}
+
+interface DenoNetwork {
+  listen(options: NetworkAddress): DenoListener;
+  connect(options: NetworkAddress & { readonly signal: AbortSignal }): Promise<DenoConnection>;
+}
+
+/** Deno's sockets. */
+export function denoNetwork(): DenoNetwork {
+  return (globalThis as unknown as { Deno: DenoNetwork }).Deno;
+}
