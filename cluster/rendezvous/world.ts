@@ -1,4 +1,5 @@
 // What a process knows of its cluster before it has met anyone.
+import type { ClusterConfig } from "../../src/config/schemas/cluster.ts";
 import type { Address } from "../transport/transport.ts";
 
 /** How the peers of a job find each other's addresses. */
@@ -17,11 +18,20 @@ export interface World {
   /** From 0; undefined where the meeting gives ranks out. */
   readonly rank: number | undefined;
   readonly size: number;
-  /** Number of this process among those of its machine: which device it takes. */
-  readonly localRank: number;
+  /** Number of this process among those of its machine; undefined where only the meeting can tell. */
+  readonly localRank: number | undefined;
   /** Name of the job: peers of another one are refused. */
   readonly job: string;
   readonly meeting: Meeting;
   /** Port this process listens on; 0 for any that is free. */
   readonly port: number;
 }
+
+/** Where a peer listens if nothing else is said. */
+export const DEFAULT_PORT = 29400;
+
+/** The flags that say it. */
+export type WorldFlags = Pick<
+  ClusterConfig,
+  "peers" | "rank" | "world_size" | "rendezvous" | "port" | "job"
+>;
