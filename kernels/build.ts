@@ -2,6 +2,7 @@
 // nothing while the sources stay the same.
 //
 //   build/kernels.wasm    every kernels/*/simd.as.ts: the cpu device's, on memory that threads share
+//   build/exchange.wasm   kernels/exchange/module.as.ts: sums what peers exchange, on memory that threads share
 //   build/quantised.wasm  kernels/quantised/module.as.ts: what decodes at the edge, on plain memory
 //   build/quantised_relaxed.wasm  the same with relaxed SIMD, where the machine has it
 import { createHash } from "node:crypto";
@@ -20,14 +21,22 @@ interface Module {
   readonly options: readonly string[];
 }
 
+/** Of modules that run on the cpu device's memory. */
+const shared = [
+  ...["--enable", "threads", "--sharedMemory", "--initialMemory", String(INITIAL_PAGES)],
+  ...["--maximumMemory", String(MAXIMUM_PAGES)],
+];
+
 const modules: readonly Module[] = [
   {
     output: "build/kernels.wasm",
     entries: globSync("kernels/*/simd.as.ts", { cwd: root }).map(slashes).sort(),
-    options: [
-      ...["--enable", "threads", "--sharedMemory", "--initialMemory", String(INITIAL_PAGES)],
-      ...["--maximumMemory", String(MAXIMUM_PAGES)],
-    ],
+    options: shared,
+  },
+  {
+    output: "build/exchange.wasm",
+    entries: ["kernels/exchange/module.as.ts"],
+    options: shared,
   },
   {
     output: "build/quantised.wasm",

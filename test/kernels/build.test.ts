@@ -6,10 +6,10 @@ test("buildKernels() leaves modules alone that belong to their sources", async (
   await buildKernels();
   const { compiled, outputs } = await buildKernels();
   expect(compiled).toBe(false);
-  const [shared, plain] = outputs.map(
+  const [shared, exchange, plain] = outputs.map(
     (path) => new WebAssembly.Module(readFileSync(path) as BufferSource),
   );
-  for (const module of [shared, plain]) {
+  for (const module of [shared, exchange, plain]) {
     expect(WebAssembly.Module.imports(module)).toEqual([
       { module: "env", name: "memory", kind: "memory" },
     ]);
@@ -17,5 +17,6 @@ test("buildKernels() leaves modules alone that belong to their sources", async (
   const names = (module: WebAssembly.Module) =>
     WebAssembly.Module.exports(module).map(({ name }) => name);
   expect(names(shared)).toContain("matmul_f32");
+  expect(names(exchange)).toContain("add_bf16");
   expect(names(plain)).toContain("linear_i8");
 });
