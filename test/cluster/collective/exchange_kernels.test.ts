@@ -9,7 +9,7 @@ import {
   toBf16,
   toInt8,
 } from "../../../kernels/exchange/reference.ts";
-import { MAXIMUM_PAGES } from "../../../kernels/pages.ts";
+import { MAXIMUM_PAGES, PAGE_BYTES } from "../../../kernels/pages.ts";
 import { seededRandom } from "../../support/random.ts";
 
 const memory = new WebAssembly.Memory({ initial: 128, maximum: MAXIMUM_PAGES, shared: true });
@@ -314,18 +314,19 @@ test("checksum() never misses a bit, zeros at the end, another seed, or an excha
 });
 
 test("the kernels reach all of 4 GiB, to the last byte", async () => {
-  const large = new WebAssembly.Memory({ initial: 65536, maximum: MAXIMUM_PAGES, shared: true });
-  const high = await openExchangeKernels(large);
-  const n = 37;
-  const src = 3 * 2 ** 30;
-  const at = (address: number): Float32Array => new Float32Array(large.buffer, address, n);
-  at(src).fill(1.5);
-  for (const dst of [MAXIMUM_PAGES * 65536 - 4 * n, 2 ** 31 - 12]) {
-    at(dst).fill(1);
-    high.addF32(dst, src, n);
-    expect(Array.from(at(dst))).toEqual(new Array<number>(n).fill(2.5));
-    expect(high.allFinite(dst, n)).toBe(true);
-    const bytes = new Uint8Array(at(dst).slice().buffer);
-    expect(high.checksum(dst, 4 * n, 9)).toBe(checksum(bytes, 9));
-  }
+  const worker = new Worker(new URL("high_addresses.ts", import.meta.url).href, { type: "module" });
+  const found = await new Promise<unknown>((resolve, reject) => {
+    worker.onmessage = ({ data }) => resolve(data);
+    worker.onerror = ({ message }) => reject(new Error(message));
+  });
+  worker.terminate();
+  const end = MAXIMUM_PAGES * PAGE_BYTES;
+  expect(found).toEqual(
+    [end - 4 * 37, 2 ** 31 - 12].map((address) => ({
+      address,
+      sums: new Array<number>(37).fill(2.5),
+      finite: true,
+      checksum: checksum(new Uint8Array(new Float32Array(37).fill(2.5).buffer), 9),
+    })),
+  );
 });
