@@ -5,7 +5,7 @@ interface NetworkAddress {
   readonly port: number;
 }
 
-export interface DenoConnection {
+export interface DenoSocket {
   readonly remoteAddr: NetworkAddress;
   /** @returns bytes read; null at the end. */
   read(into: Uint8Array): Promise<number | null>;
@@ -17,13 +17,13 @@ export interface DenoConnection {
 
 export interface DenoListener {
   readonly addr: NetworkAddress;
-  accept(): Promise<DenoConnection>;
+  accept(): Promise<DenoSocket>;
   close(): void;
 }
 
 interface DenoNetwork {
   listen(options: NetworkAddress): DenoListener;
-  connect(options: NetworkAddress & { readonly signal: AbortSignal }): Promise<DenoConnection>;
+  connect(options: NetworkAddress & { readonly signal: AbortSignal }): Promise<DenoSocket>;
 }
 
 /** Deno's sockets. */

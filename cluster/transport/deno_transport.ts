@@ -1,74 +1,13 @@
-// Bytes over Deno.listen and Deno.connect, read into the receiver's own memory.
 import { setTimeout as sleep } from "node:timers/promises";
-import { addressText } from "./address_text.ts";
-import { type DenoConnection, type DenoListener, denoNetwork } from "./deno_network.ts";
+import { DenoConnection } from "./deno_connection.ts";
+import { type DenoListener, type DenoSocket, denoNetwork } from "./deno_network.ts";
 import { dial } from "./dial.ts";
-import { dialFailure, listenFailure, reasonOf } from "./failures.ts";
+import { dialFailure, listenFailure } from "./failures.ts";
 import type { Limits } from "./limits.ts";
-import { StreamConnection } from "./stream_connection.ts";
 import type { Address, Connection, Listener, Receiver, Transport } from "./transport.ts";
 
 /** Pause after a connection that could not be accepted: too many open files, say. */
 const ACCEPT_PAUSE = 50;
-
-class DenoTcpConnection extends StreamConnection {
-  #writing = false;
-  /** Why nothing can be written any more. */
-  #broken: string | undefined;
-  #reading: Promise<void> | undefined;
-
-  constructor(private readonly socket: DenoConnection) {
-    const { hostname, port } = socket.remoteAddr;
-    super(addressText({ host: hostname, port }), undefined);
-    socket.setNoDelay(true);
-  }
-
-  protected override flush(): void {
-    if (!this.#writing) this.#write();
-  }
-
-  protected override shut(): void {
-    this.socket.close();
-  }
-
-  /** Deno reads into the receiver's memory, up to the moment at which this loop ends. */
-  protected override settled(): Promise<void> {
-    return this.#reading ?? Promise.resolve();
-  }
-
-  protected override startReading(): void {
-    this.#reading = this.#read();
-  }
-
-  async #read(): Promise<void> {
-    while (!this.over) {
-      try {
-        const count = await this.socket.read(this.space());
-        if (this.over) return;
-        if (count === null) this.end(this.#broken);
-        else this.filled(count);
-      } catch (error) {
-        this.end(this.#broken ?? reasonOf(error));
-      }
-    }
-  }
-
-  async #write(): Promise<void> {
-    this.#writing = true;
-    for (let next = this.queue.next(); next; next = this.queue.next()) {
-      try {
-        const count = await this.socket.write(next);
-        if (this.over) return;
-        this.guard(() => this.queue.took(count));
-      } catch (error) {
-        // What the other side said last may still be read; reading ends the connection.
-        this.#broken = reasonOf(error);
-        return;
-      }
-    }
-    this.#writing = false;
-  }
-}
 
 /** TCP on Deno. */
 export class DenoTransport implements Transport {
@@ -101,7 +40,7 @@ export class DenoTransport implements Transport {
         .catch((error) => {
           throw dialFailure(address, error);
         });
-      const connection = new DenoTcpConnection(socket);
+      const connection = new DenoConnection(socket);
       connection.begin(open);
       return connection;
     });
@@ -120,9 +59,9 @@ async function acceptAll(
   }
 }
 
-function take(socket: DenoConnection, accept: (connection: Connection) => Receiver): void {
+function take(socket: DenoSocket, accept: (connection: Connection) => Receiver): void {
   try {
-    new DenoTcpConnection(socket).begin(accept);
+    new DenoConnection(socket).begin(accept);
   } catch {
     // It is closed, whether the caller is gone again or `accept` refused it.
   }

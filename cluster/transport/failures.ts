@@ -16,7 +16,8 @@ const REASONS: Readonly<Record<string, string>> = {
 /** Deno gives failed look-ups of a name no code. */
 const UNKNOWN_NAME = /failed to lookup address/;
 
-function codeOf(error: unknown): string {
+/** "ECONNREFUSED", say; empty where there is none. */
+export function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return "";
   const { code } = error as { code?: unknown };
   if (typeof code === "string") return code;

@@ -1,21 +1,67 @@
 import process from "node:process";
 import { UserError } from "../../src/config/user_error.ts";
+import { BunTlsTransport } from "./bun_tls_transport.ts";
 import { BunTransport } from "./bun_transport.ts";
+import { checkIdentity } from "./check_identity.ts";
+import { DenoTlsTransport } from "./deno_tls_transport.ts";
 import { DenoTransport } from "./deno_transport.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
-import type { Security } from "./security.ts";
+import { SecretTransport } from "./secret_transport.ts";
+import type { Security, TlsIdentity } from "./security.ts";
 import type { Transport } from "./transport.ts";
 
+/** What a runtime can do. */
+interface Runtime {
+  plain(limits: Limits): Transport;
+  tls(identity: TlsIdentity, limits: Limits): Transport;
+}
+
+const bun: Runtime = {
+  plain: (limits) => new BunTransport(limits),
+  tls: (identity, limits) => new BunTlsTransport(identity, limits),
+};
+
+const deno: Runtime = {
+  plain: (limits) => new DenoTransport(limits),
+  tls: (identity, limits) => new DenoTlsTransport(identity, limits),
+};
+
+/** Shorter ones can be guessed. */
+const SHORTEST_SECRET = 16;
+
 /**
- * The transport of the runtime that this is.
- * @throws UserError on Node.
+ * The transport of this runtime, secured in one way.
+ * @throws UserError on Node; or if no peer could believe our certificate, or the secret is too short.
  */
-export function openTransport(_security: Security, limits: Limits = defaultLimits): Transport {
-  if ("Bun" in globalThis) return new BunTransport(limits);
-  if ("Deno" in globalThis) return new DenoTransport(limits);
+export function openTransport(security: Security, limits: Limits = defaultLimits): Transport {
+  const runtime = thisRuntime();
+  switch (security.kind) {
+    case "plain":
+      return runtime.plain(limits);
+    case "tls":
+      checkIdentity(security);
+      return runtime.tls(security, limits);
+    case "secret":
+      checkSecret(security.secret);
+      return new SecretTransport(runtime.plain(limits), security.secret, limits);
+  }
+}
+
+function thisRuntime(): Runtime {
+  if ("Bun" in globalThis) return bun;
+  if ("Deno" in globalThis) return deno;
   throw new UserError({
     place: `Node ${process.version}`,
     problem: "peers exchange gradients on Bun and Deno only",
     remedy: "start the same command with bun, or with deno run -A",
+  });
+}
+
+function checkSecret({ length }: Uint8Array): void {
+  if (length >= SHORTEST_SECRET) return;
+  throw new UserError({
+    place: "the secret of the cluster",
+    problem: `${length} bytes can be guessed`,
+    remedy: `give at least ${SHORTEST_SECRET} random ones, as from openssl rand -hex 32`,
   });
 }

@@ -5,6 +5,7 @@ import type { Security } from "../../../cluster/transport/security.ts";
 import { ConnectError } from "../../../cluster/transport/transport.ts";
 import { UserError } from "../../../src/config/user_error.ts";
 import { seededRandom } from "../../support/random.ts";
+import { identityOf } from "./identities.ts";
 import { connectPair, HERE } from "./pair.ts";
 import { Recorder } from "./recorder.ts";
 
@@ -12,7 +13,11 @@ const MB = 2 ** 20;
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
-const securities: readonly Security[] = [{ kind: "plain" }];
+const securities: readonly Security[] = [
+  { kind: "plain" },
+  { kind: "tls", ...identityOf("a") },
+  { kind: "secret", secret: bytes("what only peers of this job know") },
+];
 
 for (const security of securities) {
   const transport = openTransport(security);

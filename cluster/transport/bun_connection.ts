@@ -1,0 +1,49 @@
+// One connection over a socket of Bun. Bun hands over what arrives in memory of its own, so each byte is
+// copied once more; node:net on Bun would copy what is unsent at every write besides.
+import type { Socket, SocketHandler } from "bun";
+import { addressText } from "./address_text.ts";
+import { reasonOf } from "./failures.ts";
+import { StreamConnection } from "./stream_connection.ts";
+
+/** Its `data` is the connection, from the moment at which there is one. */
+export type BunSocket = Socket<BunConnection | undefined>;
+
+export class BunConnection extends StreamConnection {
+  #flushing = false;
+
+  constructor(
+    private readonly socket: BunSocket,
+    proven?: string,
+  ) {
+    super(addressText({ host: socket.remoteAddress, port: socket.remotePort }), proven);
+    socket.setNoDelay(true);
+    socket.data = this;
+  }
+
+  /** Bun says how much the kernel took, and keeps nothing; `drain` says when to go on. */
+  override flush(): void {
+    if (this.#flushing) return; // `sent` may send
+    this.#flushing = true;
+    this.guard(() => {
+      for (let next = this.queue.next(); next; next = this.queue.next()) {
+        const count = this.socket.write(next);
+        if (count < 0) break; // it is closed: `close` tells why
+        this.queue.took(count);
+        if (count < next.length) break;
+      }
+    });
+    this.#flushing = false;
+  }
+
+  protected override shut(): void {
+    this.socket.end();
+  }
+}
+
+/** What happens on sockets that are connections; nothing on those that are not yet. */
+export const bunEvents: SocketHandler<BunConnection | undefined> = {
+  data: ({ data: connection }, chunk) => connection?.arrived(chunk),
+  drain: ({ data: connection }) => connection?.flush(),
+  close: ({ data: connection }, error) => connection?.end(error && reasonOf(error)),
+  error: ({ data: connection }, error) => connection?.end(reasonOf(error)),
+};

@@ -1,0 +1,53 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { UserError } from "../../src/config/user_error.ts";
+import { type Fault, faultOfDates, faultOfRole } from "./judge_certificate.ts";
+import type { TlsIdentity } from "./security.ts";
+
+const OTHER_KEY: Fault = {
+  problem: "does not belong to the private key",
+  remedy: "give the certificate and the key of one and the same peer",
+};
+
+const OTHER_AUTHORITY: Fault = {
+  problem: "is not signed by the authority that was given",
+  remedy: "give the ca.pem that it was made with",
+};
+
+/**
+ * Looks at our own certificate before others do.
+ * @throws UserError if no other peer could believe it.
+ */
+export function checkIdentity({ cert, key, ca }: TlsIdentity): void {
+  const [own, ...chain] = certificatesIn(cert, "certificate");
+  const authorities = certificatesIn(ca, "certificate of the authority");
+  const top = chain.at(-1) ?? own;
+  const fault =
+    faultOfDates(own.validFrom, own.validTo) ??
+    faultOfRole(own.subjectAltName) ??
+    (own.checkPrivateKey(privateKeyIn(key)) ? undefined : OTHER_KEY) ??
+    (authorities.some(({ publicKey }) => top.verify(publicKey)) ? undefined : OTHER_AUTHORITY);
+  if (fault)
+    throw new UserError({ place: `the certificate ${JSON.stringify(own.subject)}`, ...fault });
+}
+
+function certificatesIn(text: string, what: string): X509Certificate[] {
+  const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  const certificates = blocks.map((block) => readable(what, () => new X509Certificate(block)));
+  if (certificates.length === 0) throw notPem(what, "no certificate in PEM form is in it");
+  return certificates;
+}
+
+const privateKeyIn = (text: string) => readable("private key", () => createPrivateKey(text));
+
+function readable<T>(what: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw notPem(what, error instanceof Error ? error.message : String(error));
+  }
+}
+
+function notPem(what: string, problem: string): UserError {
+  const remedy = "give the files that weft cluster certificates wrote";
+  return new UserError({ place: `the ${what}`, problem: `cannot be read (${problem})`, remedy });
+}
