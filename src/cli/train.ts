@@ -1,4 +1,5 @@
 import { checkpoint } from "../config/schemas/checkpoint.ts";
+import { cluster } from "../config/schemas/cluster.ts";
 import { common } from "../config/schemas/common.ts";
 import { dataset } from "../config/schemas/dataset.ts";
 import { device } from "../config/schemas/device.ts";
@@ -31,6 +32,7 @@ export const train = command({
     checkpoint,
     ema,
     device,
+    cluster,
     common,
   },
   run: (config, terminal, { record }) => trainModel(config, record, terminal, evalBleu),

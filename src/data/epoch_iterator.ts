@@ -38,12 +38,15 @@ export interface EpochIteratorState {
   fingerprint?: string;
 }
 
+/** What all shards take at once: one batch each, by shard. */
+export type Round = readonly IndexBatch[];
+
 /**
  * Gives out the batches of epoch after epoch; stops and resumes at any micro-batch. The order is a
  * function of (seed, epoch) alone; shard r of N takes every N-th batch from the r-th on. fairseq's
- * EpochBatchIterator.
+ * EpochBatchIterator: one shard's batches. `rounds()` makes one that gives those of all shards.
  */
-export class EpochBatchIterator {
+export class EpochBatchIterator<Item = IndexBatch> {
   readonly batches: readonly IndexBatch[];
   readonly numShards: number;
   readonly shardId: number;
@@ -51,10 +54,22 @@ export class EpochBatchIterator {
   readonly #options: EpochIteratorOptions;
   #epoch: number;
   #shuffle = true;
-  #current?: CountingIterator<IndexBatch>;
-  #resumed?: CountingIterator<IndexBatch>;
+  readonly #pick: (round: Round) => Item;
+  #current?: CountingIterator<Item>;
+  #resumed?: CountingIterator<Item>;
 
-  constructor(options: EpochIteratorOptions) {
+  /** The batches of one shard. */
+  static ofShard(options: EpochIteratorOptions): EpochBatchIterator {
+    const { shardId = 0 } = options;
+    return new EpochBatchIterator(options, (round) => round[shardId]);
+  }
+
+  /** The batches of all shards: what they take at once is one item. */
+  static rounds(options: Omit<EpochIteratorOptions, "shardId">): EpochBatchIterator<Round> {
+    return new EpochBatchIterator(options, (round) => round);
+  }
+
+  private constructor(options: EpochIteratorOptions, pick: (round: Round) => Item) {
     const { batches, numShards = 1, shardId = 0, epoch = 1 } = options;
     if (shardId < 0 || shardId >= numShards) {
       throw new UserError({
@@ -64,6 +79,7 @@ export class EpochBatchIterator {
       });
     }
     this.#options = options;
+    this.#pick = pick;
     this.batches = batches;
     this.numShards = numShards;
     this.shardId = shardId;
@@ -110,7 +126,7 @@ export class EpochBatchIterator {
    * The batches of the next epoch; of the rest of the epoch after a resume; or of the same epoch
    * again, if it was not finished.
    */
-  nextEpoch({ shuffle = true }: { shuffle?: boolean } = {}): CountingIterator<IndexBatch> {
+  nextEpoch({ shuffle = true }: { shuffle?: boolean } = {}): CountingIterator<Item> {
     const wanted = shuffle && !this.#options.disableShuffling;
     this.#epoch = this.nextEpochIndex;
     // A resumed epoch keeps the order it was begun with, whatever is asked for now.
@@ -165,13 +181,13 @@ export class EpochBatchIterator {
     }
   }
 
-  #iterate(epoch: number, shuffle: boolean, start: number): CountingIterator<IndexBatch> {
-    const batches = this.#shardOf(epoch, shuffle);
-    const iterator = new CountingIterator(batches, start);
-    return this.#options.skipRemainderBatch ? iterator.take(batches.length - 1) : iterator;
+  #iterate(epoch: number, shuffle: boolean, start: number): CountingIterator<Item> {
+    const items = this.#rounds(epoch, shuffle).map(this.#pick);
+    const iterator = new CountingIterator(items, start);
+    return this.#options.skipRemainderBatch ? iterator.take(items.length - 1) : iterator;
   }
 
-  #shardOf(epoch: number, shuffle: boolean): IndexBatch[] {
+  #rounds(epoch: number, shuffle: boolean): Round[] {
     const { seed, groupedShuffling = false, fixBatchesToShards = false } = this.#options;
     const random = (offset: number) => new NumpyRandom(seed + epoch + offset);
     let batches = [...this.batches];
@@ -179,12 +195,16 @@ export class EpochBatchIterator {
       if (groupedShuffling) batches = shuffleBlocks(batches, this.numShards, random(0));
       else random(0).shuffle(batches);
     }
-    const shard = Array.from(
-      { length: this.length },
-      (_, i) => batches[this.shardId + i * this.numShards] ?? FILLER,
-    );
-    if (shuffle && fixBatchesToShards) random(this.shardId).shuffle(shard);
-    return shard;
+    const { numShards } = this;
+    const shards = Array.from({ length: numShards }, (_, shard) => {
+      const own = Array.from(
+        { length: this.length },
+        (_, i) => batches[shard + i * numShards] ?? FILLER,
+      );
+      if (shuffle && fixBatchesToShards) random(shard).shuffle(own);
+      return own;
+    });
+    return Array.from({ length: this.length }, (_, i) => shards.map((own) => own[i]));
   }
 }
 

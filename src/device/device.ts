@@ -16,6 +16,23 @@ export interface Span {
   readonly detail: string;
 }
 
+/** Hears during a run which values of some variables will not change any more in it. */
+export interface Watch {
+  /** Root variables; their elements are counted from the first one's first. */
+  readonly variables: readonly Variable[];
+  /** So many elements are final. Counts rise; a device that cannot tell during the run calls never. */
+  readonly final: (elements: number) => void;
+}
+
+/** Memory of a device that other threads of this process may read and write between its runs. */
+export interface SharedMemory {
+  readonly memory: WebAssembly.Memory;
+  /** Address of a variable's first element. */
+  addressOf(variable: Variable): number;
+  /** @returns the address. @throws OutOfMemoryError */
+  allocate(bytes: number): number;
+}
+
 /** A program made ready: memory planned, kernels chosen, commands encoded. */
 export interface PreparedProgram {
   /** Bytes of temporaries. */
@@ -24,7 +41,7 @@ export interface PreparedProgram {
    * Runs once. Inputs are copied before the call returns; the results stay readable after later runs.
    * @param spans where to append a span per instruction; timing makes the run slower.
    */
-  run(inputs: readonly HostArray[], spans?: Span[]): readonly Pending[];
+  run(inputs: readonly HostArray[], spans?: Span[], watch?: Watch): readonly Pending[];
   /** Gives the memory back. The program must not run again. */
   release(): void;
 }
@@ -50,6 +67,8 @@ export interface Device {
   readonly description: string;
   /** Batches get widths of multiples of this, so that plans are reused; 1 where a new plan is cheap. */
   readonly widthMultiple: number;
+  /** Where the device's memory is this process's own. */
+  readonly shared?: SharedMemory;
   prepare(program: Program): PreparedProgram;
   /** Copies host data into a variable (or view). */
   write(variable: Variable, data: HostArray): void;

@@ -1,5 +1,5 @@
 // A function over tensors, traced once per signature of its inputs, placed, prepared and replayed.
-import type { Device, Pending, PreparedProgram, Span } from "../device/device.ts";
+import type { Device, Pending, PreparedProgram, Span, Watch } from "../device/device.ts";
 import type { HostArray } from "../device/program.ts";
 import type { Shape, TensorSpec } from "../tensor/shape.ts";
 import { sizeOf } from "../tensor/shape.ts";
@@ -22,8 +22,13 @@ export interface CompiledFunction<Inputs extends string, Outputs extends string>
   /**
    * Runs on the device; the plan for this signature is made if there is none.
    * @param variant distinguishes graphs that the input shapes do not (layers left out, say).
+   * @param watch hears what of some variables is final while the run goes on.
    */
-  (inputs: Readonly<Record<Inputs, HostTensor>>, variant?: string): Record<Outputs, Pending>;
+  (
+    inputs: Readonly<Record<Inputs, HostTensor>>,
+    variant?: string,
+    watch?: Watch,
+  ): Record<Outputs, Pending>;
   /** Makes the plan without running it; returns the bytes of its temporaries. */
   prepare(specs: Readonly<Record<Inputs, TensorSpec>>, variant?: string): number;
   /** How many signatures have a plan now. */
@@ -105,12 +110,17 @@ export function compile<Inputs extends string, Outputs extends string>(
     };
   });
 
-  const call = (inputs: Readonly<Record<string, HostTensor>>, variant = "") => {
+  const call = (
+    inputs: Readonly<Record<string, HostTensor>>,
+    variant = "",
+    watch: Watch | undefined = undefined,
+  ) => {
     const specs = Object.fromEntries(Object.entries(inputs).map(([key, t]) => [key, specOf(t)]));
     const plan = plans.get(specs, variant);
     const results = plan.prepared.run(
       plan.inputs.map((key) => inputs[key].data),
       compiled.spans,
+      watch,
     );
     const named = plan.outputs.map((key, index) => [key, results[index]]);
     return Object.fromEntries(named) as Record<Outputs, Pending>;

@@ -112,6 +112,11 @@ export class FlatParameters {
     return size;
   }
 
+  /** Elements of all segments. */
+  get elements(): number {
+    return this.segments.reduce((sum, { size }) => sum + size, 0);
+  }
+
   slot(name: string): ParameterSlot {
     const slot = this.slots.get(name);
     if (!slot) throw new Error(`FlatParameters: there is no ${name}`);

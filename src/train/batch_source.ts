@@ -3,7 +3,7 @@ import type { BatchingConfig } from "../config/schemas/batching.ts";
 import type { DatasetConfig } from "../config/schemas/dataset.ts";
 import { UserError } from "../config/user_error.ts";
 import { planBatches } from "../data/epoch_batches.ts";
-import { EpochBatchIterator, type EpochIteratorState } from "../data/epoch_iterator.ts";
+import { EpochBatchIterator, type EpochIteratorState, type Round } from "../data/epoch_iterator.ts";
 import type { LanguagePairBatch } from "../data/language_pair_batch.ts";
 import type { LanguagePairDataset } from "../data/language_pair_dataset.ts";
 import {
@@ -22,9 +22,18 @@ export interface BatchedSet {
 /** Rows, source columns and target columns of a batch. */
 export type BatchShape = readonly [sentences: number, sourceWidth: number, targetWidth: number];
 
+/** How many batches an update takes at once, in parallel: fairseq's world size. */
+export interface BatchShards {
+  /** What the user asked for. */
+  readonly given: number | undefined;
+  /** Peers that there are at the start. */
+  readonly peers: number;
+}
+
 export class BatchSource {
+  private numShards: number;
   private current: { epoch: number; set: BatchedSet } | undefined;
-  private iterator: EpochBatchIterator | undefined;
+  private iterator: EpochBatchIterator<Round> | undefined;
 
   /**
    * @param limits the model's longest source and target.
@@ -36,28 +45,44 @@ export class BatchSource {
     private readonly seed: number,
     private readonly limits: PairLimits,
     private readonly log: (line: string) => void,
-  ) {}
+    private readonly shards: BatchShards = { given: undefined, peers: 1 },
+  ) {
+    this.numShards = shards.given ?? shards.peers;
+  }
 
   /** The iterator that gives out `epoch` next, or the rest of it after a resume. */
-  epochs(epoch: number): EpochBatchIterator {
+  epochs(epoch: number): EpochBatchIterator<Round> {
     if (this.iterator && this.current && this.serves(this.current.epoch, epoch)) {
       return this.iterator;
     }
     const { batches } = this.training(epoch);
-    const { seed } = this;
+    const { seed, numShards } = this;
     const { grouped_shuffling: groupedShuffling } = this.config;
-    this.iterator = new EpochBatchIterator({ batches, seed, epoch, groupedShuffling });
+    this.iterator = EpochBatchIterator.rounds({
+      ...{ batches, seed, epoch, numShards, groupedShuffling },
+    });
     return this.iterator;
   }
 
   /** Goes to where a checkpoint stood. @throws UserError if the batches are not those of then. */
   resume(state: EpochIteratorState): void {
+    const saved = state.num_shards;
+    if (this.shards.given === undefined && saved !== undefined && saved !== this.numShards) {
+      this.numShards = saved;
+      this.iterator = undefined;
+      this.log(
+        `updates go on being made of ${saved} x --update-freq batches, as in the checkpoint; ` +
+          "--batch-shards would change that",
+      );
+    }
     this.epochs(state.epoch).loadState(state);
   }
 
-  /** The collated batch of some sentences of `epoch`'s training set. */
-  trainingBatch(epoch: number, ids: Int32Array): LanguagePairBatch | undefined {
-    return this.training(epoch).dataset.batch(ids);
+  /** The collated batch of some sentences, at least one, of `epoch`'s training set. */
+  trainingBatch(epoch: number, ids: Int32Array): LanguagePairBatch {
+    const batch = this.training(epoch).dataset.batch(ids);
+    if (!batch) throw new Error("BatchSource: a batch of no sentences");
+    return batch;
   }
 
   /** Shapes of the training batches that may need most memory. */

@@ -10,6 +10,7 @@ import type {
 import type { Chosen } from "../config/choice.ts";
 import type { ConfigRecord } from "../config/record.ts";
 import type { CheckpointConfig } from "../config/schemas/checkpoint.ts";
+import type { ClusterConfig } from "../config/schemas/cluster.ts";
 import type { CommonConfig } from "../config/schemas/common.ts";
 import type { DatasetConfig } from "../config/schemas/dataset.ts";
 import type { DeviceConfig } from "../config/schemas/device.ts";
@@ -26,8 +27,11 @@ import { version } from "../version.ts";
 import { BatchSource } from "./batch_source.ts";
 import { writeCheckpoint } from "./checkpoint_file.ts";
 import { prepareFolder, removeUnfinished } from "./checkpoint_replace.ts";
+import { Company } from "./company.ts";
 import { Interrupt } from "./interrupt.ts";
+import { joinPeers } from "./join_peers.ts";
 import { chooseLogFormat } from "./log_format.ts";
+import { type Meeting, meetPeers } from "./meet_peers.ts";
 import { announceMemory, refuseTooLarge } from "./memory.ts";
 import { TrainingMetrics } from "./metrics.ts";
 import { NamedFile } from "./named_file.ts";
@@ -53,6 +57,7 @@ export interface TrainConfig {
   readonly checkpoint: CheckpointConfig;
   readonly ema: EmaConfig;
   readonly device: DeviceConfig;
+  readonly cluster: ClusterConfig;
   readonly common: CommonConfig;
 }
 
@@ -98,11 +103,15 @@ export async function train(
   const languages = given.task.config as NamedLanguages;
   const data = await trainingData(given.dataset, given.raw_text, languages, say);
   const config = { ...given, dataset: { ...given.dataset, data } };
+  const meeting = await meetPeers(config.cluster, say);
   const device = await openDevice(config.device, say);
   const interrupt = new Interrupt(say);
   try {
     const task = buildTask(device, config, say);
-    return await trainOn(device, task, config, record, log, interrupt, extraMetrics);
+    return await trainOn(device, task, config, record, log, interrupt, meeting, extraMetrics);
+  } catch (error) {
+    await meeting?.cluster.stopAll(`rank ${meeting.rank} has failed: ${(error as Error).message}`);
+    throw error;
   } finally {
     interrupt.close();
     await device.close();
@@ -136,9 +145,10 @@ async function trainOn(
   record: ConfigRecord,
   log: TrainingLog,
   interrupt: Interrupt,
+  meeting: Meeting | undefined,
   extraMetrics: MetricsBuilder,
 ): Promise<number | undefined> {
-  const { common, dataset, optimization, checkpoint, ema } = config;
+  const { common, dataset, optimization, checkpoint, ema, cluster } = config;
   const say = (line: string): void => log.info("train", line);
   const profile =
     common.profile === undefined ? undefined : new NamedFile("--profile", common.profile);
@@ -150,7 +160,9 @@ async function trainOn(
   initializeParameters(model, device, common.seed);
 
   const limits = [model.maxPositions.source, model.maxPositions.target] as const;
-  const batches = new BatchSource(task, dataset, common.seed, limits, say);
+  const shards = { given: cluster.batch_shards, peers: meeting?.size ?? 1 };
+  const batches = new BatchSource(task, dataset, common.seed, limits, say, shards);
+  const company = new Company(meeting?.cluster);
   const metrics = new TrainingMetrics(criterion, optimization.clip_norm > 0, clock);
   const identity: RunIdentity = {
     version,
@@ -170,6 +182,7 @@ async function trainOn(
     clock,
     extra,
     breathe,
+    company,
   });
   if (!dataset.disable_validation) validator.load();
   const metric = checkpoint.best_checkpoint_metric;
@@ -182,6 +195,7 @@ async function trainOn(
     log,
     interrupt,
     clock,
+    company,
     save: (path, state, iterator) =>
       writeCheckpoint(
         path,
@@ -192,12 +206,12 @@ async function trainOn(
         ),
       ),
   });
-  if (!checkpoint.no_save) {
+  if (!checkpoint.no_save && (meeting === undefined || meeting.rank === 0)) {
     await prepareFolder(checkpoint.save_dir);
     await removeUnfinished(checkpoint.save_dir);
   }
   const modelSettings = config.model.config;
-  const epoch = startFrom({
+  const own = startFrom({
     checkpoint,
     ema,
     modelSettings,
@@ -208,10 +222,17 @@ async function trainOn(
     run,
     say,
   });
+  const theirs =
+    meeting &&
+    (await joinPeers(meeting, {
+      ...{ company, trainer, batches, metrics, identity, run, checkpoint, say },
+    }));
+  const epoch = theirs ?? own;
   const validation = dataset.disable_validation ? [] : validator.largest();
   announceMemory(trainer, batches.largest(epoch), validation, say);
 
   const end = await run.run(epoch);
+  await meeting?.cluster.leave(interrupt.signal ?? "done");
   if (spans && profile) {
     profile.write(traceDocument(spans));
     say(`wrote the time of each op to ${common.profile}`);

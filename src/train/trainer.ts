@@ -3,7 +3,7 @@
 import type { EmaConfig } from "../config/schemas/ema.ts";
 import type { Criterion, CriterionSums } from "../criterions/criterion.ts";
 import type { LanguagePairBatch } from "../data/language_pair_batch.ts";
-import type { Device, Pending, Span } from "../device/device.ts";
+import type { Device, Pending, Span, Watch } from "../device/device.ts";
 import type { FlatParameters, ParameterState } from "../engine/flat_parameters.ts";
 import type { EpochEnd, Schedule } from "../lr_scheduler/schedule.ts";
 import type { EncoderDecoderModel } from "../models/model.ts";
@@ -13,6 +13,8 @@ import type { BatchShape } from "./batch_source.ts";
 import { divergence } from "./divergence.ts";
 import { emaDecay } from "./ema_policy.ts";
 import { hostSample } from "./host_sample.ts";
+import type { PeerMemory } from "./peer_memory.ts";
+import type { Peers } from "./peers.ts";
 import { type RandomKey, TrainingStep } from "./training_step.ts";
 
 export interface TrainerOptions {
@@ -26,6 +28,28 @@ export interface TrainerOptions {
   readonly seed: number;
   readonly ema: EmaConfig;
   readonly spans?: Span[];
+}
+
+/** The batches that make one update, those of all peers. */
+export interface GlobalBatch {
+  /** Sentences of each micro-batch; none where a shard has none left. */
+  readonly microBatches: readonly Int32Array[];
+  collate(ids: Int32Array): LanguagePairBatch;
+}
+
+/** All that an update needs to know beforehand: the same on every peer. */
+interface UpdatePlan {
+  /** Its number, from 1. */
+  readonly update: number;
+  readonly lr: number;
+  /** Numbers of the micro-batches that hold sentences. */
+  readonly present: readonly number[];
+  /** By number of the micro-batch. */
+  readonly keys: readonly RandomKey[];
+  readonly kept: readonly string[];
+  /** By droppable layer: whether it takes part, and in how many updates it then has. */
+  readonly trained: readonly boolean[];
+  readonly layerSteps: readonly number[];
 }
 
 /** What an update did. */
@@ -49,6 +73,9 @@ export class Trainer {
   /** Moving average of the weights, when there is one. */
   readonly average: ParameterState | undefined;
   private readonly step: TrainingStep;
+  private readonly names: readonly string[];
+  private peers: Peers | undefined;
+  private memory: PeerMemory | undefined;
 
   constructor(readonly options: TrainerOptions) {
     const { device, model, parameters, criterion, optimizer, clipNorm, ema, spans } = options;
@@ -65,6 +92,13 @@ export class Trainer {
       average,
       spans,
     });
+    this.names = this.step.lossNames();
+  }
+
+  /** From now on updates are made with others. @param memory through which numbers are exchanged. */
+  trainWith(peers: Peers, memory: PeerMemory): void {
+    this.peers = peers;
+    this.memory = memory;
   }
 
   /** Rate of the next update. */
@@ -89,8 +123,8 @@ export class Trainer {
   }
 
   /** Names of the sums that the criterion reports. */
-  lossNames(): string[] {
-    return this.step.lossNames();
+  lossNames(): readonly string[] {
+    return this.names;
   }
 
   /** Bytes of temporaries for training on a batch of this shape: planned, not run. */
@@ -104,43 +138,57 @@ export class Trainer {
   }
 
   /**
-   * One update from the gradients of all its micro-batches.
+   * One update from the gradients of all its micro-batches: of the peers' too, if there are any.
    *
    * @param breathe called between micro-batches, which may run without yielding.
    * @throws UserError if a loss or the gradient is not finite; the state is then not fit to be saved.
+   * @throws ViewChanged if peers came or went: nothing was updated, and the caller settles that.
    */
   async update(
-    batches: readonly LanguagePairBatch[],
+    batch: GlobalBatch,
     epoch: number,
     breathe?: () => Promise<void>,
   ): Promise<UpdateReport> {
-    const { criterion, seed, clipNorm } = this.options;
-    const update = this.updates + 1;
-    const lr = this.learningRate(epoch);
-    const keys = batches.map((_, microBatch) => ({ seed, update, microBatch }));
-    const kept = keys.map((key) => this.keptLayers(key));
-    const trained = this.layerSteps.map((_, layer) => kept.some((layers) => layers[layer] === "1"));
-    const layerSteps = this.layerSteps.map((n, layer) => n + Number(trained[layer]));
+    const plan = this.planUpdate(batch, epoch);
+    const { peers } = this;
+    if (peers) {
+      const rows = await this.exchange(peers, plan, batch, breathe);
+      return await this.applyRows(batch, epoch, rows);
+    }
     // Nothing is read before all is under way: a device need not wait for the host.
     const pending: Record<string, Pending>[] = [];
-    for (const [i, batch] of batches.entries()) {
+    const collated: LanguagePairBatch[] = [];
+    for (const [i, number] of plan.present.entries()) {
       if (i > 0) await breathe?.();
-      pending.push(this.step.gradients(hostSample(batch), keys[i], kept[i]));
+      collated.push(batch.collate(batch.microBatches[number]));
+      pending.push(this.startGradients(plan, number, collated[i], i === 0));
     }
-    const sampleSize = batches.reduce((sum, batch) => sum + criterion.sampleSize(batch), 0);
-    const letters = trained.map(Number).join("");
-    const norm = this.step.apply(lr, [update, ...layerSteps], letters, 1 / (sampleSize || 1));
+    const { criterion } = this.options;
+    const sampleSize = collated.reduce((sum, each) => sum + criterion.sampleSize(each), 0);
+    const norm = this.startUpdate(plan, sampleSize);
     let sums = emptySums();
-    for (const [i, batch] of batches.entries()) {
-      sums = addSums(sums, await readSums(pending[i], batch, criterion));
+    for (const [i, each] of collated.entries()) {
+      sums = addSums(sums, await readSums(pending[i], each, criterion));
     }
-    const [gradientNorm] = await norm.read();
-    refuseNotFinite(sums, gradientNorm, update, batches);
-    this.updates = update;
-    this.layerSteps = layerSteps;
-    this.moveAverage();
-    const clipped = clipNorm > 0 && gradientNorm > clipNorm;
-    return { update, lr, gradientNorm, clipped, sums };
+    return await this.finishUpdate(plan, batch, norm, sums);
+  }
+
+  /**
+   * The end of an update whose gradients, those of all peers, lie summed in memory.
+   *
+   * @param rows the criterion's sums of each micro-batch.
+   */
+  async applyRows(
+    batch: GlobalBatch,
+    epoch: number,
+    rows: ReadonlyMap<number, readonly number[]>,
+  ): Promise<UpdateReport> {
+    const plan = this.planUpdate(batch, epoch);
+    const sums = plan.present
+      .map((number) => this.sumsOf(rows.get(number) ?? []))
+      .reduce(addSums, emptySums());
+    this.memory?.gradientsIn();
+    return await this.finishUpdate(plan, batch, this.startUpdate(plan, sums.sampleSize), sums);
   }
 
   /** The criterion's sums over batches, in evaluation mode. */
@@ -148,9 +196,108 @@ export class Trainer {
     return await readSums(this.step.validate(hostSample(batch)), batch, this.options.criterion);
   }
 
+  /** The sums as numbers that peers tell each other. */
+  rowOf({ ntokens, nsentences, losses }: CriterionSums): number[] {
+    return [ntokens, nsentences, ...this.names.map((name) => losses[name])];
+  }
+
+  /** The sums out of such numbers; of none, nothing. */
+  sumsOf([ntokens = 0, nsentences = 0, ...values]: readonly number[]): CriterionSums {
+    const sampleSize = this.options.criterion.sampleSize({ ntokens, nsentences });
+    const losses = Object.fromEntries(this.names.map((name, i) => [name, values[i] ?? 0]));
+    return { ntokens, nsentences, sampleSize, losses };
+  }
+
   /** Gives the plans back. */
   release(): void {
     this.step.release();
+  }
+
+  /** Computes this peer's share of an update, while what is final of it is already on its way. */
+  private async exchange(
+    peers: Peers,
+    plan: UpdatePlan,
+    batch: GlobalBatch,
+    breathe: (() => Promise<void>) | undefined,
+  ): Promise<ReadonlyMap<number, readonly number[]>> {
+    const { parameters, criterion } = this.options;
+    const { step, place, count } = { step: plan.update - 1, ...peers.position };
+    const begun = performance.now();
+    const mine = plan.present.filter((number) => number % count === place);
+    peers.begin(step, [...new Set(plan.present.map((number) => number % count))].sort(ascending));
+    const watch: Watch = {
+      variables: parameters.segments.map(({ gradients }) => gradients),
+      final: (elements) => peers.final(step, elements),
+    };
+    const rows: [number, number[]][] = [];
+    for (const [i, number] of mine.entries()) {
+      if (i > 0) await breathe?.();
+      const collated = batch.collate(batch.microBatches[number]);
+      const isLast = i === mine.length - 1;
+      const pending = this.startGradients(
+        plan,
+        number,
+        collated,
+        i === 0,
+        isLast ? watch : undefined,
+      );
+      rows.push([number, this.rowOf(await readSums(pending, collated, criterion))]);
+    }
+    await this.memory?.gradientsOut();
+    if (mine.length > 0) peers.final(step, parameters.elements);
+    return await peers.sums(step, rows, (performance.now() - begun) / 1000);
+  }
+
+  private planUpdate({ microBatches }: GlobalBatch, epoch: number): UpdatePlan {
+    const { seed } = this.options;
+    const update = this.updates + 1;
+    const present = microBatches.flatMap((ids, number) => (ids.length > 0 ? [number] : []));
+    const keys = microBatches.map((_, microBatch) => ({ seed, update, microBatch }));
+    const kept = keys.map((key) => this.keptLayers(key));
+    const trained = this.layerSteps.map((_, layer) =>
+      present.some((number) => kept[number][layer] === "1"),
+    );
+    const layerSteps = this.layerSteps.map((n, layer) => n + Number(trained[layer]));
+    const lr = this.learningRate(epoch);
+    return { update, lr, present, keys, kept, trained, layerSteps };
+  }
+
+  private startGradients(
+    { keys, kept }: UpdatePlan,
+    number: number,
+    batch: LanguagePairBatch,
+    isFirst: boolean,
+    watch?: Watch,
+  ): Record<string, Pending> {
+    const order = isFirst ? "first" : "more";
+    return this.step.gradients(hostSample(batch), keys[number], order, kept[number], watch);
+  }
+
+  private startUpdate(plan: UpdatePlan, sampleSize: number): Pending {
+    const { update, lr, trained, layerSteps } = plan;
+    const letters = trained.map(Number).join("");
+    return this.step.apply(lr, [update, ...layerSteps], letters, 1 / (sampleSize || 1));
+  }
+
+  private async finishUpdate(
+    { update, lr, present, layerSteps }: UpdatePlan,
+    { microBatches }: GlobalBatch,
+    norm: Pending,
+    sums: CriterionSums,
+  ): Promise<UpdateReport> {
+    const { clipNorm } = this.options;
+    const [gradientNorm] = await norm.read();
+    refuseNotFinite(
+      sums,
+      gradientNorm,
+      update,
+      present.flatMap((number) => [...microBatches[number]]),
+    );
+    this.updates = update;
+    this.layerSteps = layerSteps;
+    this.moveAverage();
+    const clipped = clipNorm > 0 && gradientNorm > clipNorm;
+    return { update, lr, gradientNorm, clipped, sums };
   }
 
   private moveAverage(): void {
@@ -166,6 +313,8 @@ export class Trainer {
     return droppableLayers.map(({ p }) => (random.uniform() > p ? "1" : "0")).join("");
   }
 }
+
+const ascending = (a: number, b: number): number => a - b;
 
 export const emptySums = (): CriterionSums => ({
   ntokens: 0,
@@ -202,10 +351,9 @@ function refuseNotFinite(
   { losses }: CriterionSums,
   gradientNorm: number,
   update: number,
-  batches: readonly LanguagePairBatch[],
+  ids: readonly number[],
 ): void {
   if (Number.isFinite(losses.loss) && Number.isFinite(gradientNorm)) return;
-  const ids = batches.flatMap((batch) => [...batch.ids]);
   throw divergence(
     `update ${update}`,
     `loss ${losses.loss} and gradient norm ${gradientNorm} on sentences ${ids.join(", ")}`,

@@ -4,8 +4,8 @@ import type { CommonConfig } from "../config/schemas/common.ts";
 import type { DatasetConfig } from "../config/schemas/dataset.ts";
 import type { OptimizationConfig } from "../config/schemas/optimization.ts";
 import { UserError } from "../config/user_error.ts";
-import { type CountingIterator, GroupedIterator } from "../data/counting_iterator.ts";
-import type { EpochIteratorState } from "../data/epoch_iterator.ts";
+import { GroupedIterator } from "../data/counting_iterator.ts";
+import type { EpochBatchIterator, EpochIteratorState, Round } from "../data/epoch_iterator.ts";
 import type { BatchSource } from "./batch_source.ts";
 import { carryOut, checkpointNames } from "./checkpoint_folder.ts";
 import {
@@ -15,6 +15,8 @@ import {
   type SaveEvent,
   stopReason,
 } from "./checkpoint_policy.ts";
+import { prepareFolder } from "./checkpoint_replace.ts";
+import { type Company, StateReplaced } from "./company.ts";
 import {
   countValidation,
   type EarlyStoppingState,
@@ -41,6 +43,10 @@ export interface RunState {
   earlyStopping: EarlyStoppingState;
   /** Value of the last validation, if it was made at this point. */
   validated: number | undefined;
+  /** The next batches to be trained on. */
+  position: EpochIteratorState | undefined;
+  /** An update is made, and what follows it (validation, saving) is under way. */
+  pending: { readonly epoch: number; readonly endOfEpoch: boolean } | undefined;
 }
 
 export interface TrainingRunParts {
@@ -52,6 +58,7 @@ export interface TrainingRunParts {
   readonly log: TrainingLog;
   readonly interrupt: Interrupt;
   readonly clock: () => number;
+  readonly company: Company;
   /** Writes the present state under a path. */
   save(path: string, run: RunState, iterator: EpochIteratorState): Promise<void>;
 }
@@ -68,6 +75,8 @@ export class TrainingRun {
     best: undefined,
     earlyStopping: NO_VALIDATION_YET,
     validated: undefined,
+    position: undefined,
+    pending: undefined,
   };
   private lastSaved: string | undefined;
 
@@ -75,8 +84,19 @@ export class TrainingRun {
 
   /** Trains until something says stop. @param epoch the first one, or the one that is resumed. */
   async run(epoch: number): Promise<RunEnd> {
+    for (let next = epoch; ; ) {
+      try {
+        return await this.runFrom(next);
+      } catch (error) {
+        if (!(error instanceof StateReplaced)) throw error;
+        next = error.epoch;
+      }
+    }
+  }
+
+  private async runFrom(epoch: number): Promise<RunEnd> {
     const { optimization } = this.parts.config;
-    const finished = this.finished();
+    const finished = (await this.finishPending()) ?? this.finished();
     if (finished !== undefined) return this.end(finished);
     for (let next = epoch; ; ) {
       if (optimization.max_epoch > 0 && next > optimization.max_epoch) {
@@ -87,9 +107,7 @@ export class TrainingRun {
         return this.end(`learning rate ${lr} <= --stop-min-lr ${optimization.stop_min_lr}`);
       }
       const iterator = this.parts.batches.epochs(next);
-      const shuffle = next > this.parts.config.dataset.curriculum;
-      const microBatches = iterator.nextEpoch({ shuffle });
-      const reason = await this.trainEpoch(iterator.epoch, microBatches);
+      const reason = await this.trainEpoch(iterator);
       if (reason !== undefined) return this.end(reason);
       next = iterator.nextEpochIndex;
     }
@@ -113,21 +131,34 @@ export class TrainingRun {
     return { reason, last: this.lastSaved };
   }
 
+  /** What a state that was taken over left to do. @returns why training ends here, if it does. */
+  private async finishPending(): Promise<string | undefined> {
+    const { pending } = this.state;
+    if (!pending) return undefined;
+    const progress = this.parts.log.begin({ epoch: pending.epoch, done: 0, size: 0 });
+    try {
+      return await this.afterUpdate(pending.epoch, pending.endOfEpoch, progress);
+    } finally {
+      progress.close();
+    }
+  }
+
   /** @returns why training ends here, if it does. */
-  private async trainEpoch(
-    epoch: number,
-    microBatches: CountingIterator<Int32Array>,
-  ): Promise<string | undefined> {
+  private async trainEpoch(iterator: EpochBatchIterator<Round>): Promise<string | undefined> {
     const { log, config } = this.parts;
     const { update_freq, skip_remainder_batch } = config.optimization;
+    this.state.position = iterator.state();
+    const { nextEpochIndex: epoch } = iterator;
+    const rounds = iterator.nextEpoch({ shuffle: epoch > config.dataset.curriculum });
     const groupSize = update_freq[Math.min(epoch - 1, update_freq.length - 1)];
-    const { length } = microBatches;
-    const groups = new GroupedIterator(microBatches, groupSize, skip_remainder_batch);
+    const { length } = rounds;
+    const groups = new GroupedIterator(rounds, groupSize, skip_remainder_batch);
     if (groups.length === 0) throw withoutUpdate(epoch, length, groupSize);
     const progress = log.begin({ epoch, done: groups.n, size: groups.length });
     try {
       for (const group of groups) {
-        await this.update(group, epoch, progress);
+        await this.update(group.flat(), epoch, progress);
+        this.state.position = iterator.state();
         const reason = await this.afterUpdate(epoch, !groups.hasNext(), progress);
         if (reason !== undefined) return reason;
       }
@@ -137,11 +168,19 @@ export class TrainingRun {
     }
   }
 
-  private async update(group: readonly Int32Array[], epoch: number, progress: EpochProgress) {
-    const { trainer, batches, metrics, clock, config, interrupt } = this.parts;
+  private async update(
+    microBatches: readonly Int32Array[],
+    epoch: number,
+    progress: EpochProgress,
+  ) {
+    const { trainer, batches, metrics, clock, config, interrupt, company } = this.parts;
     const begun = clock();
-    const collated = group.flatMap((ids) => batches.trainingBatch(epoch, ids) ?? []);
-    const report = await trainer.update(collated, epoch, interrupt.breathe);
+    const collate = (ids: Int32Array) => batches.trainingBatch(epoch, ids);
+    const batch = { microBatches, collate };
+    const report = await company.together(
+      () => trainer.update(batch, epoch, interrupt.breathe),
+      (rows) => trainer.applyRows(batch, epoch, rows),
+    );
     metrics.update({
       sums: report.sums,
       gradientNorm: report.gradientNorm,
@@ -162,9 +201,13 @@ export class TrainingRun {
     endOfEpoch: boolean,
     progress: EpochProgress,
   ): Promise<string | undefined> {
-    const { trainer, metrics, config, interrupt } = this.parts;
+    const { trainer, metrics, config, interrupt, company } = this.parts;
     const { updates } = trainer;
-    const due = dueAt(config, { epoch, updates, endOfEpoch, hours: metrics.wall() / 3600 });
+    this.state.pending = { epoch, endOfEpoch };
+    const isTimed = config.optimization.stop_time_hours > 0;
+    const wall = metrics.wall();
+    const hours = (isTimed ? await company.agreed(`wall ${updates}`, () => wall) : wall) / 3600;
+    const due = dueAt(config, { epoch, updates, endOfEpoch, hours });
     let reason = due.stop;
     this.state.validated = undefined;
     if (due.validate) reason = (await this.validate(epoch)) ?? reason;
@@ -173,6 +216,7 @@ export class TrainingRun {
       progress.summarize("train", metrics.takeEpoch());
     }
     const save = due.save || reason !== undefined;
+    this.state.pending = undefined;
     await this.save({ epoch, updates, endOfEpoch, save, value: this.state.validated });
     if (reason === undefined && (await interrupt.poll())) {
       await this.saveLast(epoch, endOfEpoch, save);
@@ -192,19 +236,29 @@ export class TrainingRun {
   }
 
   private async save(event: SaveEvent): Promise<void> {
-    const { checkpoint } = this.parts.config;
-    const files = await checkpointNames(checkpoint.save_dir);
+    const { config, company } = this.parts;
+    const { checkpoint } = config;
+    const files = company.leads ? await checkpointNames(checkpoint.save_dir) : [];
     const plan = planSave(checkpoint, event, this.state.best, files);
     this.state.best = plan.best;
-    await this.write(plan, event.epoch, event.endOfEpoch);
+    if (company.leads) await this.write(plan, event.epoch, event.endOfEpoch);
   }
 
   /** On a signal: the state as it is, unless it was saved at this very update. */
   private async saveLast(epoch: number, endOfEpoch: boolean, saved: boolean): Promise<void> {
     const { checkpoint } = this.parts.config;
     if (checkpoint.no_save || (saved && !checkpoint.no_last_checkpoints)) return;
+    if (!this.parts.company.leads) return;
     const plan = { write: [lastCheckpointName(checkpoint)], best: this.state.best };
     await this.write(plan, epoch, endOfEpoch);
+  }
+
+  /** Saves the present state under a name of its own. */
+  async saveAs(name: string): Promise<void> {
+    const { config, save, batches } = this.parts;
+    await prepareFolder(config.checkpoint.save_dir);
+    const position = this.state.position ?? batches.epochs(1).state();
+    await save(`${config.checkpoint.save_dir}/${name}`, this.state, position);
   }
 
   private async write(

@@ -4,7 +4,7 @@ import { reshape, slice } from "../../kernels/movement/index.ts";
 import { clipCoefficient, ema } from "../../kernels/optimizer/index.ts";
 import { squareSum } from "../../kernels/reduce/index.ts";
 import type { Criterion, Sample } from "../criterions/criterion.ts";
-import type { Device, Pending, Span } from "../device/device.ts";
+import type { Device, Pending, Span, Watch } from "../device/device.ts";
 import { type CompiledFunction, compile, type HostTensor } from "../engine/compile.ts";
 import type { FlatParameters, ParameterState } from "../engine/flat_parameters.ts";
 import { gradient } from "../engine/gradient.ts";
@@ -62,17 +62,23 @@ export class TrainingStep {
   }
 
   /**
-   * Adds the gradients of one micro-batch; the first one of an update replaces what was there.
+   * Adds the gradients of one micro-batch to those of the ones before it.
    *
+   * @param order whether it is the first one here: it replaces what was there.
    * @param kept one letter per droppable layer, "0" where it is left out.
+   * @param watch hears which gradients are final.
    * @returns the criterion's sums.
    */
-  gradients(sample: HostSample, key: RandomKey, kept: string): Record<string, Pending> {
+  gradients(
+    sample: HostSample,
+    key: RandomKey,
+    order: "first" | "more",
+    kept: string,
+    watch?: Watch,
+  ): Record<string, Pending> {
     const words = Int32Array.of(key.seed, key.update, key.microBatch, 0);
-    return this.accumulate(
-      { ...sample, key: { data: words, shape: [4] } },
-      `${key.microBatch === 0 ? "first" : "more"} ${kept}`,
-    );
+    const inputs = { ...sample, key: { data: words, shape: [4] } };
+    return this.accumulate(inputs, `${order} ${kept}`, watch);
   }
 
   /**

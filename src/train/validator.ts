@@ -9,6 +9,7 @@ import {
   type BatchSource,
   largestBatches,
 } from "./batch_source.ts";
+import type { Company } from "./company.ts";
 import { divergence } from "./divergence.ts";
 import { validationStats } from "./metrics.ts";
 import type { TrainingLog } from "./progress.ts";
@@ -34,6 +35,7 @@ export interface ValidatorParts {
   readonly extra?: ExtraMetrics;
   /** Called between batches, which run without yielding: lets a second Ctrl-C end a long validation. */
   readonly breathe?: () => Promise<void>;
+  readonly company: Company;
 }
 
 export class Validator {
@@ -89,24 +91,26 @@ export class Validator {
     updates: number,
     best: number | undefined,
   ): Promise<number> {
-    const { trainer, log, checkpoint, clock, dataset: config, extra } = this.parts;
+    const { trainer, log, checkpoint, clock, dataset: config, extra, company } = this.parts;
     const { dataset, batches: all } = this.setOf(subset);
     const batches = all.slice(0, config.max_valid_steps);
     const label = `valid on '${subset}' subset`;
     const progress = log.begin({ epoch, done: 0, size: batches.length, label });
     const begun = clock();
-    let sums = emptySums();
-    for (const ids of batches) {
-      const batch = dataset.batch(ids);
-      if (batch) sums = addSums(sums, await trainer.validate(batch));
+    const rows = await company.divided(`${subset} ${updates}`, batches.length, async (number) => {
+      const batch = dataset.batch(batches[number]);
+      const row = batch ? trainer.rowOf(await trainer.validate(batch)) : [];
       progress.advance();
       await this.parts.breathe?.();
-    }
+      return row;
+    });
+    const sums = rows.map((row) => trainer.sumsOf(row)).reduce(addSums, emptySums());
     if (!Number.isFinite(sums.losses.loss)) {
       const place = `validation on ${subset} after update ${updates}`;
       throw divergence(place, `the loss is ${sums.losses.loss}, so this state is not saved`);
     }
     const metric = checkpoint.best_checkpoint_metric;
+    const measure = async () => (await extra?.measure(dataset, batches)) ?? {};
     const stats = validationStats(
       trainer.options.criterion,
       {
@@ -114,7 +118,7 @@ export class Validator {
         batches: batches.length,
         seconds: clock() - begun,
         numUpdates: updates,
-        extra: await extra?.measure(dataset, batches),
+        extra: extra && (await company.agreed(`metrics of ${subset} ${updates}`, measure)),
       },
       { metric, value: best, maximize: checkpoint.maximize_best_checkpoint_metric },
     );

@@ -18,7 +18,7 @@ const goldenCase = <T>(kind: string): T[] => golden().cases.filter((c) => c.kind
 function iterator(set: string, options: Omit<EpochIteratorOptions, "batches">) {
   const batches: IndexBatch[] = (golden().sets[set] ?? []).map((batch) => Int32Array.from(batch));
   const name = (batch: IndexBatch): number => batches.indexOf(batch);
-  return { epochs: new EpochBatchIterator({ batches, ...options }), name };
+  return { epochs: EpochBatchIterator.ofShard({ batches, ...options }), name };
 }
 
 goldenTest("EpochBatchIterator gives every shard fairseq's order", file, () => {
@@ -109,7 +109,7 @@ test("groupedShuffling gives out every batch exactly once", () => {
   const batches = Array.from({ length: 11 }, (_, i) => Int32Array.of(i));
   const seen = [0, 1, 2].flatMap((shardId) =>
     [
-      ...new EpochBatchIterator({
+      ...EpochBatchIterator.ofShard({
         batches,
         seed: 3,
         numShards: 3,
@@ -262,10 +262,10 @@ const tenBatches = (): Int32Array[] =>
 
 test("EpochBatchIterator resumes at any micro-batch with what was left", () => {
   const options = { batches: tenBatches(), seed: 11 };
-  const uninterrupted = new EpochBatchIterator(options);
+  const uninterrupted = EpochBatchIterator.ofShard(options);
   const whole = [...uninterrupted.nextEpoch(), ...uninterrupted.nextEpoch()];
   for (let stop = 0; stop < 20; stop++) {
-    const first = new EpochBatchIterator(options);
+    const first = EpochBatchIterator.ofShard(options);
     const before: IndexBatch[] = [];
     let walk = first.nextEpoch();
     while (before.length < stop) {
@@ -274,7 +274,7 @@ test("EpochBatchIterator resumes at any micro-batch with what was left", () => {
       if (!batch.done) before.push(batch.value);
     }
     const state = JSON.parse(JSON.stringify(first.state()));
-    const second = new EpochBatchIterator(options);
+    const second = EpochBatchIterator.ofShard(options);
     second.loadState(state);
     const after = [...second.nextEpoch()];
     while (before.length + after.length < 20) after.push(...second.nextEpoch());
@@ -283,9 +283,9 @@ test("EpochBatchIterator resumes at any micro-batch with what was left", () => {
 });
 
 test("EpochBatchIterator refuses to go on mid-epoch with other batches", () => {
-  const saved = new EpochBatchIterator({ batches: tenBatches(), seed: 1 });
+  const saved = EpochBatchIterator.ofShard({ batches: tenBatches(), seed: 1 });
   saved.nextEpoch().skip(3);
-  const other = new EpochBatchIterator({ batches: tenBatches().slice(1), seed: 1 });
+  const other = EpochBatchIterator.ofShard({ batches: tenBatches().slice(1), seed: 1 });
   expect(() => other.loadState(saved.state())).toThrow(
     "checkpoint at epoch 1, batch 3: training cannot go on from there",
   );
@@ -296,23 +296,23 @@ test("EpochBatchIterator refuses to go on mid-epoch with other batches", () => {
 
 test("EpochBatchIterator keeps its global place when the number of shards changes", () => {
   const options = { batches: tenBatches(), seed: 1 };
-  const whole = [...new EpochBatchIterator(options).nextEpoch()];
-  const two = new EpochBatchIterator({ ...options, numShards: 2 });
+  const whole = [...EpochBatchIterator.ofShard(options).nextEpoch()];
+  const two = EpochBatchIterator.ofShard({ ...options, numShards: 2 });
   two.nextEpoch().skip(2);
-  const one = new EpochBatchIterator(options);
+  const one = EpochBatchIterator.ofShard(options);
   one.loadState(two.state());
   expect([...one.nextEpoch()]).toEqual(whole.slice(4));
-  const three = new EpochBatchIterator({ ...options, numShards: 3 });
+  const three = EpochBatchIterator.ofShard({ ...options, numShards: 3 });
   expect(() => three.loadState(two.state())).toThrow("3 shards cannot go on where 2 were");
 });
 
 test("EpochBatchIterator names the remedy when there is no batch", () => {
-  const empty = new EpochBatchIterator({ batches: [], seed: 1 });
+  const empty = EpochBatchIterator.ofShard({ batches: [], seed: 1 });
   expect([...empty.nextEpoch()]).toEqual([]);
   expect(() => empty.firstBatch).toThrow("raise --max-tokens");
-  expect(() => new EpochBatchIterator({ batches: [], seed: 1, shardId: 2, numShards: 2 })).toThrow(
-    "--shard-id",
-  );
+  expect(() =>
+    EpochBatchIterator.ofShard({ batches: [], seed: 1, shardId: 2, numShards: 2 }),
+  ).toThrow("--shard-id");
 });
 
 test("CountingIterator counts from the list's start and can be cut", () => {

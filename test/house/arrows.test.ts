@@ -46,7 +46,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   plugin_library: [...tensors, "models"],
   plugin: [...lists, ...components, "plugin_library", "config"],
   // programs over all of it
-  train: [...tensors, ...pure, ...components, ...lists, "interop", "version"],
+  train: [...tensors, ...pure, ...components, ...lists, "interop", "version", "cluster"],
   generate: [...tensors, ...pure, ...components, ...lists, "interop", "train", "version"],
   cli: [
     ...["train", "generate", "decode", "score", "data", "config", "device", "interop"],
@@ -56,7 +56,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   workers: [],
   version: [],
   // further houses: peers know the data they share, a bundle for the edge stays small
-  cluster: ["config", "data"],
+  cluster: ["config", "data", "workers"],
   "edge/export": [
     ...[...pure, ...components, ...lists, "train", "generate", "interop", "nn", "version"],
     ...["edge/runtime", "edge/onnx", "edge/platforms"],

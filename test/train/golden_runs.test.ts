@@ -150,7 +150,7 @@ async function follow(name: string, stopAt?: number): Promise<Map<string, Float3
     });
   const training = plan("train");
   const validation = plan("valid");
-  let iterator = new EpochBatchIterator({ batches: training.batches, seed });
+  let iterator = EpochBatchIterator.ofShard({ batches: training.batches, seed });
   const updateFreq = Number(flag(args, "--update-freq", "1"));
   const noise = new Map(float32_vs_float64.per_update_loss_gnorm.map(([u, l, g]) => [u, [l, g]]));
 
@@ -158,11 +158,16 @@ async function follow(name: string, stopAt?: number): Promise<Map<string, Float3
     const groups = new GroupedIterator(iterator.nextEpoch(), updateFreq);
     for (const group of groups) {
       const want = updates[done++];
-      const batches = group.flatMap((ids) => training.dataset.batch(ids) ?? []);
-      expect(batches.map(({ ids }) => [...ids].sort())).toEqual(
+      const collate = (ids: Int32Array) => {
+        const batch = training.dataset.batch(ids);
+        if (!batch) throw new Error("an empty batch");
+        return batch;
+      };
+      const batch = { microBatches: group, collate };
+      expect(group.map((ids) => [...collate(ids).ids].sort())).toEqual(
         want.ids.map((ids) => [...ids].sort()),
       );
-      const { sums, gradientNorm, lr, clipped, update } = await trainer.update(batches, want.epoch);
+      const { sums, gradientNorm, lr, clipped, update } = await trainer.update(batch, want.epoch);
       expect(update).toBe(want.update);
       expect(lr).toBeCloseTo(want.lr, 12);
       expect(sums.sampleSize).toBe(want.sample_size);
@@ -185,7 +190,7 @@ async function follow(name: string, stopAt?: number): Promise<Map<string, Float3
       }
       if (update === stopAt) {
         const state = iterator.state();
-        iterator = new EpochBatchIterator({ batches: training.batches, seed });
+        iterator = EpochBatchIterator.ofShard({ batches: training.batches, seed });
         iterator.loadState(state);
         trainer = await takeOver(trainer, trainerFor(args, folder));
         break;

@@ -62,7 +62,8 @@ test("TrainingStep leaves a dropped layer's parameters alone, and does not count
   };
   const update = async (number: number, steps: readonly number[], kept: readonly string[]) => {
     for (const [microBatch, layers] of kept.entries()) {
-      step.gradients(sample, { seed: 1, update: number, microBatch }, layers);
+      const order = microBatch === 0 ? "first" : "more";
+      step.gradients(sample, { seed: 1, update: number, microBatch }, order, layers);
     }
     const trained = kept.some(([first]) => first === "1") ? "11" : "01";
     await step.apply(LR, [number, ...steps], trained, NORMALIZATION).read();

@@ -42,6 +42,71 @@ export const cluster = z.strictObject({
     .optional()
     .describe("name of the job: peers of another one are refused (unset: the launcher's, or weft)")
     .meta({ placeholder: "NAME" }),
+  join: z
+    .boolean()
+    .default(false)
+    .describe(
+      "come to a cluster that is at work: --peers says where it is, --rank is a free number",
+    ),
+  wire: z
+    .enum(["f32", "bf16", "int8"])
+    .default("bf16")
+    .describe(
+      "how gradients are written on the network (f32: exactly; int8: keeps what it rounds off)",
+    ),
+  batch_shards: z
+    .int()
+    .min(1)
+    .optional()
+    .describe(
+      "batches that --update-freq multiplies (unset: as many as there are peers when training begins)",
+    ),
+  max_peers: z
+    .int()
+    .min(1)
+    .default(16)
+    .describe("peers that memory is set aside for; more may be needed if others join later"),
+  peer_timeout: z
+    .number()
+    .min(0.2)
+    .default(10)
+    .describe("seconds after which a peer that says nothing is held to be dead"),
+  start_timeout: z
+    .number()
+    .min(1)
+    .default(600)
+    .describe("seconds to wait for all peers at the start"),
+  fence: z
+    .string()
+    .optional()
+    .describe(
+      "register that decides which side of a divided cluster goes on: file:///shared/folder or etcd://host:2379/key",
+    )
+    .meta({ placeholder: "PLACE" }),
+  tls_cert: z
+    .string()
+    .optional()
+    .describe("this peer's certificate, from weft cluster certificates")
+    .meta({ placeholder: "FILE" }),
+  tls_key: z
+    .string()
+    .optional()
+    .describe("the certificate's private key")
+    .meta({ placeholder: "FILE" }),
+  tls_ca: z
+    .string()
+    .optional()
+    .describe("certificate of the authority that all peers' certificates come from")
+    .meta({ placeholder: "FILE" }),
+  cluster_secret_file: z
+    .string()
+    .optional()
+    .describe("file of a secret that all peers share, instead of certificates, on a closed network")
+    .meta({ placeholder: "FILE" }),
+  insecure: z
+    .boolean()
+    .default(false)
+    .describe("let anyone who reaches the port be a peer, beyond this machine, too"),
 });
 
 export type ClusterConfig = z.output<typeof cluster>;

@@ -8,7 +8,7 @@ import { BYTES_PER_ELEMENT, bytesOf, sizeOf } from "../../tensor/shape.ts";
 import type { Variable } from "../../tensor/variable.ts";
 import { Heap } from "../../wasm/heap.ts";
 import { workerUrl } from "../../workers.ts";
-import type { Device, DeviceMemory, PreparedProgram } from "../device.ts";
+import type { Device, DeviceMemory, PreparedProgram, SharedMemory } from "../device.ts";
 import type { HostArray, Program } from "../program.ts";
 import { advance, CONTROL } from "./barrier.ts";
 import { type Blas, type NoBlas, openBlas } from "./blas.ts";
@@ -18,7 +18,7 @@ import { encodeProgram } from "./encode_program.ts";
 import { failureOf, SHARED_BYTES } from "./failure.ts";
 import { GrowingBlock } from "./growing_block.ts";
 import { readKernels } from "./kernels_file.ts";
-import { openThread, runProgram, type Thread, type ThreadSetup } from "./team.ts";
+import { type OnCommand, openThread, runProgram, type Thread, type ThreadSetup } from "./team.ts";
 
 /** Threads share no cache line of their scratch. */
 const SCRATCH_ALIGNMENT = 64;
@@ -104,6 +104,7 @@ export class CpuDevice implements Device {
   readonly arena: GrowingBlock;
   /** Scratch of all threads, in equal parts. */
   private readonly scratch: GrowingBlock;
+  readonly shared: SharedMemory;
   private variableBytes = 0;
   private programs = 0;
   private lost: string | undefined;
@@ -115,6 +116,11 @@ export class CpuDevice implements Device {
     private readonly heap: Heap,
     readonly blas: Blas | NoBlas,
   ) {
+    this.shared = {
+      memory: wasmMemory,
+      addressOf: (variable) => this.addressOf(variable) + variable.offset * BYTES_PER_ELEMENT,
+      allocate: (bytes) => heap.allocate(bytes),
+    };
     this.arena = new GrowingBlock(heap);
     this.scratch = new GrowingBlock(heap);
     this.kernels = new Map(main.kernelNames.map((name, number) => [name, number]));
@@ -261,7 +267,7 @@ export class CpuDevice implements Device {
     return { address: scratch.address, bytesPerThread: scratch.bytes / threads };
   }
 
-  execute(encoded: EncodedProgram, onCommand?: (index: number) => void): void {
+  execute(encoded: EncodedProgram, onCommand?: OnCommand): void {
     if (this.lost) throw new Error(this.lost);
     const { control } = this.main;
     control[CONTROL.address] = encoded.address;
@@ -282,7 +288,7 @@ export class CpuDevice implements Device {
   }
 
   private view(variable: Variable): HostArray {
-    const address = this.addressOf(variable) + variable.offset * BYTES_PER_ELEMENT;
+    const address = this.shared.addressOf(variable);
     return this.array(address, sizeOf(variable.spec.shape), variable.spec.dtype === "i32");
   }
 }

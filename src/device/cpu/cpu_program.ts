@@ -2,10 +2,12 @@
 // was freed since then is noticed at the next run, and the commands are encoded again.
 import { formatShape, sizeOf } from "../../tensor/shape.ts";
 import type { Variable } from "../../tensor/variable.ts";
-import type { Pending, PreparedProgram, Span } from "../device.ts";
+import type { Pending, PreparedProgram, Span, Watch } from "../device.ts";
 import type { Buffer, HostArray, Program } from "../program.ts";
 import { pack } from "./arena.ts";
 import type { CpuDevice, EncodedProgram } from "./cpu_device.ts";
+import { finalElements } from "./final_elements.ts";
+import type { OnCommand } from "./team.ts";
 
 export class CpuProgram implements PreparedProgram {
   readonly bytes: number;
@@ -43,14 +45,14 @@ export class CpuProgram implements PreparedProgram {
     }
   }
 
-  run(inputs: readonly HostArray[], spans?: Span[]): readonly Pending[] {
+  run(inputs: readonly HostArray[], spans?: Span[], watch?: Watch): readonly Pending[] {
     const { program, device } = this;
     if (this.released) throw new Error(`cpu: ${program.name} runs after its release`);
     const encoded = this.isCurrent() && this.encoded ? this.encoded : this.encode();
     for (const [index, { value }] of program.inputs.entries())
       this.arrayOf(value).set(inputs[index]);
     if (spans) this.runTimed(encoded, spans);
-    else device.execute(encoded);
+    else device.execute(encoded, watch && this.watching(encoded, watch));
     return program.outputs.map(({ value }) => {
       const copy = this.arrayOf(value).slice();
       return { read: async () => copy };
@@ -111,6 +113,18 @@ export class CpuProgram implements PreparedProgram {
     const { spec, buffer, offset } = this.program.values[index];
     const length = sizeOf(spec.shape);
     return this.device.array(this.addressOf(buffer) + offset, length, spec.dtype === "i32");
+  }
+
+  /** Tells the watch, as commands go by, how much is final. */
+  private watching({ owners }: EncodedProgram, { variables, final }: Watch): OnCommand {
+    const finality = finalElements(this.program, variables);
+    let told = 0;
+    return (index, follows) => {
+      const elements = finality[owners[index]];
+      if (follows || elements <= told) return;
+      told = elements;
+      final(elements);
+    };
   }
 
   private runTimed(encoded: EncodedProgram, spans: Span[]): void {

@@ -53,14 +53,20 @@ export async function openThread(setup: ThreadSetup): Promise<Thread> {
   };
 }
 
+/**
+ * Called before a command runs. Unless it `follows` the one before, all threads have finished all
+ * commands before it.
+ */
+export type OnCommand = (index: number, follows: boolean) => void;
+
 /** Runs this thread's part of the program that the control block names. */
-export function runProgram(thread: Thread, onCommand?: (index: number) => void): void {
+export function runProgram(thread: Thread, onCommand?: OnCommand): void {
   const { context, control } = thread;
   const commands = commandsAt(thread);
   for (let index = 0; index < commands.length; index++) {
     const { follows, run } = commands[index];
     if (!follows && index > 0) barrier(control, context.threads);
-    onCommand?.(index);
+    onCommand?.(index, follows);
     run();
   }
   barrier(control, context.threads);

@@ -1,0 +1,25 @@
+// The contract of a collective: sums the members' gradients of one update into everybody's memory.
+import type { DataHeader } from "../wire/frame.ts";
+
+/** What a reduction sends; the node knows generation and checksum. */
+export type Frame = Pick<DataHeader, "kind" | "step" | "piece" | "slot" | "codec">;
+
+export interface ReductionEffects {
+  /** Sends `bytes` bytes of memory to a place in the view. They stay as they are until the update ends. */
+  send(place: number, frame: Frame, address: number, bytes: number): void;
+  /** Everything is in the gradients' memory. */
+  reduced(): void;
+}
+
+export interface Reduction {
+  /**
+   * This peer knows the update's batches.
+   * @param contributors places in the view whose gradients are summed, in this order.
+   */
+  begin(step: number, contributors: readonly number[]): void;
+  /** The first `elements` of this peer's gradients are final. */
+  finish(elements: number): void;
+  /** Where a payload belongs. @throws ProtocolError if it is not due. */
+  place(from: number, frame: Frame, bytes: number): number;
+  arrived(from: number, frame: Frame): void;
+}

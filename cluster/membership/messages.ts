@@ -1,0 +1,141 @@
+// The control messages between peers: what each may hold, checked before anything reads it.
+import { z } from "zod";
+import { member, view } from "./view.ts";
+
+const rank = z.int().min(0).max(65535);
+const generation = z.int().min(0);
+const step = z.int().min(0);
+const text = z.string().max(1000);
+
+/** What a peer is doing: waiting for all to come, training, between two views, or without a quorum. */
+export const phase = z.enum(["forming", "member", "changing", "suspended"]);
+export type Phase = z.infer<typeof phase>;
+
+/** Where a peer stands, in greetings and heartbeats. */
+const standing = {
+  generation,
+  /** Updates it has made. */
+  step,
+  phase,
+  /** Ranks of its last view. */
+  members: z.array(rank).max(4096),
+  /** The last generation whose state it has. */
+  installed: generation,
+};
+
+/** What must be equal on all peers, each as a hash or a name; the first difference is told. */
+export const agreement = z.record(z.string().max(64), z.string().max(200));
+
+/** The first message on every connection, both ways. */
+export const hello = z.strictObject({
+  t: z.literal("hello"),
+  protocol: z.int(),
+  job: z.string().max(200),
+  size: z.int().min(1).max(4096),
+  self: member,
+  /** Wants to come to a cluster that is at work, not to form one. */
+  joining: z.boolean(),
+  /** Hash of its parameters. */
+  parameters: z.int(),
+  agreement,
+  /** Its clock, in milliseconds since 1970. */
+  clock: z.number(),
+  ...standing,
+});
+export type Hello = z.infer<typeof hello>;
+
+/** A ballot: of two with one round the higher rank's is the later. */
+const ballot = z.tuple([z.int().min(0), rank]);
+export type Ballot = z.infer<typeof ballot>;
+
+export const isLater = (a: Ballot, b: Ballot | undefined): boolean =>
+  b === undefined || a[0] > b[0] || (a[0] === b[0] && a[1] > b[1]);
+
+export const isSameBallot = (a: Ballot, b: Ballot): boolean => a[0] === b[0] && a[1] === b[1];
+
+/** How far a peer has come when a view is changed. */
+const position = z.strictObject({
+  /** Updates made. */
+  step,
+  /** Whether it holds the reduced gradients of the next one, and all that is needed to apply them. */
+  held: z.boolean(),
+  /** Hash of its parameters. */
+  parameters: z.int(),
+});
+export type Position = z.infer<typeof position>;
+
+const schemas = [
+  hello,
+  /** Ends a connection; `fatal` says that dialling again is of no use. */
+  z.strictObject({ t: z.literal("refuse"), reason: text, fatal: z.boolean() }),
+  z.strictObject({ t: z.literal("beat"), ...standing }),
+  /** Goes away in good order. */
+  z.strictObject({ t: z.literal("leave"), reason: text }),
+  /** Stops the whole job on every peer. */
+  z.strictObject({ t: z.literal("fail"), reason: text }),
+  // A change of the view, to its leader: these do not answer the sender.
+  z.strictObject({ t: z.literal("suspect"), generation, ranks: z.array(rank).max(4096) }),
+  /** Wants to be taken in. */
+  z.strictObject({ t: z.literal("join"), self: member, position }),
+  // Single-decree Paxos over what follows generation `generation`; its members are the acceptors.
+  z.strictObject({ t: z.literal("prepare"), generation, ballot }),
+  z.strictObject({
+    t: z.literal("promise"),
+    generation,
+    ballot,
+    position,
+    accepted: z.strictObject({ ballot, view }).nullable(),
+  }),
+  /** Has promised a later ballot. */
+  z.strictObject({ t: z.literal("reject"), generation, promised: ballot }),
+  z.strictObject({ t: z.literal("accept"), generation, ballot, view }),
+  z.strictObject({ t: z.literal("accepted"), generation, ballot }),
+  z.strictObject({ t: z.literal("decide"), view }),
+  /** Has installed the view and, where it had to, fetched the state. */
+  z.strictObject({ t: z.literal("installed"), generation }),
+  // One update.
+  z.strictObject({
+    t: z.literal("sums"),
+    generation,
+    step,
+    /** What the criterion summed, by number of the micro-batch. */
+    rows: z.array(z.tuple([z.int().min(0), z.array(z.number()).max(64)])).max(65536),
+    /** Hash of the parameters that the gradients belong to. */
+    parameters: z.int(),
+    /** Seconds that this peer computed for the update. */
+    busy: z.number(),
+  }),
+  z.strictObject({ t: z.literal("ready"), generation, step }),
+  /** A value from every member, or from the first, for all. */
+  z.strictObject({
+    t: z.literal("share"),
+    generation,
+    name: z.string().max(200),
+    value: z.string().max(900_000),
+  }),
+  /** What all members had shared, for one that missed the end of it. */
+  z.strictObject({
+    t: z.literal("shared"),
+    generation,
+    name: z.string().max(200),
+    values: z.array(z.tuple([rank, z.string().max(900_000)])).max(4096),
+  }),
+  /** What a newcomer needs besides tensors, in parts. */
+  z.strictObject({
+    t: z.literal("record"),
+    generation,
+    part: z.int().min(0),
+    parts: z.int().min(1).max(4096),
+    text: z.string().max(262_144),
+  }),
+  /** Asks about the job, instead of a hello. */
+  z.strictObject({ t: z.literal("status") }),
+  z.strictObject({ t: z.literal("report"), report: z.string().max(900_000) }),
+] as const;
+
+export const message = z.discriminatedUnion("t", schemas);
+export type Message = z.infer<typeof message>;
+export type MessageOf<T extends Message["t"]> = Extract<Message, { t: T }>;
+
+/** Version of everything above. */
+export const PROTOCOL = 1;

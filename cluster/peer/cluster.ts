@@ -1,0 +1,301 @@
+// The main thread's side of a peer: asks the communication thread, and waits for what it tells.
+import { UserError } from "../../src/config/user_error.ts";
+import { workerUrl } from "../../src/workers.ts";
+import { ranksOf, type View } from "../membership/view.ts";
+import type { Security } from "../transport/security.ts";
+import type { Address } from "../transport/transport.ts";
+import { ExchangeTotals } from "./exchange_totals.ts";
+import type { Event, NodeSettings, Request, SharedNumbers } from "./protocol.ts";
+import { ViewChanged } from "./view_changed.ts";
+
+type EventOf<K extends Event["kind"]> = Extract<Event, { kind: K }>;
+
+/** What this peer does when the members change. */
+export interface ViewHandlers {
+  /** Applies an update whose summed gradients are in memory. @param rows sums by micro-batch. */
+  applyHeld(rows: ReadonlyMap<number, readonly number[]>): Promise<void>;
+  /** All that a newcomer needs besides the numbers in memory. */
+  record(): Promise<string>;
+  restore(record: string): Promise<void>;
+  suspended(reason: string): Promise<void>;
+}
+
+export interface StartOptions {
+  readonly settings: NodeSettings;
+  readonly numbers: SharedNumbers;
+  /** Updates made so far. */
+  readonly step: number;
+  readonly own: Address;
+  readonly addresses: readonly (readonly [rank: number, address: Address])[];
+  /** Seconds to wait until all peers are there. */
+  readonly startTimeout: number;
+}
+
+interface Waiter {
+  readonly kind: Event["kind"];
+  readonly matches: (event: Event) => boolean;
+  readonly resolve: (event: Event) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export class Cluster {
+  readonly totals = new ExchangeTotals();
+  private view: View | undefined;
+  private rank = 0;
+  /** What has to be settled before anything else. */
+  private change: EventOf<"view" | "suspended"> | undefined;
+  private fetched: EventOf<"fetched"> | undefined;
+  private assembled = 0;
+  private failure: UserError | undefined;
+  private waiters: Waiter[] = [];
+
+  private constructor(
+    private readonly worker: Worker,
+    private readonly say: (line: string) => void,
+  ) {
+    worker.onmessage = ({ data }: MessageEvent<Event>) => this.heard(data);
+    worker.onerror = (event) => this.fail(`the communication thread failed: ${event.message}`);
+  }
+
+  /** Starts the communication thread. @param say hears what happens to the cluster. */
+  static open(say: (line: string) => void): Cluster {
+    return new Cluster(new Worker(workerUrl("cluster/peer/worker.ts"), { type: "module" }), say);
+  }
+
+  /** Listens for peers. @throws UserError if the address cannot be had. */
+  async listen(address: Address, security: Security): Promise<Address> {
+    const listening = this.next("listening", () => true);
+    this.ask({ kind: "listen", address, security });
+    return (await listening).address;
+  }
+
+  /** Goes to the others; `settle` then waits for them. */
+  start({ settings, numbers, step, own, addresses, startTimeout }: StartOptions): void {
+    this.rank = settings.rank;
+    this.ask({ kind: "start", settings, numbers, step, own, addresses });
+    const timer = setTimeout(() => {
+      if (this.view === undefined && this.change === undefined) this.tooLate(startTimeout);
+    }, startTimeout * 1000);
+    if (typeof timer === "object") timer.unref();
+  }
+
+  get position(): { readonly place: number; readonly count: number } {
+    const ranks = this.ranks;
+    return { place: ranks.indexOf(this.rank), count: ranks.length };
+  }
+
+  get generation(): number {
+    return this.view?.generation ?? 0;
+  }
+
+  get ranks(): readonly number[] {
+    return ranksOf(this.view?.members ?? []);
+  }
+
+  begin(step: number, contributors: readonly number[]): void {
+    const { generation, ranks } = this;
+    const chosen = contributors.map((place) => ranks[place]);
+    this.ask({ kind: "begin", generation, step, contributors: chosen });
+  }
+
+  final(step: number, elements: number): void {
+    this.ask({ kind: "final", generation: this.generation, step, elements });
+  }
+
+  /** @throws ViewChanged */
+  async sums(
+    step: number,
+    rows: readonly (readonly [number, number[]])[],
+    busy: number,
+  ): Promise<ReadonlyMap<number, readonly number[]>> {
+    const { generation } = this;
+    const update = this.next("update", (event) => event.held.step === step);
+    const copied = rows.map(([number, row]): [number, number[]] => [number, row]);
+    this.ask({ kind: "sums", generation, step, rows: copied, busy });
+    const { held, exchange } = await update;
+    this.totals.add(held, exchange);
+    return rowsOf(held);
+  }
+
+  /** @throws ViewChanged */
+  async share(name: string, value: string): Promise<readonly string[]> {
+    const { generation } = this;
+    const shared = this.next("shared", (event) => event.name === name);
+    this.ask({ kind: "share", generation, name, value });
+    return (await shared).values.map(([, text]) => text);
+  }
+
+  /** Deals with new members until all of a view may go on. @throws UserError if the job has failed. */
+  async settle(handlers: ViewHandlers): Promise<void> {
+    for (;;) {
+      const change = await this.nextChange();
+      try {
+        if (change.kind === "view") return await this.settleView(change, handlers);
+        this.say(`suspended: ${change.reason}; waiting for the others`);
+        await handlers.suspended(change.reason);
+      } catch (error) {
+        if (!(error instanceof ViewChanged)) throw error;
+      }
+    }
+  }
+
+  /** Tells those who ask for the job's status. */
+  progress(report: Readonly<Record<string, number | string>>): void {
+    this.ask({ kind: "progress", report });
+  }
+
+  /** Goes away in good order. */
+  async leave(reason: string): Promise<void> {
+    if (!this.failure) {
+      const left = new Promise<void>((resolve) => {
+        this.waiters.push({
+          kind: "left",
+          matches: () => true,
+          resolve: () => resolve(),
+          reject: () => resolve(),
+        });
+      });
+      this.ask({ kind: "leave", reason });
+      await left;
+    }
+    await this.close();
+  }
+
+  /** Stops the job on all peers. */
+  async stopAll(reason: string): Promise<void> {
+    if (!this.failure) this.ask({ kind: "fail", reason });
+    await this.close();
+  }
+
+  private async close(): Promise<void> {
+    // What was said last is given time to leave this machine.
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    this.ask({ kind: "close" });
+    this.worker.terminate();
+  }
+
+  // ---- changes ----
+
+  private async settleView({ view, held }: EventOf<"view">, handlers: ViewHandlers): Promise<void> {
+    const { generation } = view;
+    this.view = view;
+    if (held) await handlers.applyHeld(rowsOf(held));
+    this.checkCurrent(generation);
+    if (view.fetching.includes(this.rank)) {
+      const { record } =
+        this.fetched?.generation === generation
+          ? this.fetched
+          : await this.next("fetched", (event) => event.generation === generation);
+      await handlers.restore(record);
+    } else if (view.fetching.length > 0) {
+      const text = await handlers.record();
+      this.checkCurrent(generation);
+      this.ask({ kind: "record", generation, text });
+    }
+    this.checkCurrent(generation);
+    this.ask({ kind: "installed", generation });
+    if (this.assembled !== generation) {
+      await this.next("assembled", (event) => event.generation === generation);
+    }
+    const ranks = this.ranks.join(", ");
+    this.say(`generation ${generation}: ranks ${ranks} go on after update ${view.resume}`);
+  }
+
+  private checkCurrent(generation: number): void {
+    if (this.change || this.generation !== generation) throw new ViewChanged();
+  }
+
+  private async nextChange(): Promise<EventOf<"view" | "suspended">> {
+    if (this.failure) throw this.failure;
+    const { change } = this;
+    this.change = undefined;
+    if (change) return change;
+    await new Promise<void>((resolve, reject) => {
+      const wake = { matches: () => true, resolve: () => resolve(), reject };
+      this.waiters.push({ kind: "view", ...wake }, { kind: "suspended", ...wake });
+    });
+    return await this.nextChange();
+  }
+
+  // ---- events ----
+
+  private heard(event: Event): void {
+    switch (event.kind) {
+      case "failed":
+        this.fail(event.reason);
+        return;
+      case "say":
+        this.say(event.line);
+        return;
+      case "awaiting":
+        this.say(waitingFor(event));
+        return;
+      case "fetched":
+        this.fetched = event;
+        break;
+      case "assembled":
+        this.assembled = event.generation;
+        break;
+      case "view":
+      case "suspended":
+        this.change = event;
+        this.fetched = undefined;
+        this.wake(event);
+        this.reject(new ViewChanged());
+        return;
+    }
+    this.wake(event);
+  }
+
+  private wake(event: Event): void {
+    const woken = this.waiters.filter(({ kind, matches }) => kind === event.kind && matches(event));
+    this.waiters = this.waiters.filter((waiter) => !woken.includes(waiter));
+    for (const { resolve } of woken) resolve(event);
+  }
+
+  private reject(error: Error): void {
+    const { waiters } = this;
+    this.waiters = [];
+    for (const { reject } of waiters) reject(error);
+  }
+
+  /** The next event of a kind. @throws ViewChanged if the view changes first. */
+  private next<K extends Event["kind"]>(
+    kind: K,
+    matches: (event: EventOf<K>) => boolean,
+  ): Promise<EventOf<K>> {
+    if (this.failure) return Promise.reject(this.failure);
+    if (this.change) return Promise.reject(new ViewChanged());
+    return new Promise((resolve, reject) => {
+      this.waiters.push({
+        kind,
+        matches: (event) => matches(event as EventOf<K>),
+        resolve: (event) => resolve(event as EventOf<K>),
+        reject,
+      });
+    });
+  }
+
+  private ask(request: Request): void {
+    this.worker.postMessage(request);
+  }
+
+  private tooLate(seconds: number): void {
+    const reason = `not all peers came within ${seconds} s; see the lines above for who is missing`;
+    this.ask({ kind: "fail", reason });
+    this.fail(reason);
+  }
+
+  private fail(reason: string): void {
+    const [problem, ...rest] = reason.split(/[;\n]\s*/);
+    const remedy = rest.join("; ") || "see the logs of the other peers";
+    this.failure ??= new UserError({ place: "cluster", problem, remedy });
+    this.reject(this.failure);
+  }
+}
+
+const rowsOf = ({ sums }: EventOf<"update">["held"]): ReadonlyMap<number, readonly number[]> =>
+  new Map([...sums.values()].flatMap(({ rows }) => rows));
+
+const waitingFor = ({ ranks, trouble }: EventOf<"awaiting">): string =>
+  `waiting for ${ranks.map((rank, i) => `rank ${rank} (${trouble[i]})`).join(", ")}`;

@@ -1,0 +1,50 @@
+// What the exchange of several updates came to, for the log.
+import type { HeldUpdate } from "../collective/update_barrier.ts";
+import type { ExchangeStats } from "./protocol.ts";
+
+export class ExchangeTotals {
+  private updates = 0;
+  private bytes = 0;
+  private lasted = 0;
+  private exposed = 0;
+  private readonly tokens = new Map<number, number>();
+  private readonly busy = new Map<number, number>();
+
+  add({ sums }: HeldUpdate, { sent, received, lasted, exposed }: ExchangeStats): void {
+    this.updates++;
+    this.bytes += sent + received;
+    this.lasted += lasted;
+    this.exposed += exposed;
+    for (const [rank, { rows, busy }] of sums) {
+      const tokens = rows.reduce((sum, [, [ntokens = 0]]) => sum + ntokens, 0);
+      this.tokens.set(rank, (this.tokens.get(rank) ?? 0) + tokens);
+      this.busy.set(rank, (this.busy.get(rank) ?? 0) + busy);
+    }
+  }
+
+  /**
+   * Since the last call: `exchanged_mb` per update, sent and received by this peer; `hidden`, the share
+   * of the exchange's time (in %) that fell into the backward pass; `wps_N`, tokens per second that rank
+   * N computes.
+   */
+  take(): Map<string, number> {
+    const { updates, bytes, lasted, exposed, tokens, busy } = this;
+    const stats = new Map<string, number>();
+    if (updates > 0) {
+      stats.set("exchanged_mb", round(bytes / updates / 1e6, 2));
+      stats.set("hidden", lasted > 0 ? round(100 * (1 - exposed / lasted), 1) : 100);
+      for (const [rank, count] of [...tokens].sort(([a], [b]) => a - b)) {
+        stats.set(`wps_${rank}`, round(count / Math.max(1e-9, busy.get(rank) ?? 0), 1));
+      }
+    }
+    this.updates = 0;
+    this.bytes = 0;
+    this.lasted = 0;
+    this.exposed = 0;
+    tokens.clear();
+    busy.clear();
+    return stats;
+  }
+}
+
+const round = (value: number, digits: number): number => Number(value.toFixed(digits));

@@ -1,0 +1,230 @@
+// The connections of one peer: dials those it misses, greets, hears heartbeats, notices silence.
+import type { Hello, Message } from "../membership/messages.ts";
+import type { Member } from "../membership/view.ts";
+import {
+  type Address,
+  ConnectError,
+  type Connection,
+  type Receiver,
+  type Transport,
+} from "../transport/transport.ts";
+import type { DataHeader } from "../wire/frame.ts";
+import { Link, type LinkEvents } from "./link.ts";
+
+export interface LinksOptions {
+  readonly transport: Transport;
+  readonly self: Member;
+  /** Where peers were found, by rank; those who come from elsewhere tell. */
+  readonly addresses: Map<number, Address>;
+  /** Milliseconds after which a silent peer is held to be dead. */
+  readonly patience: number;
+  readonly greeting: () => Hello;
+  /** Why a peer cannot be one of ours, if it cannot. */
+  readonly objection: (hello: Hello) => string | undefined;
+}
+
+export interface LinksEvents {
+  linked(hello: Hello): void;
+  unlinked(rank: number, reason: string): void;
+  message(rank: number, message: Message): void;
+  place(rank: number, header: DataHeader, bytes: number): Uint8Array | undefined;
+  arrived(rank: number, header: DataHeader, payload: Uint8Array): void;
+  /** What the job's state is, for who asks. */
+  report(): string;
+  /** A mistake of this peer or of another that waiting does not mend. */
+  fatal(reason: string): void;
+  say(line: string): void;
+}
+
+/** Milliseconds between two attempts to reach a peer, and before the lower of two ranks dials, too. */
+const REDIAL = 500;
+const LOWER_WAITS = 3000;
+
+/** Milliseconds for which a refused connection stays open. */
+const REFUSAL_LINGERS = 500;
+
+export class Links implements LinkEvents {
+  private readonly byRank = new Map<number, Link>();
+  private readonly greeting = new Set<Link>();
+  private readonly heard = new Map<Link, { bytes: number; at: number }>();
+  private readonly dialling = new Set<number>();
+  private readonly lastDial = new Map<number, number>();
+  private readonly trouble = new Map<number, string>();
+  private began: number | undefined;
+  private lastTick = 0;
+  private isClosed = false;
+
+  constructor(
+    private readonly options: LinksOptions,
+    private readonly events: LinksEvents,
+  ) {}
+
+  /** Takes a connection that somebody else opened. */
+  readonly accept = (connection: Connection): Receiver => {
+    const link = new Link(this, undefined);
+    this.greeting.add(link);
+    // Who listens greets second, so that a stranger learns nothing.
+    link.open(connection, undefined);
+    return link.receiver;
+  };
+
+  get ranks(): number[] {
+    return [...this.byRank.keys()];
+  }
+
+  linkTo(rank: number): Link | undefined {
+    return this.byRank.get(rank);
+  }
+
+  /** The last reason why a peer could not be reached. */
+  troubleWith(rank: number): string | undefined {
+    return this.trouble.get(rank);
+  }
+
+  send(rank: number, message: Message): void {
+    this.byRank.get(rank)?.send(message);
+  }
+
+  /** @param beat the heartbeat to send. @param now milliseconds. */
+  tick(now: number, beat: Message): void {
+    const { patience } = this.options;
+    this.began ??= now;
+    // After a long sleep of this process it is not the others who were silent.
+    const slept = now - this.lastTick > patience / 2;
+    this.lastTick = now;
+    for (const [rank, link] of [...this.byRank]) {
+      const known = this.heard.get(link);
+      const { received } = link.traffic;
+      if (slept || known?.bytes !== received) this.heard.set(link, { bytes: received, at: now });
+      else if (now - known.at > patience) {
+        this.drop(rank, link, `silent for ${((now - known.at) / 1000).toFixed(1)} s`);
+        continue;
+      }
+      link.send(beat);
+    }
+    for (const rank of this.options.addresses.keys()) this.dialIfDue(rank, now);
+  }
+
+  /** Ends the connection to a peer. */
+  drop(rank: number, link: Link, reason: string): void {
+    if (this.byRank.get(rank) !== link) return;
+    this.byRank.delete(rank);
+    this.heard.delete(link);
+    link.close();
+    this.events.unlinked(rank, reason);
+  }
+
+  dropData(): void {
+    for (const link of this.byRank.values()) link.dropData();
+  }
+
+  close(): void {
+    this.isClosed = true;
+    for (const link of [...this.byRank.values(), ...this.greeting]) link.close();
+  }
+
+  // ---- LinkEvents ----
+
+  greeted(link: Link, hello: Hello): void {
+    this.greeting.delete(link);
+    const { self } = hello;
+    const { rank } = self;
+    const objection = this.options.objection(hello);
+    const present = this.byRank.get(rank);
+    if (objection !== undefined) {
+      this.refuse(link, `rank ${this.options.self.rank} refuses rank ${rank}: ${objection}`, true);
+      this.events.fatal(`rank ${rank} (${link.remote}) cannot be a peer: ${objection}`);
+      return;
+    }
+    if (present) {
+      if (present.peer?.self.incarnation !== self.incarnation) {
+        const where = `${present.peer?.self.host}:${present.peer?.self.port}`;
+        this.refuse(link, `rank ${rank} is already here, from ${where}`, false);
+      } else link.close();
+      return;
+    }
+    if (link.dialled === undefined) link.send(this.options.greeting());
+    this.byRank.set(rank, link);
+    this.heard.set(link, { bytes: link.traffic.received, at: this.lastTick });
+    this.options.addresses.set(rank, { host: self.host, port: self.port });
+    this.trouble.delete(rank);
+    this.events.linked(hello);
+  }
+
+  asked(link: Link): void {
+    this.greeting.delete(link);
+    link.send({ t: "report", report: this.events.report() });
+  }
+
+  refused(link: Link, reason: string, fatal: boolean): void {
+    const rank = this.rankOf(link);
+    if (rank !== undefined) this.trouble.set(rank, reason);
+    link.close();
+    this.greeting.delete(link);
+    if (fatal) this.events.fatal(reason);
+  }
+
+  message(link: Link, message: Message): void {
+    const rank = link.peer?.self.rank;
+    if (rank !== undefined && this.byRank.get(rank) === link) this.events.message(rank, message);
+  }
+
+  place(link: Link, header: DataHeader, bytes: number): Uint8Array | undefined {
+    const rank = link.peer?.self.rank ?? -1;
+    return this.byRank.get(rank) === link ? this.events.place(rank, header, bytes) : undefined;
+  }
+
+  arrived(link: Link, header: DataHeader, payload: Uint8Array): void {
+    const rank = link.peer?.self.rank ?? -1;
+    if (this.byRank.get(rank) === link) this.events.arrived(rank, header, payload);
+  }
+
+  ended(link: Link, reason: string): void {
+    this.greeting.delete(link);
+    const rank = link.peer?.self.rank;
+    if (rank !== undefined) this.drop(rank, link, reason);
+  }
+
+  // ---- dialling ----
+
+  private rankOf(link: Link): number | undefined {
+    if (link.peer) return link.peer.self.rank;
+    const { addresses } = this.options;
+    const found = [...addresses].find(([, { host, port }]) => `${host}:${port}` === link.dialled);
+    return found?.[0];
+  }
+
+  private refuse(link: Link, reason: string, fatal: boolean): void {
+    link.send({ t: "refuse", reason, fatal });
+    // Closed at once, with bytes of the other side unread, the message might be lost on its way.
+    setTimeout(() => link.close(), REFUSAL_LINGERS);
+  }
+
+  /** The higher of two ranks dials; the lower one does too if it has waited in vain: it may have moved. */
+  private dialIfDue(rank: number, now: number): void {
+    const { self, addresses } = this.options;
+    const address = addresses.get(rank);
+    if (this.isClosed || !address || rank === self.rank || this.byRank.has(rank)) return;
+    if (this.dialling.has(rank)) return;
+    if (rank > self.rank && now - (this.began ?? now) < LOWER_WAITS) return;
+    if (now - (this.lastDial.get(rank) ?? Number.NEGATIVE_INFINITY) < REDIAL) return;
+    this.lastDial.set(rank, now);
+    this.dialling.add(rank);
+    void this.dial(rank, address).finally(() => this.dialling.delete(rank));
+  }
+
+  private async dial(rank: number, address: Address): Promise<void> {
+    try {
+      const link = new Link(this, `${address.host}:${address.port}`);
+      await this.options.transport.connect(address, (connection) => {
+        this.greeting.add(link);
+        link.open(connection, this.options.greeting());
+        return link.receiver;
+      });
+    } catch (error) {
+      const { message } = error as Error;
+      this.trouble.set(rank, message);
+      if (error instanceof ConnectError && error.permanent) this.events.fatal(message);
+    }
+  }
+}

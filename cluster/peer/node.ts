@@ -1,0 +1,303 @@
+// One peer of the cluster, whatever thread it runs in: joins its membership, its links and its exchange.
+import type { Arithmetic } from "../collective/codec.ts";
+import { UpdateBarrier } from "../collective/update_barrier.ts";
+import type { Fence } from "../fence/fence.ts";
+import { Membership } from "../membership/membership.ts";
+import { type Hello, type Message, type Position, PROTOCOL } from "../membership/messages.ts";
+import { type Member, ranksOf, type View, view as viewSchema } from "../membership/view.ts";
+import type { Address, Transport } from "../transport/transport.ts";
+import { type DataHeader, ProtocolError } from "../wire/frame.ts";
+import { ExchangeClock } from "./exchange_clock.ts";
+import { Links, type LinksEvents } from "./links.ts";
+import { objectionTo } from "./objection.ts";
+import type { Event, NodeRequest, NodeSettings, SharedNumbers } from "./protocol.ts";
+import { Shares } from "./shares.ts";
+import { ViewExchange } from "./view_exchange.ts";
+
+export interface NodeParts {
+  readonly settings: NodeSettings;
+  readonly numbers: SharedNumbers;
+  readonly arithmetic: Arithmetic;
+  readonly transport: Transport;
+  /** Where this peer can be reached, and the others, by rank. */
+  readonly own: Address;
+  readonly addresses: Map<number, Address>;
+  readonly fence: Fence | undefined;
+  /** Updates made so far. */
+  readonly step: number;
+  /** Milliseconds, from any origin. */
+  readonly now: () => number;
+  readonly tell: (event: Event) => void;
+}
+
+/** Milliseconds between two lines about who is still awaited. */
+const AWAITING_EVERY = 5000;
+
+/** Faults that the status tells of. */
+const FAULTS_KEPT = 20;
+
+type RequestHandlers = {
+  readonly [K in NodeRequest["kind"]]: (request: Extract<NodeRequest, { kind: K }>) => void;
+};
+
+export class ClusterNode implements LinksEvents {
+  private readonly self: Member;
+  private readonly links: Links;
+  private readonly membership: Membership;
+  private readonly barrier: UpdateBarrier;
+  private readonly clock: ExchangeClock;
+  private readonly shares = new Shares();
+  /** Of the present view; undefined while there is none, or it is being changed. */
+  private exchange: ViewExchange | undefined;
+  private isEnded = false;
+  private parameters: { step: number; hash: number } | undefined;
+  private lastAwaiting: number;
+  private readonly faults: string[] = [];
+  private progress: Readonly<Record<string, number | string>> = {};
+
+  private readonly requests: RequestHandlers = {
+    begin: ({ step, contributors }) => {
+      this.hashParameters();
+      this.exchange?.begin(step, contributors);
+    },
+    final: ({ step, elements }) => this.exchange?.finish(step, elements),
+    sums: (sums) => this.exchange?.giveSums(sums),
+    installed: () => {
+      if (!this.exchange) return;
+      this.hashParameters();
+      this.membership.ready();
+    },
+    share: ({ name, value }) => this.exchange?.share(name, value),
+    record: ({ text }) => this.exchange?.donate(text),
+    progress: ({ report }) => {
+      this.progress = report;
+    },
+    leave: ({ reason }) => {
+      this.end({ t: "leave", reason });
+      this.parts.tell({ kind: "left" });
+    },
+    fail: ({ reason }) => this.fail(reason),
+  };
+
+  constructor(private readonly parts: NodeParts) {
+    const { settings, own, addresses, transport, step, fence, now, tell } = parts;
+    const { rank, size, incarnation, joining, patience } = settings;
+    this.self = { rank, incarnation, ...own };
+    this.barrier = new UpdateBarrier(step);
+    this.clock = new ExchangeClock(now);
+    this.lastAwaiting = now();
+    this.membership = new Membership(
+      { self: this.self, size, joining, patience },
+      {
+        send: (to, message) => this.links.send(to, message),
+        position: () => this.position(),
+        abort: () => {
+          this.exchange = undefined;
+          this.shares.abort();
+          this.links.dropData();
+        },
+        install: (view) => this.install(view),
+        assembled: ({ generation }) => tell({ kind: "assembled", generation }),
+        suspended: (reason) => tell({ kind: "suspended", reason }),
+        swap: fence && (async (expected, next) => await swap(fence, expected, next)),
+        say: (line) => this.say(line),
+      },
+    );
+    const greeting = (): Hello => this.greeting();
+    const objection = (hello: Hello) => objectionTo(hello, this.greeting());
+    this.links = new Links(
+      { transport, self: this.self, addresses, patience, greeting, objection },
+      this,
+    );
+  }
+
+  /** To be called a few times per second. */
+  tick(): void {
+    if (this.isEnded) return;
+    const now = this.parts.now();
+    this.membership.tick(now);
+    this.links.tick(now, { t: "beat", ...this.membership.standing() });
+    const { phase } = this.membership;
+    if (phase !== "forming" && phase !== "suspended") return;
+    if (now - this.lastAwaiting < AWAITING_EVERY) return;
+    this.lastAwaiting = now;
+    const ranks = this.membership.missing();
+    const trouble = ranks.map((rank) => this.links.troubleWith(rank) ?? "has not come yet");
+    if (ranks.length > 0) this.parts.tell({ kind: "awaiting", ranks, trouble });
+  }
+
+  /** A connection that the listener accepted. */
+  get accept(): Links["accept"] {
+    return this.links.accept;
+  }
+
+  /** What the main thread asks for. */
+  request(request: NodeRequest): void {
+    if (this.isEnded) return;
+    // What the main thread asked for before it heard of a new view is void.
+    if ("generation" in request && request.generation !== this.membership.generation) return;
+    const handle = this.requests[request.kind] as (request: NodeRequest) => void;
+    handle(request);
+  }
+
+  close(): void {
+    this.isEnded = true;
+    this.links.close();
+  }
+
+  /** Stops the job on all peers. */
+  private fail(reason: string): void {
+    this.end({ t: "fail", reason });
+    this.parts.tell({ kind: "failed", reason });
+  }
+
+  private end(lastWord: Message): void {
+    this.isEnded = true;
+    this.exchange = undefined;
+    for (const rank of this.links.ranks) this.links.send(rank, lastWord);
+  }
+
+  // ---- membership's effects ----
+
+  private position(): Position {
+    const { phase } = this.membership;
+    if (phase === "forming" || phase === "suspended") this.hashParameters();
+    const { step, holds: held } = this.barrier;
+    return { step, held, parameters: this.parameters?.hash ?? 0 };
+  }
+
+  private install(view: View): void {
+    const { numbers, settings, arithmetic, tell } = this.parts;
+    const { barrier, clock } = this;
+    const { rank } = this.self;
+    const { held, step } = barrier;
+    const isFetching = view.fetching.includes(rank);
+    const isBehind = step === view.resume - 1;
+    if (!isFetching && step !== view.resume && !(isBehind && held)) {
+      this.fail(`rank ${rank} made ${step} updates and cannot go on after ${view.resume}`);
+      return;
+    }
+    barrier.install(view);
+    this.parameters = undefined;
+    try {
+      this.exchange = new ViewExchange({
+        ...{ view, rank, wire: settings.wire, numbers, arithmetic, barrier, clock },
+        ...{ shares: this.shares, tell },
+        send: (to, message) => this.links.send(to, message),
+        sendData: (to, header, payload) => this.links.linkTo(to)?.sendData(header, payload),
+        fail: (reason) => this.fail(reason),
+        parameters: () => this.parameters?.hash ?? 0,
+      });
+    } catch (error) {
+      this.fail((error as Error).message);
+      return;
+    }
+    tell({ kind: "view", view, held: isFetching || !isBehind ? undefined : held });
+  }
+
+  // ---- LinksEvents ----
+
+  linked(hello: Hello): void {
+    if (!this.isEnded) this.membership.linked(hello);
+  }
+
+  unlinked(rank: number, reason: string): void {
+    if (!this.isEnded) this.membership.unlinked(rank, reason);
+  }
+
+  message(rank: number, message: Message): void {
+    if (this.isEnded) return;
+    switch (message.t) {
+      case "fail":
+        this.isEnded = true;
+        this.parts.tell({ kind: "failed", reason: message.reason });
+        break;
+      case "sums":
+      case "ready":
+      case "share":
+      case "shared":
+      case "record":
+        if (message.generation === this.membership.generation) {
+          this.exchange?.received(rank, message);
+        }
+        break;
+      case "hello":
+      case "refuse":
+      case "status":
+      case "report":
+        throw new ProtocolError(`${message.t} among peers that know each other`);
+      default:
+        this.membership.received(rank, message);
+    }
+  }
+
+  place(rank: number, header: DataHeader, bytes: number): Uint8Array | undefined {
+    const { generation } = this.membership;
+    if (header.generation > generation) {
+      throw new ProtocolError(`data of generation ${header.generation} in ${generation}`);
+    }
+    if (header.generation < generation) return undefined;
+    return this.exchange?.place(rank, header, bytes);
+  }
+
+  arrived(rank: number, header: DataHeader, payload: Uint8Array): void {
+    if (header.generation !== this.membership.generation) return;
+    this.exchange?.arrived(rank, header, payload);
+  }
+
+  report(): string {
+    const { view, generation, phase } = this.membership;
+    const { step } = this.barrier;
+    const { faults, progress, self } = this;
+    const members = ranksOf(view?.members ?? []);
+    return JSON.stringify({
+      rank: self.rank,
+      phase,
+      generation,
+      step,
+      members,
+      faults,
+      ...progress,
+    });
+  }
+
+  fatal(reason: string): void {
+    // A stranger must not stop a job at work; a job that cannot begin says why.
+    if (this.membership.view === undefined) this.fail(reason);
+    else this.say(reason);
+  }
+
+  say(line: string): void {
+    this.faults.push(`${new Date().toISOString()} ${line}`);
+    if (this.faults.length > FAULTS_KEPT) this.faults.shift();
+    this.parts.tell({ kind: "say", line });
+  }
+
+  // ---- what this peer tells of itself ----
+
+  /** Of the parameters as they are: only to be called while nobody changes them. */
+  private hashParameters(): void {
+    const { step } = this.barrier;
+    if (this.parameters?.step === step) return;
+    const { state, parameterBlocks } = this.parts.numbers;
+    let hash = 0;
+    for (const { address, elements } of state.slice(0, parameterBlocks)) {
+      hash = this.parts.arithmetic.checksum(address, 4 * elements, hash);
+    }
+    this.parameters = { step, hash };
+  }
+
+  private greeting(): Hello {
+    const { size, job, joining, agreement } = this.parts.settings;
+    const { parameters } = this.position();
+    return {
+      ...{ t: "hello", protocol: PROTOCOL, job, size, self: this.self, joining, parameters },
+      ...{ agreement: { ...agreement }, clock: Date.now(), ...this.membership.standing() },
+    };
+  }
+}
+
+async function swap(fence: Fence, expected: number, next: View): Promise<View> {
+  const standing = await fence.swap(expected, { generation: next.generation, view: next });
+  return viewSchema.parse(standing.view);
+}

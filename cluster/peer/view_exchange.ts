@@ -1,0 +1,213 @@
+// What goes on between the members of one view: updates, shared values, state for newcomers. It ends with
+// the view, and nothing of it outlives that but what the barrier holds.
+import type { Arithmetic } from "../collective/codec.ts";
+import { codecOf } from "../collective/codec.ts";
+import { DirectReduction, directMemory } from "../collective/direct_reduction.ts";
+import { cutPieces } from "../collective/pieces.ts";
+import type { Reduction } from "../collective/reduction.ts";
+import type { UpdateBarrier } from "../collective/update_barrier.ts";
+import type { Message, MessageOf } from "../membership/messages.ts";
+import { ranksOf, type View } from "../membership/view.ts";
+import { CODEC, type DataHeader, KIND, ProtocolError, type Wire } from "../wire/frame.ts";
+import { difference } from "./difference.ts";
+import type { ExchangeClock } from "./exchange_clock.ts";
+import type { Event, Request, SharedNumbers } from "./protocol.ts";
+import type { SharedValues, Shares } from "./shares.ts";
+import { StateTransfer } from "./state_transfer.ts";
+
+/** The messages of an exchange. */
+export type ExchangeMessage = MessageOf<"sums" | "ready" | "share" | "shared" | "record">;
+
+export interface ViewExchangeParts {
+  readonly view: View;
+  readonly rank: number;
+  readonly wire: Wire;
+  readonly numbers: SharedNumbers;
+  readonly arithmetic: Arithmetic;
+  readonly barrier: UpdateBarrier;
+  readonly clock: ExchangeClock;
+  readonly shares: Shares;
+  readonly send: (rank: number, message: Message) => void;
+  readonly sendData: (rank: number, header: DataHeader, payload: Uint8Array) => void;
+  readonly tell: (event: Event) => void;
+  /** Stops the job everywhere. */
+  readonly fail: (reason: string) => void;
+  /** Hash of the parameters that this peer's gradients belong to. */
+  readonly parameters: () => number;
+}
+
+export class ViewExchange {
+  private readonly ranks: readonly number[];
+  private readonly reduction: Reduction;
+  private readonly transfer: StateTransfer;
+  private isReadySent = false;
+  private isFetched = false;
+
+  /** @throws UserError if there is no memory for so many peers. */
+  constructor(private readonly parts: ViewExchangeParts) {
+    const { view, rank, wire, numbers, arithmetic, barrier, clock } = parts;
+    this.ranks = ranksOf(view.members);
+    const peers = this.ranks.length;
+    const pieces = cutPieces(numbers.gradients, peers);
+    const codec = codecOf(wire, arithmetic);
+    const options = { self: this.ranks.indexOf(rank), peers, pieces, codec, arithmetic };
+    this.reduction = new DirectReduction(options, directMemory(options, numbers.scratch), {
+      send: (place, frame, address, bytes) =>
+        this.sendData(this.ranks[place], frame, address, bytes),
+      reduced: () => {
+        clock.reduced();
+        barrier.addReduced();
+        this.advance();
+      },
+    });
+    this.transfer = new StateTransfer(view, rank, numbers.state);
+  }
+
+  begin(step: number, contributors: readonly number[]): void {
+    if (step !== this.parts.barrier.step) return;
+    this.parts.clock.begin();
+    this.reduction.begin(
+      step,
+      contributors.map((rank) => this.ranks.indexOf(rank)),
+    );
+  }
+
+  /** So many elements of this peer's gradients are final. */
+  finish(step: number, elements: number): void {
+    if (step !== this.parts.barrier.step) return;
+    this.parts.clock.final();
+    this.reduction.finish(elements);
+  }
+
+  /** What the criterion summed over this peer's batches. */
+  giveSums({ step, rows, busy }: Extract<Request, { kind: "sums" }>): void {
+    const { barrier, view, rank, parameters } = this.parts;
+    if (step !== barrier.step) return;
+    const sums = { rows, busy, parameters: parameters() };
+    this.toOthers({ t: "sums", generation: view.generation, step, ...sums });
+    barrier.addSums(rank, step, sums);
+    this.advance();
+  }
+
+  share(name: string, value: string): void {
+    const { view, rank } = this.parts;
+    this.toOthers({ t: "share", generation: view.generation, name, value });
+    this.addShare(rank, name, value);
+  }
+
+  /** Sends newcomers this peer's part of the state. @param record the rest of the state. */
+  donate(record: string): void {
+    const { transfer, parts } = this;
+    const { fetching, resume: step } = parts.view;
+    for (const rank of fetching) {
+      for (const message of transfer.record(record)) parts.send(rank, message);
+      for (const { piece, address, bytes } of transfer.share()) {
+        const frame = { kind: KIND.state, step, piece, slot: 0, codec: CODEC.bytes };
+        this.sendData(rank, frame, address, bytes);
+      }
+    }
+  }
+
+  /** A message of this exchange has come. */
+  received(rank: number, message: ExchangeMessage): void {
+    const { barrier } = this.parts;
+    if (message.t === "sums") barrier.addSums(rank, message.step, message);
+    else if (message.t === "ready") barrier.addReady(rank, message.step);
+    else if (message.t === "share") this.addShare(rank, message.name, message.value);
+    else if (message.t === "shared") this.complete(message.name, message.values);
+    else this.transfer.addRecord(message);
+    if (message.t === "record") this.checkFetched();
+    else this.advance();
+  }
+
+  /** Where the payload of a frame of this view belongs. */
+  place(rank: number, header: DataHeader, bytes: number): Uint8Array {
+    const place = this.ranks.indexOf(rank);
+    if (place < 0) throw new ProtocolError(`rank ${rank} is no member of this view`);
+    const address =
+      header.kind === KIND.state
+        ? this.transfer.place(header, bytes)
+        : this.reduction.place(place, header, bytes);
+    return new Uint8Array(this.parts.numbers.memory.buffer, address, bytes);
+  }
+
+  arrived(rank: number, header: DataHeader, payload: Uint8Array): void {
+    const { arithmetic, clock } = this.parts;
+    const found = arithmetic.checksum(payload.byteOffset, payload.byteLength, 0);
+    if (found !== header.checksum) {
+      throw new ProtocolError(`a damaged frame: checksum ${found}, not ${header.checksum}`);
+    }
+    clock.received(payload.byteLength);
+    if (header.kind === KIND.state) {
+      this.transfer.add(header);
+      this.checkFetched();
+    } else this.reduction.arrived(this.ranks.indexOf(rank), header);
+  }
+
+  private addShare(rank: number, name: string, value: string): void {
+    const { shares, view, send } = this.parts;
+    const { generation } = view;
+    const known = shares.completed(name);
+    if (known) {
+      // It was shared in an earlier view, whose end this one did not hear.
+      if (rank === this.parts.rank) this.complete(name, known);
+      else send(rank, { t: "shared", generation, name, values: known });
+      return;
+    }
+    shares.add(rank, name, value);
+    const values = shares.take(name, this.ranks);
+    if (values) this.complete(name, values);
+  }
+
+  private complete(name: string, values: SharedValues): void {
+    const { shares, view, tell } = this.parts;
+    shares.complete(name, values);
+    tell({ kind: "shared", generation: view.generation, name, values });
+  }
+
+  private checkFetched(): void {
+    const record = this.transfer.isFetching && !this.isFetched ? this.transfer.complete : undefined;
+    if (record === undefined) return;
+    this.isFetched = true;
+    this.parts.tell({ kind: "fetched", generation: this.parts.view.generation, record });
+  }
+
+  /** Says that this peer holds the update, and has it applied when all do. */
+  private advance(): void {
+    const { barrier, view, rank, clock, shares, tell, fail } = this.parts;
+    const { generation } = view;
+    const { held } = barrier;
+    if (!held) return;
+    if (!this.isReadySent) {
+      const unlike = difference(held);
+      if (unlike !== undefined) {
+        fail(unlike);
+        return;
+      }
+      this.isReadySent = true;
+      this.toOthers({ t: "ready", generation, step: held.step });
+      barrier.addReady(rank, held.step);
+    }
+    if (!barrier.take()) return;
+    shares.forget();
+    this.isReadySent = false;
+    tell({ kind: "update", generation, held, exchange: clock.take() });
+  }
+
+  private sendData(
+    rank: number,
+    frame: Omit<DataHeader, "generation" | "checksum">,
+    address: number,
+    bytes: number,
+  ): void {
+    const { arithmetic, numbers, clock, view, sendData } = this.parts;
+    const checksum = arithmetic.checksum(address, bytes, 0);
+    clock.sent(bytes);
+    const payload = new Uint8Array(numbers.memory.buffer, address, bytes);
+    sendData(rank, { ...frame, generation: view.generation, checksum }, payload);
+  }
+
+  private toOthers(message: Message): void {
+    for (const rank of this.ranks) if (rank !== this.parts.rank) this.parts.send(rank, message);
+  }
+}

@@ -1,0 +1,68 @@
+// Entry of the communication thread: sockets, framing, heartbeats and sums go on while the main thread
+// computes without a pause.
+import { openArithmetic } from "../collective/codec.ts";
+import { openFence } from "../fence/open_fence.ts";
+import { openTransport } from "../transport/open_transport.ts";
+import type { Connection, Listener, Receiver, Transport } from "../transport/transport.ts";
+import { ClusterNode } from "./node.ts";
+import type { Event, Request } from "./protocol.ts";
+
+declare const self: {
+  onmessage: ((event: { data: Request }) => void) | null;
+  postMessage(event: Event): void;
+};
+
+const tell = (event: Event): void => self.postMessage(event);
+
+let transport: Transport | undefined;
+let listener: Listener | undefined;
+let node: ClusterNode | undefined;
+let timer: ReturnType<typeof setInterval> | undefined;
+
+/** Milliseconds between two looks at the time: a fraction of what a silent peer is allowed. */
+const tickEvery = (patience: number): number => Math.min(250, Math.max(20, patience / 10));
+
+/** Who comes before this peer knows the others is sent away, and comes again. */
+const notYet = (connection: Connection): Receiver => {
+  connection.close();
+  return { space: () => new Uint8Array(1), filled: () => undefined, closed: () => undefined };
+};
+
+async function listen(request: Extract<Request, { kind: "listen" }>): Promise<void> {
+  transport = openTransport(request.security);
+  listener = await transport.listen(request.address, (connection) =>
+    node ? node.accept(connection) : notYet(connection),
+  );
+  tell({ kind: "listening", address: listener.address });
+}
+
+async function start(request: Extract<Request, { kind: "start" }>): Promise<void> {
+  if (!transport) throw new Error("cluster: started before it listens");
+  const { settings, numbers, step, own, addresses } = request;
+  node = new ClusterNode({
+    ...{ settings, numbers, step, own, transport, tell },
+    arithmetic: await openArithmetic(numbers.memory),
+    addresses: new Map(addresses),
+    fence: settings.fence === undefined ? undefined : openFence(settings.fence),
+    now: () => performance.now(),
+  });
+  timer = setInterval(() => node?.tick(), tickEvery(settings.patience));
+  node.tick();
+}
+
+function close(): void {
+  clearInterval(timer);
+  node?.close();
+  listener?.close();
+}
+
+self.onmessage = async ({ data: request }) => {
+  try {
+    if (request.kind === "listen") await listen(request);
+    else if (request.kind === "start") await start(request);
+    else if (request.kind === "close") close();
+    else node?.request(request);
+  } catch (error) {
+    tell({ kind: "failed", reason: error instanceof Error ? error.message : String(error) });
+  }
+};

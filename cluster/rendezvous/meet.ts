@@ -1,0 +1,65 @@
+// How the peers of a job learn each other's addresses.
+import type { Address } from "../transport/transport.ts";
+import { meetInFolder } from "./file_meeting.ts";
+import { Patience } from "./patience.ts";
+import { meetOverTcp } from "./tcp_meeting.ts";
+import type { World } from "./world.ts";
+
+export interface MeetOptions {
+  /** How long to wait for the others. */
+  readonly timeoutSeconds: number;
+  readonly signal?: AbortSignal;
+  /** Takes a line for the log: who is still missing. */
+  say(line: string): void;
+}
+
+/** All peers have come. */
+export interface Roster {
+  readonly rank: number;
+  /** By rank. */
+  readonly addresses: readonly Address[];
+  /**
+   * Until then this process lets those that are started anew find the others. It does not keep the
+   * process from ending.
+   */
+  close(): void;
+}
+
+/** What `meet` tells. */
+export interface Met extends Roster {
+  /** Number of this process among those of its machine: the world's, or by the addresses. */
+  readonly localRank: number;
+}
+
+/**
+ * Waits until all peers of the world have come together, and tells where each listens. A process that is
+ * started anew while the others live gets their addresses too, even if one of them has ended meanwhile:
+ * that one's is then its last.
+ *
+ * @param own where this process listens already. If that is all of the machine's addresses, the others
+ * are told one that leads to it.
+ * @throws UserError if some have not come in time (naming them), or if another process has the same rank.
+ */
+export async function meet(world: World, own: Address, options: MeetOptions): Promise<Met> {
+  const { meeting } = world;
+  const patience = new Patience(options.timeoutSeconds, options.signal);
+  options.signal?.throwIfAborted();
+  switch (meeting.kind) {
+    case "static": {
+      const { addresses } = meeting;
+      if (world.rank === undefined) throw new RangeError("a list of addresses gives out no ranks");
+      return asMet(world, { rank: world.rank, addresses, close: () => undefined });
+    }
+    case "tcp":
+      return asMet(world, await meetOverTcp(world, meeting.address, own, patience, options.say));
+    case "file":
+      return asMet(world, await meetInFolder(world, meeting.folder, own, patience, options.say));
+  }
+}
+
+function asMet({ localRank }: World, roster: Roster): Met {
+  const { rank, addresses } = roster;
+  const { host } = addresses[rank];
+  const before = addresses.slice(0, rank).filter((each) => each.host === host);
+  return { ...roster, localRank: localRank ?? before.length };
+}

@@ -1,0 +1,125 @@
+// The numbers that peers exchange, where their communication thread reads and writes them: on the cpu the
+// device's own memory, so that nothing is copied; beside a GPU a memory of their own.
+import { MAXIMUM_PAGES, PAGE_BYTES } from "../../kernels/pages.ts";
+import type { Device } from "../device/device.ts";
+import type { FlatParameters, ParameterState } from "../engine/flat_parameters.ts";
+import { bytesOf } from "../tensor/shape.ts";
+import type { Variable } from "../tensor/variable.ts";
+
+/** A run of f32 in memory. */
+export interface NumberBlock {
+  readonly address: number;
+  readonly elements: number;
+}
+
+export interface PeerNumbers {
+  readonly memory: WebAssembly.Memory;
+  readonly gradients: readonly NumberBlock[];
+  /** Parameters first, then everything else that training changes. */
+  readonly state: readonly NumberBlock[];
+  readonly parameterBlocks: number;
+  readonly scratch: { readonly address: number; readonly bytes: number };
+}
+
+export interface PeerMemoryOptions {
+  readonly device: Device;
+  readonly parameters: FlatParameters;
+  /** Moments and averages. */
+  readonly states: readonly ParameterState[];
+  /** Bytes that the exchange wants for itself, given the gradients' blocks. */
+  readonly scratchBytes: (gradients: readonly NumberBlock[]) => number;
+}
+
+/** Where a variable's copy lies. */
+interface Copy {
+  readonly variable: Variable;
+  readonly block: NumberBlock;
+}
+
+export class PeerMemory {
+  readonly numbers: PeerNumbers;
+  private readonly gradients: readonly Copy[];
+  private readonly state: readonly Copy[];
+
+  constructor(private readonly options: PeerMemoryOptions) {
+    const { device, parameters, states, scratchBytes } = options;
+    const gradients = parameters.segments.map((segment) => segment.gradients);
+    const values = parameters.segments.map((segment) => segment.values);
+    const others = states.flatMap(({ segments }) => segments);
+    const { shared } = device;
+    const staging = new Staging();
+    const place = (variable: Variable): Copy => {
+      const bytes = bytesOf(variable.spec);
+      const address = shared ? shared.addressOf(variable) : staging.allocate(bytes);
+      return { variable, block: { address, elements: bytes / 4 } };
+    };
+    this.gradients = gradients.map(place);
+    this.state = [...values, ...others].map(place);
+    const blocks = this.gradients.map(({ block }) => block);
+    const bytes = scratchBytes(blocks);
+    const address = shared ? shared.allocate(bytes) : staging.allocate(bytes);
+    const memory = shared?.memory ?? staging.open();
+    new Uint8Array(memory.buffer, address, bytes).fill(0);
+    this.numbers = {
+      memory,
+      gradients: blocks,
+      state: this.state.map(({ block }) => block),
+      parameterBlocks: values.length,
+      scratch: { address, bytes },
+    };
+  }
+
+  /** This peer's gradients are to be sent. */
+  async gradientsOut(): Promise<void> {
+    await this.out(this.gradients);
+  }
+
+  /** The summed gradients are to be used. */
+  gradientsIn(): void {
+    this.in(this.gradients);
+  }
+
+  /** Newcomers are to get the state. */
+  async stateOut(): Promise<void> {
+    await this.out(this.state);
+  }
+
+  /** Others have written the state. */
+  stateIn(): void {
+    this.in(this.state);
+  }
+
+  private async out(copies: readonly Copy[]): Promise<void> {
+    if (this.options.device.shared) return;
+    for (const { variable, block } of copies) {
+      this.view(block).set(await this.options.device.read(variable));
+    }
+  }
+
+  private in(copies: readonly Copy[]): void {
+    if (this.options.device.shared) return;
+    for (const { variable, block } of copies) {
+      this.options.device.write(variable, this.view(block).slice());
+    }
+  }
+
+  private view({ address, elements }: NumberBlock): Float32Array {
+    return new Float32Array(this.numbers.memory.buffer, address, elements);
+  }
+}
+
+/** Memory that is laid out first and made then. */
+class Staging {
+  private end = PAGE_BYTES; // address 0 means "no such operand" to kernels
+
+  allocate(bytes: number): number {
+    const address = this.end;
+    this.end += Math.ceil(bytes / 64) * 64;
+    return address;
+  }
+
+  open(): WebAssembly.Memory {
+    const pages = Math.ceil(this.end / PAGE_BYTES);
+    return new WebAssembly.Memory({ initial: pages, maximum: MAXIMUM_PAGES, shared: true });
+  }
+}

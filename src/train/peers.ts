@@ -1,0 +1,35 @@
+// What training asks of those that train along. cluster/ is one such.
+
+/** The criterion's sums of micro-batches, by their numbers in the global batch. */
+export type Rows = ReadonlyMap<number, readonly number[]>;
+
+/** What a run does when its peers change. */
+export interface Settlement {
+  /** Applies an update that all hold: somebody may have applied it already. */
+  applyHeld(rows: Rows): Promise<void>;
+  /** All that a newcomer needs besides numbers. */
+  record(): Promise<string>;
+  /** Takes over the state of others, whose numbers are in memory. */
+  restore(record: string): Promise<void>;
+  /** There are too few to go on: what is there should be saved. */
+  suspended(reason: string): Promise<void>;
+}
+
+export interface Peers {
+  /** Place of this one among those that there are. The first one writes checkpoints and logs. */
+  readonly position: { readonly place: number; readonly count: number };
+  /** Begins update number `step`, from 0. @param contributors places that have batches in it. */
+  begin(step: number, contributors: readonly number[]): void;
+  /** So many elements of this peer's gradients are final. */
+  final(step: number, elements: number): void;
+  /**
+   * Gives the sums of this peer's micro-batches; waits until all hold the summed gradients.
+   * @param busy seconds that this peer computed.
+   * @returns the sums of all. @throws ViewChanged
+   */
+  sums(step: number, rows: readonly (readonly [number, number[]])[], busy: number): Promise<Rows>;
+  /** Tells all a value. @returns everyone's, by place. @throws ViewChanged */
+  share(name: string, value: string): Promise<readonly string[]>;
+  /** After a ViewChanged, and once at the beginning: waits until all may go on together. */
+  settle(settlement: Settlement): Promise<void>;
+}
