@@ -12,7 +12,7 @@ export class BunConnection extends StreamConnection {
   #flushing = false;
 
   constructor(
-    private readonly socket: BunSocket,
+    protected readonly socket: BunSocket,
     proven?: string,
   ) {
     super(addressText({ host: socket.remoteAddress, port: socket.remotePort }), proven);
