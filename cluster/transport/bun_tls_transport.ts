@@ -17,6 +17,9 @@ import { WaitingRoom } from "./waiting_room.ts";
 /** For a certificate that lacks PEER_ROLE, and the only fault of one for which Bun says !ok. */
 const WRONG_NAME = "ERR_TLS_CERT_ALTNAME_INVALID";
 
+/** How long the other side may take to hear that we are done, in milliseconds. */
+const FAREWELL = 1000;
+
 /** TLS on Bun. */
 export class BunTlsTransport implements Transport {
   constructor(
@@ -45,14 +48,14 @@ export class BunTlsTransport implements Transport {
             );
           },
           handshake(socket, ok, error) {
-            leave(socket);
             const judged = judge(socket, ok, error);
             if ("refusal" in judged) {
               socket.write(refusalBytes(judged.refusal));
-              socket.end();
+              hangUp(socket);
               return;
             }
-            const connection = new BunConnection(socket, judged.name);
+            leave(socket);
+            const connection = new BunTlsConnection(socket, judged.name);
             connection.send([WELCOME], { urgent: true });
             connection.begin(accept);
           },
@@ -91,10 +94,10 @@ export class BunTlsTransport implements Transport {
                 proven.reject(
                   shown ? noPeer(address, judged.refusal) : endedEarly(address, reasonOf(error)),
                 );
-                socket.end();
+                hangUp(socket);
                 return;
               }
-              const connection = new BunConnection(socket, judged.name);
+              const connection = new BunTlsConnection(socket, judged.name);
               const steps = readVerdict(address, connection, open);
               connection.begin(() => untilProven(address, connection, steps, proven));
             },
@@ -108,6 +111,18 @@ export class BunTlsTransport implements Transport {
       return proven.promise;
     });
   }
+}
+
+class BunTlsConnection extends BunConnection {
+  protected override shut(): void {
+    hangUp(this.socket);
+  }
+}
+
+/** `end` would wait for the other side's own farewell, for ever if that hangs, and make `terminate` void. */
+function hangUp(socket: BunSocket): void {
+  socket.shutdown();
+  setTimeout(() => socket.terminate(), FAREWELL).unref();
 }
 
 function judge(socket: BunSocket, ok: boolean, error: Error | null): Judgement {

@@ -1,5 +1,6 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { UserError } from "../../src/config/user_error.ts";
+import { readPem } from "../certificates/read_pem.ts";
 import { type Fault, faultOfDates, faultOfRole } from "./judge_certificate.ts";
 import type { TlsIdentity } from "./security.ts";
 
@@ -18,8 +19,8 @@ const OTHER_AUTHORITY: Fault = {
  * @throws UserError if no other peer could believe it.
  */
 export function checkIdentity({ cert, key, ca }: TlsIdentity): void {
-  const [own, ...chain] = certificatesIn(cert, "certificate");
-  const authorities = certificatesIn(ca, "certificate of the authority");
+  const [own, ...chain] = certificatesIn(cert, "the certificate");
+  const authorities = certificatesIn(ca, "the authority's certificate");
   const top = chain.at(-1) ?? own;
   const fault =
     faultOfDates(own.validFrom, own.validTo) ??
@@ -30,24 +31,10 @@ export function checkIdentity({ cert, key, ca }: TlsIdentity): void {
     throw new UserError({ place: `the certificate ${JSON.stringify(own.subject)}`, ...fault });
 }
 
-function certificatesIn(text: string, what: string): X509Certificate[] {
-  const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
-  const certificates = blocks.map((block) => readable(what, () => new X509Certificate(block)));
-  if (certificates.length === 0) throw notPem(what, "no certificate in PEM form is in it");
-  return certificates;
+function certificatesIn(text: string, place: string): X509Certificate[] {
+  const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [text];
+  return blocks.map((block) => readPem(place, "certificate", () => new X509Certificate(block)));
 }
 
-const privateKeyIn = (text: string) => readable("private key", () => createPrivateKey(text));
-
-function readable<T>(what: string, read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    throw notPem(what, error instanceof Error ? error.message : String(error));
-  }
-}
-
-function notPem(what: string, problem: string): UserError {
-  const remedy = "give the files that weft cluster certificates wrote";
-  return new UserError({ place: `the ${what}`, problem: `cannot be read (${problem})`, remedy });
-}
+const privateKeyIn = (text: string) =>
+  readPem("the private key", "private key", () => createPrivateKey(text));

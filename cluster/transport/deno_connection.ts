@@ -20,6 +20,7 @@ export class DenoConnection extends StreamConnection {
     if (!this.#writing) this.#write();
   }
 
+  /** A write that waits for the other side keeps the socket open until that side goes on, or is gone. */
   protected override shut(): void {
     this.socket.close();
   }

@@ -30,8 +30,14 @@ export class DenoTlsTransport implements Transport {
     const server = createServer(
       { cert, key, ca, requestCert: true, rejectUnauthorized: false, minVersion: "TLSv1.3" },
       (socket) => {
+        socket.on("error", () => undefined); // "close" follows
+        const judged = judge(socket);
+        if ("refusal" in judged) {
+          socket.end(refusalBytes(judged.refusal), () => socket.destroySoon());
+          return;
+        }
         waiting.get(callerOf(socket))?.();
-        welcome(socket, accept);
+        welcome(new NodeTlsConnection(socket, judged.name), accept);
       },
     );
     server.on("connection", (socket) => {
@@ -45,7 +51,7 @@ export class DenoTlsTransport implements Transport {
       socket.once("close", leave);
     });
     return new Promise((resolve, reject) => {
-      server.once("error", (error) => reject(listenFailure(address, error)));
+      server.on("error", (error) => reject(listenFailure(address, error)));
       server.listen(address.port, address.host, () => {
         const bound = server.address();
         const port = bound && typeof bound === "object" ? bound.port : address.port;
@@ -90,14 +96,10 @@ export class DenoTlsTransport implements Transport {
 const callerOf = ({ remoteAddress, remotePort }: Socket): string =>
   `${remoteAddress} ${remotePort}`;
 
-function welcome(socket: TLSSocket, accept: (connection: Connection) => Receiver): void {
-  socket.on("error", () => undefined); // "close" follows
-  const judged = judge(socket);
-  if ("refusal" in judged) {
-    socket.end(refusalBytes(judged.refusal), () => socket.destroySoon());
-    return;
-  }
-  const connection = new NodeTlsConnection(socket, judged.name);
+function welcome(
+  connection: NodeTlsConnection,
+  accept: (connection: Connection) => Receiver,
+): void {
   connection.send([WELCOME], { urgent: true });
   try {
     connection.begin(accept);

@@ -2,6 +2,7 @@
 import process from "node:process";
 import { average } from "./average.ts";
 import { bpeApply, bpeLearn } from "./bpe.ts";
+import { clusterCertificates } from "./cluster_certificates.ts";
 import type { Command } from "./command.ts";
 import { configCommand } from "./config.ts";
 import { deployBun, deployDeno, deployStatic, deployWorkerd } from "./deploy.ts";
@@ -33,6 +34,7 @@ const commands: readonly Command[] = [
   deployDeno,
   deployBun,
   deployStatic,
+  clusterCertificates,
   info,
   configCommand(() => commands),
 ];

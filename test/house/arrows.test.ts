@@ -50,7 +50,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   generate: [...tensors, ...pure, ...components, ...lists, "interop", "train", "version"],
   cli: [
     ...["train", "generate", "decode", "score", "data", "config", "device", "interop"],
-    ...["models", "tasks", ...lists, "plugin", "version", "workers", "kernels"],
+    ...["models", "tasks", ...lists, "plugin", "version", "workers", "kernels", "cluster"],
     ...["edge/export", "edge/runtime", "edge/server", "edge/platforms", "edge/build.ts"],
   ],
   workers: [],

@@ -127,8 +127,12 @@ const mistakes: readonly (readonly [string, TlsIdentity, string])[] = [
   ],
   ["another authority", { ...good, ca: rogueAuthority.cert }, "is not signed by the authority"],
   ["one that is no peer's", identityOf("web", { role: "example.org" }), "is not a peer's"],
-  ["no certificate at all", { ...good, cert: "junk" }, "no certificate in PEM form"],
-  ["no key", { ...good, key: "junk" }, "the private key: cannot be read"],
+  [
+    "no certificate at all",
+    { ...good, cert: "junk" },
+    "the certificate: cannot be read as a certificate",
+  ],
+  ["no key", { ...good, key: "junk" }, "the private key: cannot be read as a private key"],
 ];
 
 for (const [what, identity, text] of mistakes) {
