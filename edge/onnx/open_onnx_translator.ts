@@ -23,7 +23,7 @@ export async function openOnnxTranslator(
     decoder,
     sentences: 1, // searches on this engine share nothing
     get memory() {
-      return model.module.memory;
+      return model.memory;
     },
     close: () => decoder.close(),
   };
