@@ -80,14 +80,20 @@ export class OnnxState implements DecoderState {
     wanted: Omit<WantedOutputs, "temperature">,
   ): Promise<Omit<StepOutputs, "attention"> & { attention: Float32Array | undefined }> {
     await this.decoder.turn();
-    if (this.isClosed) throw new Error("the batch was closed");
+    this.assertOpen();
     const { attention: isShown, temperature } = this.options;
     if (input.keptSentences) {
       this.sentences = Array.from(input.keptSentences, (i) => this.sentences[i]);
     }
     const outputs = isShown ? [...wanted.outputs, "attention" as const] : wanted.outputs;
     const results = await this.tensors.step(input, { ...wanted, outputs, temperature });
+    this.assertOpen();
     return { ...results, attention: isShown ? this.padded(results.attention) : undefined };
+  }
+
+  private assertOpen(): void {
+    this.decoder.assertOpen();
+    if (this.isClosed) throw new Error("the batch was closed");
   }
 
   /** Attention (B, K, L) as the search counts it: (rows, S) over the padded source. */

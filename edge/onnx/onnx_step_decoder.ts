@@ -28,18 +28,21 @@ export class OnnxStepDecoder implements StepDecoder {
   async start(batch: SourceBatch, options: DecodeStart): Promise<DecoderState> {
     await this.turn();
     const state = await OnnxState.begin(this, batch, options, this.padding);
-    if (this.isClosed) {
-      state.close();
-      throw closed();
-    }
     this.states.add(state);
+    if (this.isClosed) state.close();
+    this.assertOpen();
     return state;
   }
 
   /** Lets everything else have its turn. @throws Error if the model was closed meanwhile. */
   async turn(): Promise<void> {
     await nextTurn();
-    if (this.isClosed) throw closed();
+    this.assertOpen();
+  }
+
+  /** @throws Error if the model was closed. */
+  assertOpen(): void {
+    if (this.isClosed) throw new Error("the model was closed");
   }
 
   forget(state: OnnxState): void {
@@ -54,5 +57,3 @@ export class OnnxStepDecoder implements StepDecoder {
     this.model.release();
   }
 }
-
-const closed = (): Error => new Error("the model was closed");
