@@ -5,6 +5,8 @@ import type { TranslatorEngine } from "../runtime/text_translator.ts";
 
 /** A bundle's graphs and weights, loaded. */
 export interface OnnxBackend {
+  /** What computes, for people. */
+  readonly name: string;
   readonly architecture: Architecture;
   /** V of the target. */
   readonly vocabulary: number;

@@ -10,6 +10,8 @@ import { SessionWeights } from "./session_weights.ts";
 
 /** A bundle's graphs and weights in the memory of ONNX Runtime's wasm. */
 export class OnnxModel implements OnnxBackend {
+  readonly name = "onnxruntime-web on WebAssembly";
+
   private constructor(
     readonly module: OrtModule,
     readonly architecture: Architecture,

@@ -28,6 +28,7 @@ export async function openWith(
   const model = await load(bundle, text.target.length);
   const decoder = new OnnxStepDecoder(model, text.target.padIndex);
   const engine = {
+    name: model.name,
     decoder,
     sentences: 1, // searches on this engine share nothing
     get memory() {

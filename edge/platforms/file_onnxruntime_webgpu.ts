@@ -4,19 +4,27 @@ import { fileURLToPath } from "node:url";
 import { UserError } from "../../src/config/user_error.ts";
 import type { GpuFiles } from "../onnx/webgpu/gpu_runtime.ts";
 
-const WASM = "onnxruntime-web/ort-wasm-simd-threaded.jspi.wasm";
+const FILES = {
+  library: "onnxruntime-web/jspi",
+  wasm: "onnxruntime-web/ort-wasm-simd-threaded.jspi.wasm",
+} as const;
 
 /** The package's files. Each throws UserError where the package is not at hand. */
 export const gpuFiles: GpuFiles = {
-  library: () => found("onnxruntime-web/jspi", import("onnxruntime-web/jspi")),
-  wasm: async () => new Uint8Array(await found(WASM, readFile(pathOf(WASM)))),
+  library: () => found(FILES.library, () => import("onnxruntime-web/jspi")),
+  wasm: () => readGpuFile("wasm"),
 };
 
-const pathOf = (name: string): string => fileURLToPath(import.meta.resolve(name));
+/** The bytes of one of them. @throws UserError where the package is not at hand. */
+export const readGpuFile = (which: keyof typeof FILES): Promise<Uint8Array<ArrayBuffer>> =>
+  found(FILES[which], async () => {
+    const path = fileURLToPath(import.meta.resolve(FILES[which]));
+    return new Uint8Array(await readFile(path));
+  });
 
-async function found<Result>(name: string, file: Promise<Result>): Promise<Result> {
+async function found<Result>(name: string, read: () => Promise<Result>): Promise<Result> {
   try {
-    return await file;
+    return await read();
   } catch (cause) {
     throw new UserError({
       place: name,

@@ -55,6 +55,10 @@ export class GpuModel implements OnnxBackend {
     }
   }
 
+  get name(): string {
+    return this.runtime.name;
+  }
+
   /** Bytes on the GPU that are held from run to run: what ONNX Runtime needs within one is not counted. */
   get memory(): { readonly used: number; readonly grown: number } {
     return { used: this.weights.bytes + this.held, grown: this.most };
