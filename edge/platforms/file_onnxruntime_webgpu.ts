@@ -11,7 +11,7 @@ const FILES = {
 
 /** The package's files. Each throws UserError where the package is not at hand. */
 export const gpuFiles: GpuFiles = {
-  library: () => found(FILES.library, () => import("onnxruntime-web/jspi")),
+  library: () => found(FILES.library, () => withoutLocation(() => import("onnxruntime-web/jspi"))),
   wasm: () => readGpuFile("wasm"),
 };
 
@@ -31,5 +31,20 @@ async function found<Result>(name: string, read: () => Promise<Result>): Promise
       problem: `cannot be had (${cause instanceof Error ? cause.message : String(cause)})`,
       remedy: "run weft from a checkout after npm ci, or compute with our own kernels",
     });
+  }
+}
+
+/**
+ * While it is loaded the package resolves its own address against `location.origin`, which is "null" in a
+ * thread of Deno, as it is for all files: no address, so it fails. Without a location it does not ask.
+ */
+async function withoutLocation<Result>(load: () => Promise<Result>): Promise<Result> {
+  const location = Object.getOwnPropertyDescriptor(globalThis, "location");
+  if (location === undefined || globalThis.location?.origin !== "null") return load();
+  Object.defineProperty(globalThis, "location", { value: undefined, configurable: true });
+  try {
+    return await load();
+  } finally {
+    Object.defineProperty(globalThis, "location", location);
   }
 }

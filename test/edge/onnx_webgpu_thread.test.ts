@@ -7,6 +7,7 @@ import { workerUrl } from "../../src/workers.ts";
 import { onGpu } from "./onnx/gpu_here.ts";
 import { openHere, writeGolden } from "./page/golden_page.ts";
 import { temporaryFolder } from "./platforms.ts";
+import { until } from "./server/fake_translator.ts";
 
 const { path, remove } = temporaryFolder();
 afterAll(remove);
@@ -30,6 +31,22 @@ onGpu("a thread of weft serve translates on the GPU, and says so", async () => {
   expect(a.text).toBe(b.text);
   gpu.close();
   here.close();
+});
+
+onGpu("a thread breaks down with its GPU, and another takes its place", async () => {
+  const lines: string[] = [];
+  const translator = await openInThreads({
+    ...{ folder: "fake", kernels: await compileKernels(), threads: 1 },
+    url: new URL("fixtures/losing_thread.ts", import.meta.url).href,
+    log: (line) => lines.push(line),
+  });
+  await expect(translator.generate("lose the GPU")).rejects.toThrow("the GPU was lost");
+  expect(lines[0]).toContain("starting another thread");
+  await until(async () => {
+    const answer = await translator.generate("w6").catch(() => undefined);
+    return answer?.source === "w6";
+  });
+  translator.close();
 });
 
 const refused = "a thread without navigator.gpu names what is missing and what to do";
