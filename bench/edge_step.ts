@@ -113,7 +113,7 @@ for (const symbols of numbers(values.vocabulary)) {
   const shown = [own, theirs, ratio].map((number) => number.toFixed(2));
   console.log(`| ${[symbols, `source of ${SOURCE_TOKENS}`, ...shown, ""].join(" | ")} |`);
   const mib = (bytes: number): string => (bytes / 2 ** 20).toFixed(0);
-  const grown = [ours.model.kernels.bytes, peer.model.module.memory.grown].map(mib);
+  const grown = [ours.model.kernels.bytes, peer.model.memory.grown].map(mib);
   console.log(`| ${[symbols, "memory, MiB", ...grown, "", ""].join(" | ")} |`);
   ours.close();
   peer.close();

@@ -7,6 +7,7 @@ export const workerEntries = [
   "src/data/text_worker.ts",
   "edge/platforms/translator_thread.ts",
   "edge/platforms/onnx_thread.ts",
+  "edge/platforms/onnx_webgpu_thread.ts",
   "cluster/peer/worker.ts",
 ] as const;
 

@@ -1,26 +1,17 @@
 // The tensors of a batch that is being decoded, and a step of the decoder over them.
-import type { StepInput, TokenRules } from "../../src/decode/step_decoder.ts";
+import type { StepInput } from "../../src/decode/step_decoder.ts";
 import { writeBias } from "../../src/decode/token_rules.ts";
 import { Ancestry } from "./ancestry.ts";
 import { HeadCaches } from "./head_caches.ts";
 import type { ElementType } from "./model_file.ts";
+import type { OnnxBatch, OutputName, StepOutputs, WantedOutputs } from "./onnx_backend.ts";
 import type { OnnxModel } from "./onnx_model.ts";
 import { OrtTensor } from "./ort_tensor.ts";
 
 /** Slots of the caches of what was said, at first; they double when they are full. */
 const SLOTS = 32;
 
-/** What a step shall leave. */
-export interface WantedOutputs {
-  /** Names of the graph's outputs. */
-  readonly outputs: readonly string[];
-  readonly temperature: number;
-  /** Candidates for each row, and the rules for all rows by which they are chosen. */
-  readonly count: number;
-  readonly rules: TokenRules | undefined;
-}
-
-export class DecoderBatch {
+export class DecoderBatch implements OnnxBatch {
   /** Tokens of each sentence that lives. */
   private lengths: readonly number[];
   /** L */
@@ -53,8 +44,8 @@ export class DecoderBatch {
     }
   }
 
-  /** Runs the graph; what it leaves is the caller's to release. */
-  step(input: StepInput, wanted: WantedOutputs): OrtTensor[] {
+  /** A run blocks the thread. */
+  async step(input: StepInput, wanted: WantedOutputs): Promise<StepOutputs> {
     const { step, rows, reorder, keptSentences } = input;
     if (keptSentences) this.keep(keptSentences);
     if (step >= this.past.slots) this.past.widen(2 * this.past.slots);
@@ -64,7 +55,7 @@ export class DecoderBatch {
     try {
       for (const [name, tensor] of Object.entries(given)) decoder.bind(name, tensor);
       this.bindCaches();
-      return decoder.run(wanted.outputs);
+      return copies(wanted.outputs, decoder.run(wanted.outputs));
     } finally {
       for (const tensor of Object.values(given)) tensor.release();
     }
@@ -131,4 +122,21 @@ export class DecoderBatch {
     else given.token_bias.floats.fill(0);
     return given;
   }
+}
+
+/** What the results hold; they are released. */
+function copies(names: readonly OutputName[], results: readonly OrtTensor[]): StepOutputs {
+  const floats = (name: OutputName): Float32Array =>
+    results[names.indexOf(name)]?.floats.slice() ?? new Float32Array();
+  const candidates = results[names.indexOf("candidates")];
+  // Of 64 bits, of which the lower half says all.
+  const tokens = candidates?.words.filter((_, i) => i % 2 === 0) ?? new Int32Array();
+  const outputs = {
+    logProbs: floats("log_probs"),
+    scores: floats("scores"),
+    candidates: tokens,
+    attention: floats("attention"),
+  };
+  for (const result of results) result.release();
+  return outputs;
 }

@@ -10,6 +10,7 @@
 // outputs  next_self_key_n, next_self_value_n: to be the same tensors as the inputs
 //          log_probs (R, V); attention (B, K, L) of the last layer, the mean of its heads
 //          scores, candidates (R, count): the best of log_probs + token_bias, of equal ones the lower token
+import { decoderTrunk } from "./decoder_trunk.ts";
 import { GraphBuilder, NONE, type Value } from "./graph.ts";
 import { GraphLayers, type GraphModel } from "./graph_layers.ts";
 
@@ -42,29 +43,12 @@ class DecoderGraph {
   }
 
   finish(): Uint8Array<ArrayBuffer> {
-    const { graph, layers, side, model } = this;
-    const { embed_dim: C, output_dim, final_norm } = side;
-    let x = layers.inputs("decoder", model, graph.input("tokens", "i32", ["R"])); // (R, C)
-    for (let n = 0; n < side.layers; n++) x = this.layer(n, x);
-    if (final_norm) x = layers.norm("decoder.layer_norm", x);
-    if (output_dim !== C) x = layers.linear("decoder.project_out_dim", x);
-    this.output(layers.linear("decoder.output_projection", x));
-    return graph.finish();
-  }
-
-  private layer(n: number, input: Value): Value {
-    const { layers } = this;
-    const name = `decoder.layers.${n}`;
-    const { normalize_before: before } = this.side;
-    let x = layers.residual(`${name}.self_attn_layer_norm`, before, input, (from) =>
-      this.selfAttention(n, `${name}.self_attn`, from),
-    );
-    x = layers.residual(`${name}.encoder_attn_layer_norm`, before, x, (from) =>
-      this.crossAttention(n, `${name}.encoder_attn`, from),
-    );
-    return layers.residual(`${name}.final_layer_norm`, before, x, (from) =>
-      layers.feedForward(name, this.model.architecture.activation_fn, from),
-    );
+    const logits = decoderTrunk(this.layers, this.model, {
+      self: (n, name, x) => this.selfAttention(n, name, x),
+      cross: (n, name, x) => this.crossAttention(n, name, x),
+    });
+    this.output(logits);
+    return this.graph.finish();
   }
 
   /** To the row's own past: (R, C) -> (R, C). */

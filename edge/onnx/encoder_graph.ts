@@ -9,9 +9,18 @@ import { GraphLayers, type GraphModel } from "./graph_layers.ts";
 export function encoderGraph(model: GraphModel): Uint8Array<ArrayBuffer> {
   const graph = new GraphBuilder("encoder");
   const layers = new GraphLayers(graph, model);
-  const { encoder, decoder, activation_fn } = model.architecture;
+  const { layers: L, attention_heads: H, embed_dim: C } = model.architecture.decoder;
+  const heads = layers.reshape(encoderTrunk(layers, model), [-1, 2 * L * H, C / H]);
+  const cross = graph.add("Transpose", [heads], { perm: [1, 0, 2] }); // (2 L H, S, D)
+  graph.output(cross, "cross", "f32", [2 * L * H, "S", C / H]);
+  return graph.finish();
+}
+
+/** Tokens to the decoder's keys and values side by side: (S, 2 L C), L layers of the decoder. */
+export function encoderTrunk(layers: GraphLayers, model: GraphModel): Value {
+  const { encoder, activation_fn } = model.architecture;
   const { normalize_before: before } = encoder;
-  let x = layers.inputs("encoder", model, graph.input("tokens", "i32", ["S"])); // (S, C)
+  let x = layers.inputs("encoder", model, layers.graph.input("tokens", "i32", ["S"])); // (S, C)
   for (let n = 0; n < encoder.layers; n++) {
     const name = `encoder.layers.${n}`;
     x = layers.residual(`${name}.self_attn_layer_norm`, before, x, (from) =>
@@ -22,12 +31,7 @@ export function encoderGraph(model: GraphModel): Uint8Array<ArrayBuffer> {
     );
   }
   if (before) x = layers.norm("encoder.layer_norm", x);
-  const { layers: L, attention_heads: H, embed_dim: C } = decoder;
-  const projected = layers.linear("decoder.encoder_attn.kv_proj", x); // (S, 2 L C)
-  const heads = layers.reshape(projected, [-1, 2 * L * H, C / H]);
-  const cross = graph.add("Transpose", [heads], { perm: [1, 0, 2] }); // (2 L H, S, D)
-  graph.output(cross, "cross", "f32", [2 * L * H, "S", C / H]);
-  return graph.finish();
+  return layers.linear("decoder.encoder_attn.kv_proj", x);
 }
 
 /** (S, C) -> (S, C). */

@@ -42,27 +42,17 @@ export class GraphLayers {
    */
   linear(name: string, x: Value): Value {
     const { graph } = this;
-    const weight = this.matrix(`${name}.weight`);
     const bias = this.tensors.has(`${name}.bias`) ? this.floats(`${name}.bias`) : NONE;
-    if (this.isQuantised(`${name}.weight`)) {
-      const scale = this.floats(`${name}.weight_scale`);
-      return graph.addContrib("DynamicQuantizeMatMul", [x, weight, scale, NONE, bias]);
-    }
-    const product = graph.add("MatMul", [x, weight]);
+    if (this.isQuantised(`${name}.weight`)) return this.quantisedLinear(name, x, bias);
+    const product = graph.add("MatMul", [x, this.matrix(`${name}.weight`)]);
     return bias === NONE ? product : graph.add("Add", [product, bias]);
   }
 
   /** factor * table[tokens]: (M) -> (M, C). The table lies as (C, V), like the output layer it may be tied to. */
   embedding(name: string, tokens: Value, factor: number): Value {
     const { graph } = this;
-    const columns = graph.add("Gather", [this.matrix(`${name}.weight`), tokens], { axis: 1 }); // (C, M)
-    const rows = graph.add("Transpose", [columns], { perm: [1, 0] }); // (M, C)
-    if (!this.isQuantised(`${name}.weight`)) return graph.add("Mul", [rows, graph.scalar(factor)]);
-    const scales = graph.add("Gather", [this.floats(`${name}.weight_scale`), tokens], { axis: 0 });
-    const factors = graph.add("Mul", [scales, graph.scalar(factor)]); // (M)
-    const column = graph.add("Reshape", [factors, graph.integers([-1, 1])]);
-    const numbers = graph.add("Cast", [rows], { to: 1 });
-    return graph.add("Mul", [numbers, column]);
+    if (this.isQuantised(`${name}.weight`)) return this.quantisedEmbedding(name, tokens, factor);
+    return graph.add("Mul", [this.tableRows(name, tokens), graph.scalar(factor)]);
   }
 
   norm(name: string, x: Value): Value {
@@ -101,22 +91,44 @@ export class GraphLayers {
     return this.graph.add("Reshape", [x, this.graph.integers(sizes)]);
   }
 
+  /** As `linear`, where the matrix is of integers. @param bias NONE if there is none. */
+  protected quantisedLinear(name: string, x: Value, bias: Value): Value {
+    const operands = [x, this.matrix(`${name}.weight`), this.floats(`${name}.weight_scale`)];
+    return this.graph.addContrib("DynamicQuantizeMatMul", [...operands, NONE, bias]);
+  }
+
+  /** As `embedding`, where the table is of integers. */
+  protected quantisedEmbedding(name: string, tokens: Value, factor: number): Value {
+    const { graph } = this;
+    const scales = graph.add("Gather", [this.floats(`${name}.weight_scale`), tokens], { axis: 0 });
+    const factors = graph.add("Mul", [scales, graph.scalar(factor)]); // (M)
+    const column = graph.add("Reshape", [factors, graph.integers([-1, 1])]);
+    const numbers = graph.add("Cast", [this.tableRows(name, tokens)], { to: 1 });
+    return graph.add("Mul", [numbers, column]);
+  }
+
+  protected tensor(name: string): GraphModel["tensors"][number] {
+    const tensor = this.tensors.get(name);
+    if (tensor === undefined) throw new Error(`the model has no tensor ${name}`);
+    return tensor;
+  }
+
+  /** table[tokens]: (M, C). */
+  private tableRows(name: string, tokens: Value): Value {
+    const columns = this.graph.add("Gather", [this.matrix(`${name}.weight`), tokens], { axis: 1 }); // (C, M)
+    return this.graph.add("Transpose", [columns], { perm: [1, 0] });
+  }
+
   private isQuantised(name: string): boolean {
     return this.tensors.get(name)?.dtype !== "f32";
   }
 
   private matrix(name: string): Value {
-    const [rows, columns] = this.shape(name);
+    const [rows, columns] = this.tensor(name).shape;
     return this.graph.input(name, this.isQuantised(name) ? "i8" : "f32", [columns, rows]);
   }
 
   private floats(name: string): Value {
-    return this.graph.input(name, "f32", this.shape(name));
-  }
-
-  private shape(name: string): readonly number[] {
-    const tensor = this.tensors.get(name);
-    if (tensor === undefined) throw new Error(`the model has no tensor ${name}`);
-    return tensor.shape;
+    return this.graph.input(name, "f32", this.tensor(name).shape);
   }
 }

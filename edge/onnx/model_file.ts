@@ -3,7 +3,7 @@
 import { ProtoWriter } from "./protobuf.ts";
 
 /** Element types by their numbers in ONNX, which onnxruntime's C interface shares. */
-export const ELEMENT_TYPES = { f32: 1, i8: 3, i32: 6, i64: 7 } as const;
+export const ELEMENT_TYPES = { f32: 1, u8: 2, i8: 3, i32: 6, i64: 7 } as const;
 export type ElementType = keyof typeof ELEMENT_TYPES;
 
 interface NodeParts {

@@ -1,13 +1,17 @@
 import type { Bundle } from "../runtime/bundle.ts";
 import type { Architecture } from "../runtime/manifest.ts";
+import { DecoderBatch } from "./decoder_batch.ts";
+import type { OnnxBackend, OnnxBatch } from "./onnx_backend.ts";
 import { type OnnxRuntime, OrtModule } from "./ort_module.ts";
 import { OrtSession } from "./ort_session.ts";
 import { OrtTensor } from "./ort_tensor.ts";
 import { PositionRows } from "./position_rows.ts";
 import { SessionWeights } from "./session_weights.ts";
 
-/** A bundle's graphs and weights in ONNX Runtime's memory. */
-export class OnnxModel {
+/** A bundle's graphs and weights in the memory of ONNX Runtime's wasm. */
+export class OnnxModel implements OnnxBackend {
+  readonly name = "onnxruntime-web on WebAssembly";
+
   private constructor(
     readonly module: OrtModule,
     readonly architecture: Architecture,
@@ -43,6 +47,14 @@ export class OnnxModel {
       positions("encoder"),
       positions("decoder"),
     );
+  }
+
+  get memory(): OrtModule["memory"] {
+    return this.module.memory;
+  }
+
+  async begin(sources: readonly Int32Array[], beam: number): Promise<OnnxBatch> {
+    return new DecoderBatch(this, sources, beam);
   }
 
   /**

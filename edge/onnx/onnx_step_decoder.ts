@@ -1,5 +1,5 @@
-// The search's StepDecoder over ONNX Runtime. A run blocks the thread and all rows of a run have said
-// equally much, so searches that go on at the same time take turns, each with caches of its own.
+// The search's StepDecoder over ONNX Runtime. All rows of a run have said equally much, so searches that go
+// on at the same time take turns, each with caches of its own.
 import type {
   DecoderState,
   DecodeStart,
@@ -7,7 +7,7 @@ import type {
   StepDecoder,
 } from "../../src/decode/step_decoder.ts";
 import { nextTurn } from "../runtime/turn.ts";
-import type { OnnxModel } from "./onnx_model.ts";
+import type { OnnxBackend } from "./onnx_backend.ts";
 import { OnnxState } from "./onnx_state.ts";
 
 export class OnnxStepDecoder implements StepDecoder {
@@ -18,7 +18,7 @@ export class OnnxStepDecoder implements StepDecoder {
 
   /** @param padding the dictionaries' padding. */
   constructor(
-    readonly model: OnnxModel,
+    readonly model: OnnxBackend,
     private readonly padding: number,
   ) {
     this.vocabulary = model.vocabulary;
@@ -27,14 +27,21 @@ export class OnnxStepDecoder implements StepDecoder {
 
   async start(batch: SourceBatch, options: DecodeStart): Promise<DecoderState> {
     await this.turn();
-    const state = new OnnxState(this, batch, options, this.padding);
+    const state = await OnnxState.begin(this, batch, options, this.padding);
     this.states.add(state);
+    if (this.isClosed) state.close();
+    this.assertOpen();
     return state;
   }
 
   /** Lets everything else have its turn. @throws Error if the model was closed meanwhile. */
   async turn(): Promise<void> {
     await nextTurn();
+    this.assertOpen();
+  }
+
+  /** @throws Error if the model was closed. */
+  assertOpen(): void {
     if (this.isClosed) throw new Error("the model was closed");
   }
 

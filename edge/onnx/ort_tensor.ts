@@ -1,7 +1,7 @@
 import { ELEMENT_TYPES, type ElementType } from "./model_file.ts";
 import type { OrtModule } from "./ort_module.ts";
 
-const BYTES: Readonly<Record<ElementType, number>> = { f32: 4, i8: 1, i32: 4, i64: 8 };
+const BYTES: Readonly<Record<ElementType, number>> = { f32: 4, u8: 1, i8: 1, i32: 4, i64: 8 };
 
 /** onnxruntime-web's number for "in the wasm's memory". */
 const CPU = 1;

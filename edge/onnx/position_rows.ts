@@ -4,7 +4,7 @@ import type { OrtModule } from "./ort_module.ts";
 import { OrtTensor } from "./ort_tensor.ts";
 
 /** fairseq counts positions from padding + 1, and padding is 1. */
-const FIRST = 2;
+export const FIRST = 2;
 
 /** Fewest rows of sinusoids that are made. */
 const FEWEST = 64;

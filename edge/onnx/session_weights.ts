@@ -5,9 +5,7 @@ import type { TensorEntry } from "../runtime/manifest.ts";
 import type { OrtModule } from "./ort_module.ts";
 import { OrtTensor } from "./ort_tensor.ts";
 import { ShardReader } from "./shard_reader.ts";
-
-/** Columns and rows of a matrix that are transposed at a time, so that both sides stay in the cache. */
-const TILE = 64;
+import { transpose } from "./transpose.ts";
 
 /** Rows of matrices are padded to a multiple of this, in elements; a block of 4-bit numbers has so many. */
 const BLOCK = 32;
@@ -105,25 +103,6 @@ function missingTensor(bundle: Bundle, name: string): UserError {
     problem: `has no tensor ${name}, which the graphs need`,
     remedy: "write the bundle anew with weft export",
   });
-}
-
-/** (rows, columns), rows `width` elements apart, to (columns, rows). */
-function transpose(
-  from: Uint8Array | Float32Array,
-  rows: number,
-  columns: number,
-  width: number,
-  to: Uint8Array | Float32Array,
-): void {
-  for (let row = 0; row < rows; row += TILE) {
-    const lastRow = Math.min(rows, row + TILE);
-    for (let column = 0; column < columns; column += TILE) {
-      const lastColumn = Math.min(columns, column + TILE);
-      for (let c = column; c < lastColumn; c++) {
-        for (let r = row; r < lastRow; r++) to[c * rows + r] = from[r * width + c];
-      }
-    }
-  }
 }
 
 /** Blocks of 16 bytes with a step each, to 32 integers of 8 bits: (nibble - 8) * step. */

@@ -18,11 +18,12 @@ const STATIC_POLICY =
 export async function buildPage(folder: string): Promise<void> {
   const page = readFileSync(join(here, "index.html"), "utf8");
   const style = readFileSync(join(here, "style.css"), "utf8");
-  const [server, browser, translator, service] = await Promise.all([
+  const [server, browser, translator, gpu, service] = await Promise.all([
     bundle("server_page.ts", "esm"),
     bundle("static_page.ts", "esm"),
     // Plain scripts: not every browser takes modules for service workers.
     bundle("translator_worker.ts", "iife"),
+    bundle("webgpu_worker.ts", "iife"),
     bundle("service_worker.ts", "iife"),
   ]);
   const inlined = filled(
@@ -43,6 +44,7 @@ export async function buildPage(folder: string): Promise<void> {
     "style.css": style,
     "page.js": browser,
     "translator_worker.js": translator,
+    "webgpu_worker.js": gpu,
     "service_worker.js": service,
   };
   mkdirSync(join(folder, "static"), { recursive: true });

@@ -1,6 +1,7 @@
 // The page, whoever computes for it: what is typed is translated, what is chosen is opened.
 import { type Computer, type OpenModel, TokenWanted } from "./computer.ts";
 import { find, make } from "./elements.ts";
+import { ENGINES, isEngine } from "./engines.ts";
 import { loadingBar } from "./loading_bar.ts";
 import { Newest } from "./newest.ts";
 import { resultView } from "./result_view.ts";
@@ -12,6 +13,7 @@ const PAUSE = 200;
 export function startPage(computer: Computer): void {
   const text = find("text", HTMLTextAreaElement);
   const models = find("models", HTMLSelectElement);
+  const engines = find("engines", HTMLSelectElement);
   const result = resultView();
   const loading = loadingBar();
   const newest = new Newest();
@@ -57,9 +59,10 @@ export function startPage(computer: Computer): void {
     newest.cancel();
     model = undefined;
     models.disabled = true;
+    engines.disabled = true;
     loading.begin(models.value);
     try {
-      model = await computer.open(models.value, loading.tell);
+      model = await computer.open(models.value, engines.value, loading.tell);
       describe(model);
       tellProblem();
       translate();
@@ -68,14 +71,18 @@ export function startPage(computer: Computer): void {
     } finally {
       loading.end();
       models.disabled = false;
+      engines.disabled = false;
     }
   };
 
   const start = async (): Promise<void> => {
     try {
-      const names = await computer.models();
-      if (names.length === 0) throw new Error("No model is loaded yet: load the page again later.");
-      models.replaceChildren(...names.map((name) => make("option", { value: name }, name)));
+      const offers = await computer.offers();
+      if (offers.models.length === 0)
+        throw new Error("No model is loaded yet: load the page again later.");
+      models.replaceChildren(...offers.models.map((name) => make("option", { value: name }, name)));
+      engines.replaceChildren(...offers.engines.map(engineOption));
+      find("engine-choice", HTMLLabelElement).hidden = offers.engines.length < 2;
       find("access", HTMLFormElement).hidden = true;
     } catch (error) {
       loading.end();
@@ -88,8 +95,12 @@ export function startPage(computer: Computer): void {
 
   text.addEventListener("input", translate);
   models.addEventListener("change", () => void open());
+  engines.addEventListener("change", () => void open());
   void start();
 }
+
+const engineOption = (name: string): HTMLOptionElement =>
+  make("option", { value: name }, isEngine(name) ? ENGINES[name].label : name);
 
 /** A failure in words; none clears the last one. */
 export function tellProblem(error?: unknown): void {

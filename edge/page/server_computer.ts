@@ -12,6 +12,7 @@ interface ListedModel {
   readonly licence: string;
   readonly parameters: number;
   readonly quantize: string;
+  readonly engine: string;
 }
 
 /** The body of every refusal. */
@@ -57,10 +58,10 @@ export function serverComputer(base: string): Computer {
     authorize(given) {
       token = given.trim();
     },
-    async models() {
+    async offers() {
       const response = await ask("v1/models");
       listed = ((await response.json()) as { models: ListedModel[] }).models;
-      return listed.map(({ name }) => name);
+      return { models: listed.map(({ name }) => name), engines: [] };
     },
     async open(name) {
       const model = listed.find((each) => each.name === name);

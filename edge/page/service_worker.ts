@@ -23,7 +23,7 @@ interface Asked extends Extended {
 }
 
 const scope = globalThis as unknown as Scope;
-const { version, shell, models } = scope.weftDeployment;
+const { version, shell, late, models } = scope.weftDeployment;
 const base = scope.registration.scope;
 
 // An origin has one list of caches, and may hold other deployments below other paths.
@@ -32,6 +32,7 @@ const pageCache = `${mine}page ${version}`;
 const bundleCache = `${mine}bundles`;
 
 const shellUrls = new Set(shell.map((path) => new URL(path, base).href));
+const lateUrls = new Set(late.map((path) => new URL(path, base).href));
 const bundleUrls = models.map((name) => new URL(`bundle/${encodeURIComponent(name)}/`, base).href);
 
 scope.addEventListener("install", (event) => event.waitUntil(install()));
@@ -63,7 +64,7 @@ function answerTo(event: Asked): Promise<Response> | undefined {
   const { origin, pathname } = new URL(request.url);
   const url = origin + pathname;
   if (request.mode === "navigate" && isPage(url)) return keptOrFetched(event, base, pageCache);
-  if (shellUrls.has(url)) return keptOrFetched(event, url, pageCache);
+  if (shellUrls.has(url) || lateUrls.has(url)) return keptOrFetched(event, url, pageCache);
   const bundle = bundleUrls.find((each) => url.startsWith(each));
   if (bundle === undefined) return undefined;
   return url === `${bundle}manifest.json`

@@ -1,33 +1,12 @@
-// Entry point of the Web Worker that computes, so that the page never freezes.
-import { Bundle } from "../runtime/bundle.ts";
+// Entry point of the Web Worker that computes with our own kernels, so that the page never freezes.
 import { openTranslator } from "../runtime/open_translator.ts";
-import type { Port } from "../runtime/port_messages.ts";
-import { serveOnPort } from "../runtime/port_server.ts";
-import type { EdgeTranslator } from "../runtime/translator.ts";
-import { fetchBytes, fetchSource } from "./fetch_source.ts";
-import type { Loading, Opening } from "./worker_messages.ts";
+import { fetchBytes } from "./fetch_source.ts";
+import type { KernelOpening } from "./worker_messages.ts";
+import { serveOpening } from "./worker_opening.ts";
 
-const port = globalThis as unknown as Port;
-
-let begun = false;
-port.addEventListener("message", ({ data }) => {
-  if (begun) return;
-  begun = true;
-  void serveOnPort(port, () => open(data as Opening));
-});
-
-async function open({ bundle: base, kernels }: Opening): Promise<EdgeTranslator> {
-  const { manifest } = await Bundle.open(fetchSource(base, () => undefined));
-  const total = Object.values(manifest.files).reduce((sum, { bytes }) => sum + bytes, 0);
-  const come = new Map<string, number>();
-  const source = fetchSource(base, (name, bytes) => {
-    if (!(name in manifest.files)) return;
-    come.set(name, bytes);
-    const done = [...come.values()].reduce((sum, each) => sum + each, 0);
-    port.postMessage({ kind: "loading", done, total } satisfies Loading);
-  });
-  return openTranslator(source, await compile(new URL(kernels)));
-}
+serveOpening<KernelOpening>(async (source, { kernels }) =>
+  openTranslator(source, await compile(new URL(kernels))),
+);
 
 /** From bytes: compileStreaming() wants a content type that not every web server gives. */
 async function compile(url: URL): Promise<WebAssembly.Module> {

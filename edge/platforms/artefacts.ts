@@ -13,6 +13,7 @@ export const artefactNames = [
   "static/style.css",
   "static/page.js",
   "static/translator_worker.js",
+  "static/webgpu_worker.js",
   "static/service_worker.js",
 ] as const;
 

@@ -5,6 +5,7 @@ import page from "../../build/edge/static/page.js.asset" with { type: "file" };
 import service from "../../build/edge/static/service_worker.js.asset" with { type: "file" };
 import style from "../../build/edge/static/style.css.asset" with { type: "file" };
 import translator from "../../build/edge/static/translator_worker.js.asset" with { type: "file" };
+import gpu from "../../build/edge/static/webgpu_worker.js.asset" with { type: "file" };
 import thread from "../../build/edge/translator_thread.js.asset" with { type: "file" };
 import worker from "../../build/edge/worker.js.asset" with { type: "file" };
 import kernels from "../../build/quantised.wasm" with { type: "file" };
@@ -20,6 +21,7 @@ const paths: Record<ArtefactName, string> = {
   "static/service_worker.js": service,
   "static/style.css": style,
   "static/translator_worker.js": translator,
+  "static/webgpu_worker.js": gpu,
   "translator_thread.js": thread,
   "worker.js": worker,
 };

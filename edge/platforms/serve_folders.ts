@@ -44,8 +44,13 @@ export async function serveFolders(options: ServeOptions): Promise<FolderServer>
   const folders = namedFolders(options.folders);
   const models = createModels();
   const load = async (name: string, folder: string): Promise<void> => {
-    await models.load(name, () => options.open(folder));
-    log(`${name}: loaded ${folder}`);
+    let engine = "";
+    await models.load(name, async () => {
+      const translator = await options.open(folder);
+      engine = translator.engine;
+      return translator;
+    });
+    log(`${name}: loaded ${folder}, computed by ${engine}`);
   };
   const marks = new Map<string, string>();
   for (const [name, folder] of folders) {

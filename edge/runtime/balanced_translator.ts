@@ -16,6 +16,7 @@ export interface LoadedTranslator extends EdgeTranslator {
 export class BalancedTranslator implements EdgeTranslator {
   readonly manifest: Manifest;
   readonly maxSourceTokens: number;
+  readonly engine: string;
 
   /**
    * @param members at least one; whoever owns the list may put others into it.
@@ -25,7 +26,10 @@ export class BalancedTranslator implements EdgeTranslator {
     private readonly members: readonly LoadedTranslator[],
     private readonly onClose: () => void,
   ) {
-    [{ manifest: this.manifest, maxSourceTokens: this.maxSourceTokens }] = members;
+    const [{ manifest, maxSourceTokens, engine }] = members;
+    this.manifest = manifest;
+    this.maxSourceTokens = maxSourceTokens;
+    this.engine = engine;
   }
 
   get memory(): EdgeTranslator["memory"] {

@@ -23,6 +23,7 @@ export async function openTranslator(
   await bundle.verify(); // what another engine reads may not be damaged either
   const decoder = new SharedStepDecoder(model, text.target.padIndex);
   const engine = {
+    name: "weft's kernels",
     decoder,
     sentences: sentencesWithin(model, limit),
     get memory() {

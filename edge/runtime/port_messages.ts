@@ -36,6 +36,7 @@ export type Reply =
       readonly kind: "ready";
       readonly manifest: Manifest;
       readonly maxSourceTokens: number;
+      readonly engine: string;
       readonly memory: EdgeTranslator["memory"];
     }
   | { readonly kind: "refused"; readonly failure: Failure }

@@ -21,8 +21,8 @@ export async function serveOnPort(port: Port, open: () => Promise<EdgeTranslator
     else if (request.kind === "abort") running.get(request.id)?.abort();
     else void answer(request);
   });
-  const { manifest, maxSourceTokens } = translator;
-  send({ kind: "ready", manifest, maxSourceTokens, memory: memoryOf(translator) });
+  const { manifest, maxSourceTokens, engine } = translator;
+  send({ kind: "ready", manifest, maxSourceTokens, engine, memory: memoryOf(translator) });
 
   async function answer(call: Call): Promise<void> {
     const { id } = call;

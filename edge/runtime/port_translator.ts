@@ -34,6 +34,7 @@ export class PortTranslator implements EdgeTranslator {
     private readonly terminate: () => void,
     readonly manifest: Manifest,
     readonly maxSourceTokens: number,
+    readonly engine: string,
     private lastMemory: EdgeTranslator["memory"],
   ) {
     port.addEventListener("message", ({ data }) => this.hear(data as Reply));
@@ -52,8 +53,9 @@ export class PortTranslator implements EdgeTranslator {
           terminate();
           reject(errorOf(reply.failure));
         } else if (reply.kind === "ready") {
-          const { manifest, maxSourceTokens, memory } = reply;
-          resolve(new PortTranslator(port, terminate, manifest, maxSourceTokens, memory));
+          const { manifest, maxSourceTokens, engine, memory } = reply;
+          const told = [manifest, maxSourceTokens, engine, memory] as const;
+          resolve(new PortTranslator(port, terminate, ...told));
         }
       });
     });

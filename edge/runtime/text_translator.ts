@@ -23,6 +23,8 @@ import { Turnstile } from "./turnstile.ts";
 
 /** What computes for a translator. */
 export interface TranslatorEngine {
+  /** What it is, for people. */
+  readonly name: string;
   readonly decoder: StepDecoder;
   readonly memory: EdgeTranslator["memory"];
   /** Sentences searched at a time; the others wait for one of them to end. */
@@ -39,17 +41,21 @@ export class TextTranslator implements EdgeTranslator {
   constructor(
     readonly manifest: Manifest,
     private readonly text: BundleText,
-    private readonly engine: TranslatorEngine,
+    private readonly computer: TranslatorEngine,
     private readonly place: string,
   ) {
-    this.turnstile = new Turnstile(engine.sentences);
+    this.turnstile = new Turnstile(computer.sentences);
     this.maxSourceTokens = manifest.architecture.encoder.max_positions;
     const { bosIndex: bos, padIndex: pad, eosIndex: eos, unkIndex: unk } = text.target;
     this.special = { bos, pad, eos, unk };
   }
 
+  get engine(): string {
+    return this.computer.name;
+  }
+
   get memory(): EdgeTranslator["memory"] {
-    return this.engine.memory;
+    return this.computer.memory;
   }
 
   async translate(text: string, options: RequestOptions = {}): Promise<TextResult> {
@@ -103,7 +109,7 @@ export class TextTranslator implements EdgeTranslator {
       throw this.refusal("target", `${wanted.length} tokens`, `give at most ${max_positions}`);
     }
     return this.turnstile.pass({}, signal, async () => {
-      const scorer = new StepTargetScorer(this.engine.decoder, this.special.eos, {
+      const scorer = new StepTargetScorer(this.computer.decoder, this.special.eos, {
         attention: alignments,
         signal,
       });
@@ -116,7 +122,7 @@ export class TextTranslator implements EdgeTranslator {
   }
 
   close(): void {
-    this.engine.close();
+    this.computer.close();
   }
 
   /** Source tokens of one sentence. @throws UserError if there are too many. */
@@ -156,7 +162,7 @@ export class TextTranslator implements EdgeTranslator {
   private generator(options: RequestOptions): SequenceGenerator {
     const { beam = 5, nbest = 1, lenpen, max_len = 200, min_len = 1, temperature } = options;
     if (nbest > beam) throw this.refusal("nbest", `${nbest} of a beam of ${beam}`, "raise beam");
-    const most = this.engine.decoder.vocabulary - 1;
+    const most = this.computer.decoder.vocabulary - 1;
     if (beam > most) throw this.refusal("beam", `${beam} is too wide`, `give at most ${most}`);
     const longest = Math.min(max_len, this.manifest.architecture.decoder.max_positions - 1);
     if (min_len > longest) {
@@ -178,7 +184,7 @@ export class TextTranslator implements EdgeTranslator {
       strategy,
     };
     const given = Object.entries(search).filter(([, value]) => value !== undefined);
-    const { decoder } = this.engine;
+    const { decoder } = this.computer;
     return new SequenceGenerator(decoder, Object.fromEntries(given), this.special, this.place);
   }
 

@@ -68,7 +68,9 @@ export interface EdgeTranslator {
   readonly manifest: Manifest;
   /** Longest source sentence in tokens, end of sentence included. */
   readonly maxSourceTokens: number;
-  /** Bytes of WebAssembly memory in use, and grown to. */
+  /** What computes, for people. */
+  readonly engine: string;
+  /** Bytes of WebAssembly memory in use, and grown to; of the GPU's, where it computes. */
   readonly memory: { readonly used: number; readonly grown: number };
 
   /**

@@ -63,6 +63,7 @@ export const modelsAnswer = z.strictObject({
       licence: z.string(),
       parameters: z.int(),
       quantize: z.enum(["none", "int8", "int4"]),
+      engine: z.string().describe("what computes, for people"),
       max_source_tokens: z.int().describe("longest sentence, end of sentence included"),
       loaded_at: z.iso.datetime(),
       scores: z

@@ -42,13 +42,17 @@ export function createMetrics(queue: Queue, models: ModelPool): Metrics {
 }
 
 function describeModels({ collected }: Exposition, models: ModelPool): void {
-  collected("gauge", "weft_wasm_used_bytes", "WebAssembly memory in use, by model.", () =>
-    models.list().map(({ name, translator }) => ({
-      labels: { model: name },
-      value: translator.memory.used,
-    })),
+  collected(
+    "gauge",
+    "weft_wasm_used_bytes",
+    "Memory in use, by model: WebAssembly's, or the GPU's where it computes.",
+    () =>
+      models.list().map(({ name, translator }) => ({
+        labels: { model: name },
+        value: translator.memory.used,
+      })),
   );
-  collected("gauge", "weft_wasm_grown_bytes", "WebAssembly memory grown to, by model.", () =>
+  collected("gauge", "weft_wasm_grown_bytes", "Memory grown to, by model, of the same kind.", () =>
     models.list().map(({ name, translator }) => ({
       labels: { model: name },
       value: translator.memory.grown,

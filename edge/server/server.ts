@@ -149,6 +149,7 @@ function modelAnswer({ name, translator, loadedAt }: LoadedModel) {
     licence,
     parameters,
     quantize,
+    engine: translator.engine,
     max_source_tokens: translator.maxSourceTokens,
     loaded_at: loadedAt.toISOString(),
     scores,

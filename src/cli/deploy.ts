@@ -1,9 +1,9 @@
 import { artefacts } from "../../edge/platforms/artefacts.ts";
 import { deploy, type Platform } from "../../edge/platforms/deploy.ts";
 import { serverPlatform } from "../../edge/platforms/deploy_server.ts";
-import { staticPlatform } from "../../edge/platforms/deploy_static.ts";
+import { staticPlatformWith } from "../../edge/platforms/deploy_static.ts";
 import { workerdPlatform } from "../../edge/platforms/deploy_workerd.ts";
-import { deployFlags } from "../config/schemas/deploy.ts";
+import { deployFlags, deployStaticFlags } from "../config/schemas/deploy.ts";
 import { type Command, command } from "./command.ts";
 
 const deployTo = (name: string, summary: string, platform: Platform): Command =>
@@ -13,9 +13,12 @@ const deployTo = (name: string, summary: string, platform: Platform): Command =>
     config: deployFlags,
     async run({ bundles, out }, terminal) {
       await deploy(platform, { bundles, out, artefacts });
-      terminal.line(`${out}: ready for ${name}; README.txt there says how to start it`);
+      terminal.line(readyFor(name, out));
     },
   });
+
+const readyFor = (name: string, out: string): string =>
+  `${out}: ready for ${name}; README.txt there says how to start it`;
 
 export const deployWorkerd = deployTo(
   "workerd",
@@ -27,8 +30,12 @@ export const deployDeno = deployTo("deno", "write a server for Deno", serverPlat
 
 export const deployBun = deployTo("bun", "write a server for Bun", serverPlatform("bun"));
 
-export const deployStatic = deployTo(
-  "static",
-  "write a page that runs the model in the browser",
-  staticPlatform,
-);
+export const deployStatic = command({
+  name: "deploy static",
+  summary: "write a page that runs the model in the browser",
+  config: deployStaticFlags,
+  async run({ bundles, out, engine }, terminal) {
+    await deploy(staticPlatformWith(engine), { bundles, out, artefacts });
+    terminal.line(readyFor("static", out));
+  },
+});

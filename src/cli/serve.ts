@@ -6,10 +6,17 @@ import { readPage } from "../../edge/platforms/file_page.ts";
 import { serveFolders } from "../../edge/platforms/serve_folders.ts";
 import { openInThreads } from "../../edge/platforms/translator_threads.ts";
 import { limits } from "../../edge/server/limits.ts";
-import { serve as config } from "../config/schemas/serve.ts";
+import { serve as config, type ServeFlags } from "../config/schemas/serve.ts";
 import { UserError } from "../config/user_error.ts";
-import { workerUrl } from "../workers.ts";
+import { type WorkerEntry, workerUrl } from "../workers.ts";
 import { command } from "./command.ts";
+
+/** Entries of threads by what computes in them. */
+const ENGINES: Readonly<Record<ServeFlags["engine"], WorkerEntry>> = {
+  weft: "edge/platforms/translator_thread.ts",
+  onnxruntime: "edge/platforms/onnx_thread.ts",
+  "onnxruntime-webgpu": "edge/platforms/onnx_webgpu_thread.ts",
+};
 
 export const serve = command({
   name: "serve",
@@ -23,11 +30,7 @@ export const serve = command({
     let hangUp = (): void => undefined;
     process.on("SIGHUP", () => hangUp());
     const kernels = await compileKernels();
-    const url = workerUrl(
-      flags.engine === "weft"
-        ? "edge/platforms/translator_thread.ts"
-        : "edge/platforms/onnx_thread.ts",
-    );
+    const url = workerUrl(ENGINES[flags.engine]);
     const log = (line: string): void => terminal.log(line);
     const server = await serveFolders({
       ...{ folders, hostname, port, limits, tokens, watch },

@@ -68,7 +68,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     ...["config", "data", "decode"],
     ...["edge/runtime", "edge/onnx", "edge/server", "edge/page"],
   ],
-  "edge/page": ["config", "data", "decode", "edge/runtime"],
+  "edge/page": ["config", "data", "decode", "edge/runtime", "edge/onnx"],
   "edge/build.ts": ["edge/page"],
   "edge/mod.ts": ["config", "edge/runtime", "edge/platforms"],
 };

@@ -10,4 +10,15 @@ export const deployFlags = z.strictObject({
   out: z.string().describe("folder to write").meta({ placeholder: "FOLDER" }),
 });
 
+/** The page alone may carry more than our own kernels. */
+export const deployStaticFlags = deployFlags.extend({
+  engine: z
+    .enum(["weft", "onnxruntime-webgpu"])
+    .default("weft")
+    .describe(
+      "what computes in the browser: our own kernels, or, for visitors who choose it, onnxruntime-web on " +
+        "their GPU (17 MB more)",
+    ),
+});
+
 export type DeployFlags = z.output<typeof deployFlags>;

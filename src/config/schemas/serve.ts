@@ -18,9 +18,12 @@ export const serve = z.strictObject({
     .default(1)
     .describe("threads that translate, each with a copy of the weights"),
   engine: z
-    .enum(["weft", "onnxruntime"])
+    .enum(["weft", "onnxruntime", "onnxruntime-webgpu"])
     .default("weft")
-    .describe("what computes: our own kernels, or onnxruntime-web (slower; a check of ours)"),
+    .describe(
+      "what computes: our own kernels, or onnxruntime-web on the processor (slower; a check of ours) or on a " +
+        "GPU by WebGPU (on Deno)",
+    ),
   watch: z.boolean().default(false).describe("load a bundle again when it was written anew"),
   token_file: z
     .string()

@@ -94,6 +94,6 @@ async function expectEqual(
     expect(largestDifference(attention, b[step].attention ?? [])).toBeLessThan(1e-5);
   }
   onnx.close();
-  expect(onnx.model.module.memory.used).toBe(0);
+  expect(onnx.model.memory.used).toBe(0);
   own.close();
 }

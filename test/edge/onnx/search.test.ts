@@ -48,10 +48,10 @@ test("searches that go on at the same time do not disturb each other", async () 
   const batches = [[5, 17], [3], [40, 2, 9]].map((lengths, i) => randomBatch(20 + i, lengths));
   const alone = [];
   for (const [i, batch] of batches.entries()) alone.push(await search(onnx, batch, i + 1));
-  const idle = onnx.model.module.memory.used;
+  const idle = onnx.model.memory.used;
   const together = await Promise.all(batches.map((batch, i) => search(onnx, batch, i + 1)));
   expect(together.map(said)).toEqual(alone.map(said));
-  expect(onnx.model.module.memory.used).toBe(idle);
+  expect(onnx.model.memory.used).toBe(idle);
   onnx.close();
 });
 
@@ -137,7 +137,7 @@ test("openOnnxTranslator() gives the translator that openTranslator() gives", as
 test("tied embeddings lie in ONNX Runtime's memory once", async () => {
   const used = async (settings: { share_all_embeddings: boolean }) => {
     const decoder = await onnxDecoder(await randomFiles(settings, "int8"));
-    const { used } = decoder.model.module.memory;
+    const { used } = decoder.model.memory;
     decoder.close();
     return used;
   };

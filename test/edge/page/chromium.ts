@@ -37,14 +37,17 @@ export const noChromium: string | undefined = !("bun" in process.versions)
     ? "needs Chromium: apt-get install chromium, or name it in CHROMIUM"
     : undefined;
 
+/** Chromium's own software GPU, SwiftShader: an adapter on every machine. */
+const SOFTWARE_GPU = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
+
 /** A new browser without a past. */
-export async function openChromium(): Promise<Browser> {
+export async function openChromium(gpu: "none" | "software" = "none"): Promise<Browser> {
   // Not loaded where there is no Chromium: nothing else needs it.
   const { launch } = await import("puppeteer-core");
   return launch({
     executablePath: chromium,
     // Tests may run as root in a container, where Chromium's own sandbox cannot.
-    args: ["--no-sandbox", "--disable-gpu"],
+    args: ["--no-sandbox", ...(gpu === "none" ? ["--disable-gpu"] : SOFTWARE_GPU)],
   });
 }
 

@@ -12,6 +12,7 @@ function member(name: string, load: number, called: string[]): LoadedTranslator 
     load,
     manifest: fake.manifest,
     maxSourceTokens: fake.maxSourceTokens,
+    engine: fake.engine,
     memory: fake.memory,
     translate: (text, options) => fake.translate(text, options),
     score: (source, target, options) => fake.score(source, target, options),

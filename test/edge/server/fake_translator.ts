@@ -69,6 +69,7 @@ export function createFake({
   return {
     manifest,
     maxSourceTokens,
+    engine: "a fake",
     memory: { used: 1000, grown: 65_536 },
     async translate(text, options = {}) {
       asked.push(options);
