@@ -1,0 +1,60 @@
+// Who has come to a meeting, in words.
+import { UserError } from "../../src/config/user_error.ts";
+import { addressText } from "../transport/address_text.ts";
+import type { Address } from "../transport/transport.ts";
+
+/** One that is there; without a rank until the meeting has given it one. */
+export interface Guest {
+  readonly rank?: number | undefined;
+  readonly address: Address;
+}
+
+/** "ranks 1, 2 and 5 are missing", or how many if ranks are yet to be given out. */
+export function missingText(size: number, here: readonly Guest[]): string {
+  const ranks = new Set(here.map(({ rank }) => rank));
+  const missing = Array.from({ length: size }, (_, rank) => rank).filter(
+    (rank) => !ranks.has(rank),
+  );
+  if (ranks.has(undefined) || here.length === 0) {
+    const count = size - here.length;
+    return count === 1 ? "one is missing" : `${count} are missing`;
+  }
+  if (missing.length === 1) return `rank ${missing[0]} is missing`;
+  return `ranks ${missing.slice(0, -1).join(", ")} and ${missing.at(-1)} are missing`;
+}
+
+/** "rank 0 at node1:29400, one at node2:29400". */
+export function guestsText(here: readonly Guest[]): string {
+  return [...here]
+    .sort((a, b) => (a.rank ?? Infinity) - (b.rank ?? Infinity))
+    .map(({ rank, address }) => {
+      const who = rank === undefined ? "one" : `rank ${rank}`;
+      return `${who} at ${addressText(address)}`;
+    })
+    .join(", ");
+}
+
+/** The error of a meeting whose time is over. */
+export function notAllCame(
+  place: string,
+  size: number,
+  seconds: number,
+  here: readonly Guest[],
+): UserError {
+  return new UserError({
+    place,
+    problem: `of ${size} peers ${missingText(size, here)} after ${seconds} s (here: ${guestsText(here)})`,
+    remedy:
+      "start them, with the same number of peers and the same name of the job; see their logs",
+  });
+}
+
+/** The error of a process whose rank another one has, and lives. */
+export function rankTaken(place: string, rank: number, address: Address): UserError {
+  return new UserError({
+    place,
+    problem: `rank ${rank} is taken: the process at ${addressText(address)} has it, and lives`,
+    remedy:
+      "give every process a rank of its own, or none of them; end what is left of an earlier run",
+  });
+}
