@@ -4,7 +4,7 @@
 // only for a process that it names: it was written after that process had come, so whoever wrote it lives,
 // and what an earlier run has left counts for nobody. No clocks are compared. A process looks again and
 // again until the meeting is over, and then less often until it ends, so one that is started anew is
-// answered within a second or so, and one that claims the rank of a living one learns of it.
+// answered soon, and one that claims the rank of a living one learns of it.
 //
 // Ranks that nobody has given are claimed: a register for each (a FileFence, FOLDER/JOB/rank-N) holds the
 // process that has it. A claim of a process that does not answer may be overruled.
@@ -19,34 +19,31 @@ import { FileFence } from "../fence/file_fence.ts";
 import { addressText } from "../transport/address_text.ts";
 import type { Address } from "../transport/transport.ts";
 import { type Guest, missingText, notAllCame, rankTaken } from "./guests.ts";
-import type { MeetOptions, Roster } from "./meet.ts";
 import { isUnspecified, outwardHost } from "./own_host.ts";
 import type { Patience } from "./patience.ts";
 import { PeerFolder, type PeerRecord } from "./peer_folder.ts";
+import type { Roster, Say } from "./roster.ts";
 import type { World } from "./world.ts";
 
 /** Between looks into the folder, and between looks that write even if nothing is new. */
 const LOOK_MILLISECONDS = 100;
 const REWRITE_MILLISECONDS = 1000;
 
-/** The same once the meeting is over. */
-const LATER_MILLISECONDS = 1000;
-
-/** A living process answers within this time. */
-const GRACE_MILLISECONDS = 3000;
+/** A peer whose own time is over ends a moment before; so long it is still told of. */
+const RECENT_MILLISECONDS = 2000;
 
 export async function meetInFolder(
   world: World,
   folder: string,
   own: Address,
   patience: Patience,
-  say: MeetOptions["say"],
+  say: Say,
 ): Promise<Roster> {
   const path = join(folder, folderName(world.job));
   const place = `the meeting in ${path}`;
   const host = isUnspecified(own.host) ? await outwardHost() : own.host;
   const address = { host, port: own.port };
-  const peer = new FolderPeer(world, new PeerFolder(path, place), address);
+  const peer = new FolderPeer(world, new PeerFolder(path, place), address, patience.grace);
   try {
     return await peer.meet(patience, say);
   } catch (error) {
@@ -69,6 +66,8 @@ class FolderPeer {
   private seen: string[] = [];
   /** The others' records that are there. */
   private records: PeerRecord[] = [];
+  /** When each process was last known to live. */
+  private readonly lived = new Map<string, { readonly guest: PeerRecord; readonly at: number }>();
   private writtenAt = -Infinity;
   private timer: NodeJS.Timeout | undefined;
   private looking: Promise<void> = Promise.resolve();
@@ -78,18 +77,19 @@ class FolderPeer {
     private readonly world: World,
     private readonly folder: PeerFolder,
     private readonly address: Address,
+    /** Milliseconds in which a living process answers. */
+    private readonly grace: number,
   ) {
     this.rank = world.rank;
   }
 
-  async meet(patience: Patience, say: MeetOptions["say"]): Promise<Roster> {
+  async meet(patience: Patience, say: Say): Promise<Roster> {
     const { size } = this.world;
     await this.folder.make();
     this.found = await this.folder.processes();
     let said = "";
     for (;;) {
       await this.look();
-      this.refuseOtherSizes();
       if (this.rank === undefined) await this.claimRank();
       this.refuseRivals();
       const addresses = this.complete();
@@ -121,6 +121,8 @@ class FolderPeer {
     const others = processes.filter((process) => process !== this.process);
     const records = await Promise.all(others.map((process) => this.folder.read(process)));
     this.records = records.filter((each) => each !== undefined);
+    const at = performance.now();
+    for (const guest of this.living) this.lived.set(guest.process, { guest, at });
     const seen = this.records.map(({ process }) => process);
     const isNew = seen.join() !== this.seen.join() || !processes.includes(this.process);
     this.seen = seen;
@@ -148,30 +150,30 @@ class FolderPeer {
   }
 
   private get isGraceOver(): boolean {
-    return performance.now() - this.came > GRACE_MILLISECONDS;
+    return performance.now() - this.came > this.grace;
   }
 
-  private refuseOtherSizes(): void {
-    const { size } = this.world;
-    const other = this.living.find((each) => each.size !== size);
-    if (!other) return;
-    throw new UserError({
-      place: this.folder.place,
-      problem: `${addressText(other.address)} expects ${other.size} peers, this process ${size}`,
-      remedy: "start all peers with the same --world-size, and another job with another --job",
-    });
-  }
-
-  /** Of two processes with one rank the later gives way; of two that came at once, one of them. */
+  /** Of two processes that cannot both be there, the later gives way. */
   private refuseRivals(): void {
     for (const rival of this.living) {
-      if (rival.rank === undefined || rival.rank !== this.rank) continue;
-      const isLater = this.found.includes(rival.process);
-      const isEarlier = rival.found.includes(this.process);
-      if (isLater || (!isEarlier && this.process > rival.process)) {
-        throw rankTaken(this.folder.place, rival.rank, rival.address);
+      const { rank, address, size } = rival;
+      if (rank !== undefined && rank === this.rank && this.givesWay(rival)) {
+        throw rankTaken(this.folder.place, rank, address);
+      }
+      if (size !== this.world.size && this.givesWay(rival)) {
+        throw new UserError({
+          place: this.folder.place,
+          problem: `${addressText(address)} expects ${size} peers, this process ${this.world.size}`,
+          remedy: "start all peers with the same --world-size, and another job with another --job",
+        });
       }
     }
+  }
+
+  /** The later one; of two that came at once, one of them. */
+  private givesWay(rival: PeerRecord): boolean {
+    if (this.found.includes(rival.process)) return true;
+    return !rival.found.includes(this.process) && this.process > rival.process;
   }
 
   private async claimRank(): Promise<void> {
@@ -213,7 +215,7 @@ class FolderPeer {
     return this.isGraceOver ? this.living.find(({ roster }) => roster)?.roster?.[rank] : undefined;
   }
 
-  private async formed(addresses: Address[], say: MeetOptions["say"]): Promise<Roster> {
+  private async formed(addresses: Address[], say: Say): Promise<Roster> {
     this.roster = addresses;
     await this.write();
     const left = this.silent.filter(({ rank }) => rank === undefined || rank === this.rank);
@@ -222,7 +224,7 @@ class FolderPeer {
     return { rank: this.rank ?? 0, addresses, close: () => this.close() };
   }
 
-  private lookLater(say: MeetOptions["say"]): void {
+  private lookLater(say: Say): void {
     const lookAgain = async (): Promise<void> => {
       try {
         await this.look();
@@ -233,13 +235,17 @@ class FolderPeer {
       }
       if (!this.isClosed) this.lookLater(say);
     };
-    this.timer = setTimeout(() => void lookAgain(), LATER_MILLISECONDS);
+    this.timer = setTimeout(() => void lookAgain(), this.grace / 3);
     this.timer.unref();
   }
 
   private here(): Guest[] {
     const { rank, address } = this;
-    return [{ rank, address }, ...this.living];
+    const since = performance.now() - RECENT_MILLISECONDS;
+    const others = [...this.lived.values()]
+      .filter(({ guest, at }) => guest.size === this.world.size && at >= since)
+      .map(({ guest }) => guest);
+    return [{ rank, address }, ...others];
   }
 
   private timedOut(seconds: number): UserError {

@@ -1,7 +1,9 @@
 // How the peers of a job learn each other's addresses.
 import type { Address } from "../transport/transport.ts";
 import { meetInFolder } from "./file_meeting.ts";
+import { isOfThisMachine } from "./own_host.ts";
 import { Patience } from "./patience.ts";
+import type { Roster, Say } from "./roster.ts";
 import { meetOverTcp } from "./tcp_meeting.ts";
 import type { World } from "./world.ts";
 
@@ -9,20 +11,12 @@ export interface MeetOptions {
   /** How long to wait for the others. */
   readonly timeoutSeconds: number;
   readonly signal?: AbortSignal;
-  /** Takes a line for the log: who is still missing. */
-  say(line: string): void;
-}
-
-/** All peers have come. */
-export interface Roster {
-  readonly rank: number;
-  /** By rank. */
-  readonly addresses: readonly Address[];
   /**
-   * Until then this process lets those that are started anew find the others. It does not keep the
-   * process from ending.
+   * How long a living process may take to answer, 3 by default: so long a rank waits for the process that
+   * has had it before another may take it.
    */
-  close(): void;
+  readonly graceSeconds?: number;
+  readonly say: Say;
 }
 
 /** What `meet` tells. */
@@ -42,8 +36,9 @@ export interface Met extends Roster {
  */
 export async function meet(world: World, own: Address, options: MeetOptions): Promise<Met> {
   const { meeting } = world;
-  const patience = new Patience(options.timeoutSeconds, options.signal);
-  options.signal?.throwIfAborted();
+  const { timeoutSeconds, signal, graceSeconds = 3 } = options;
+  const patience = new Patience(timeoutSeconds, signal, graceSeconds * 1000);
+  signal?.throwIfAborted();
   switch (meeting.kind) {
     case "static": {
       const { addresses } = meeting;
@@ -57,9 +52,10 @@ export async function meet(world: World, own: Address, options: MeetOptions): Pr
   }
 }
 
-function asMet({ localRank }: World, roster: Roster): Met {
-  const { rank, addresses } = roster;
-  const { host } = addresses[rank];
-  const before = addresses.slice(0, rank).filter((each) => each.host === host);
-  return { ...roster, localRank: localRank ?? before.length };
+async function asMet({ localRank }: World, roster: Roster): Promise<Met> {
+  if (localRank !== undefined) return { ...roster, localRank };
+  // One machine may be known by several names.
+  const before = roster.addresses.slice(0, roster.rank).map(({ host }) => isOfThisMachine(host));
+  const here = (await Promise.all(before)).filter((isHere) => isHere);
+  return { ...roster, localRank: here.length };
 }

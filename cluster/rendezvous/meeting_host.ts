@@ -19,8 +19,11 @@ import {
   type ToPeer,
 } from "./meeting_messages.ts";
 
-/** Time for a connection's first line, for a peer to say that it lives, and to come back. */
-const GRACE_MILLISECONDS = 3000;
+/** Time for a connection's first line. */
+const HELLO_MILLISECONDS = 3000;
+
+/** Connections that have not said anything yet. */
+const MAX_STRANGERS = 64;
 
 interface Member extends Guest {
   readonly process: string;
@@ -32,19 +35,24 @@ interface Member extends Guest {
 export interface HostedJob {
   readonly job: string;
   readonly size: number;
-  /** For messages. */
-  readonly place: string;
+  /** Milliseconds for a peer to say that it lives, and to come back once its connection is over. */
+  readonly grace: number;
 }
 
 export class MeetingHost {
   /** By the name that the process drew. */
   private readonly members = new Map<string, Member>();
   private readonly open = new Set<JsonLines>();
+  /** Of these, who has not said anything yet; the oldest first. */
+  private readonly strangers = new Set<JsonLines>();
   /** Who asks for a rank while all are taken. */
   private readonly queue = new Map<JsonLines, Seeker>();
   private readonly answers = new Map<JsonLines, () => void>();
   private readonly timers = new Set<NodeJS.Timeout>();
+  /** Every rank has a member. */
   private isFormed = false;
+  /** And their addresses are certain. */
+  private isSettled = false;
 
   private constructor(
     private readonly server: Server,
@@ -74,28 +82,40 @@ export class MeetingHost {
   }
 
   private connected(socket: Socket): void {
-    // Each peer has one connection, or two while it comes back; the rest is for strangers.
-    if (this.open.size >= 2 * this.hosted.size + 64) {
-      socket.destroy();
-      return;
-    }
     let guest: Hello | undefined;
     const line = new JsonLines(socket, maxLine(this.hosted.size), {
       line: (value) => {
         if (guest) this.answered(line, value);
-        else guest = this.welcome(line, value);
+        else {
+          this.strangers.delete(line);
+          guest = this.welcome(line, value);
+        }
       },
       closed: () => {
         this.open.delete(line);
+        this.strangers.delete(line);
         this.queue.delete(line);
         if (guest) this.gone(guest.process, line);
       },
     });
     this.open.add(line);
+    this.strangers.add(line);
     line.unref();
-    this.later(GRACE_MILLISECONDS, () => {
+    this.makeRoom();
+    this.later(HELLO_MILLISECONDS, () => {
       if (!guest) line.close();
     });
+  }
+
+  /** Each peer has one connection, or two while it comes back. A stranger too many costs the oldest one. */
+  private makeRoom(): void {
+    const [oldest] = this.strangers;
+    if (
+      this.strangers.size > MAX_STRANGERS ||
+      this.open.size > 4 * this.hosted.size + MAX_STRANGERS
+    ) {
+      oldest?.close();
+    }
   }
 
   private answered(line: JsonLines, value: unknown): void {
@@ -143,7 +163,11 @@ export class MeetingHost {
       this.members.delete(process);
       this.queue.set(line, { process, address });
     }
-    this.later(GRACE_MILLISECONDS + 1, () => this.seatQueue());
+    // Others may come back with addresses that are newer than what this one knew.
+    this.later(this.hosted.grace + 1, () => {
+      this.settle();
+      this.seatQueue();
+    });
   }
 
   /** Seats a guest, unless the rank that it claims is a living process's. */
@@ -176,7 +200,7 @@ export class MeetingHost {
         earlier?.();
         done(true);
       });
-      this.later(GRACE_MILLISECONDS, () => done(false));
+      this.later(this.hosted.grace, () => done(false));
       line.send({ kind: "alive" } satisfies ToPeer);
     });
   }
@@ -195,7 +219,8 @@ export class MeetingHost {
     if (predecessor) this.members.delete(predecessor.process);
     const { process, address } = guest;
     this.members.set(process, { process, rank, address, line, goneAt: 0 });
-    if (this.isFormed) this.tell(line, rank ?? 0);
+    if (this.isSettled) this.tell(line, rank ?? 0);
+    else if (this.isFormed) this.settleIfBack();
     else if (this.members.size === this.hosted.size) this.form();
     else this.tellWho();
   }
@@ -203,7 +228,7 @@ export class MeetingHost {
   /** After the formation: the rank of a process that has been gone for some time. */
   private freeRank(): number | undefined {
     if (!this.isFormed) return undefined;
-    const since = performance.now() - GRACE_MILLISECONDS;
+    const since = performance.now() - this.hosted.grace;
     return [...this.members.values()].find((member) => !member.line && member.goneAt <= since)
       ?.rank;
   }
@@ -218,6 +243,16 @@ export class MeetingHost {
       this.members.set(process, { ...member, rank: member.rank ?? free.shift() });
     }
     this.isFormed = true;
+    this.settle();
+  }
+
+  private settleIfBack(): void {
+    if ([...this.members.values()].every(({ line }) => line)) this.settle();
+  }
+
+  private settle(): void {
+    if (this.isSettled) return;
+    this.isSettled = true;
     for (const { line, rank } of this.members.values()) {
       if (line) this.tell(line, rank ?? 0);
     }
@@ -252,7 +287,7 @@ export class MeetingHost {
       return;
     }
     this.members.set(process, { ...member, line: undefined, goneAt: performance.now() });
-    this.later(GRACE_MILLISECONDS + 1, () => this.seatQueue());
+    this.later(this.hosted.grace + 1, () => this.seatQueue());
   }
 
   private seatQueue(): void {

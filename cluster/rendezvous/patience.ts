@@ -1,12 +1,14 @@
 import { setTimeout } from "node:timers/promises";
 
-/** How long a meeting may still take. */
+/** How long a meeting may still take, and a process to show that it lives. */
 export class Patience {
   private readonly end: number;
 
   constructor(
     readonly seconds: number,
     private readonly signal: AbortSignal | undefined,
+    /** Milliseconds in which a living process answers. */
+    readonly grace: number,
   ) {
     this.end = performance.now() + seconds * 1000;
   }

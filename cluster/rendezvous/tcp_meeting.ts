@@ -10,15 +10,18 @@ import { addressText } from "../transport/address_text.ts";
 import type { Address } from "../transport/transport.ts";
 import { type Guest, missingText, notAllCame } from "./guests.ts";
 import { JsonLines } from "./json_lines.ts";
-import type { MeetOptions, Roster } from "./meet.ts";
 import { MeetingHost } from "./meeting_host.ts";
 import { type Hello, maxLine, toPeer } from "./meeting_messages.ts";
 import { isLoopback, isOfThisMachine, isUnspecified, outwardHost } from "./own_host.ts";
 import type { Patience } from "./patience.ts";
+import type { Roster, Say } from "./roster.ts";
 import type { World } from "./world.ts";
 
-/** Between attempts to reach the host: first, at most, and once the meeting has been held. */
-const PAUSES = { first: 100, most: 1000, after: 2000 };
+/** Between attempts to reach the host, at first and at most. */
+const PAUSES = { first: 100, most: 1000 };
+
+/** So long after the host's end, what it has said of the others may still be told. */
+const RECENT_MILLISECONDS = 2000;
 
 /** How long another process that is about to end may still hold the host's port. */
 const PORT_MILLISECONDS = 3000;
@@ -28,7 +31,7 @@ export async function meetOverTcp(
   address: Address,
   own: Address,
   patience: Patience,
-  say: MeetOptions["say"],
+  say: Say,
 ): Promise<Roster> {
   const place = `the meeting at ${addressText(address)}`;
   const host = await becomeHost(world, address, place, patience);
@@ -41,6 +44,7 @@ export async function meetOverTcp(
     isAbroad: !isLoopback(address.host),
     own: { host: known, port: own.port },
     say,
+    backAfter: patience.grace / 2,
   });
   const close = (): void => {
     peer.close();
@@ -63,7 +67,7 @@ async function becomeHost(
 ): Promise<MeetingHost | undefined> {
   if (rank === undefined ? !(await isOfThisMachine(address.host)) : rank !== 0) return undefined;
   const listenHere = async (): Promise<MeetingHost> => {
-    const hosted = { job, size, place };
+    const hosted = { job, size, grace: patience.grace };
     try {
       return await MeetingHost.listen({ ...address, host: await listenHost(address.host) }, hosted);
     } catch (error) {
@@ -116,7 +120,9 @@ interface PeerOptions {
   /** Whether peers may be on other machines. */
   readonly isAbroad: boolean;
   readonly own: { readonly host: string | undefined; readonly port: number };
-  readonly say: MeetOptions["say"];
+  readonly say: Say;
+  /** Milliseconds until it comes back to a host that is gone: it must within the grace. */
+  readonly backAfter: number;
 }
 
 type Told = Pick<Roster, "rank" | "addresses">;
@@ -128,6 +134,7 @@ class TcpPeer {
   private told: Told | undefined;
   private here: readonly Guest[] = [];
   private trouble = "";
+  private lostAt = 0;
   private refusal: UserError | undefined;
   private isClosed = false;
   private timer: NodeJS.Timeout | undefined;
@@ -183,18 +190,19 @@ class TcpPeer {
   private dialLater(): void {
     this.changed();
     if (this.isClosed || this.refusal) return;
-    this.here = [];
-    this.timer = setTimeout(() => this.dial(), this.told ? PAUSES.after : this.pause);
+    this.timer = setTimeout(() => this.dial(), this.told ? this.options.backAfter : this.pause);
     if (this.told) this.timer.unref();
     this.pause = Math.min(PAUSES.most, 2 * this.pause);
   }
 
   private async greet(socket: Socket): Promise<void> {
     const { world, own } = this.options;
+    this.lostAt = Infinity;
     this.line = new JsonLines(socket, maxLine(world.size), {
       line: (value) => this.heard(value),
       closed: () => {
         this.trouble = "none is known (the host has closed the connection)";
+        this.lostAt = performance.now();
       },
     });
     if (this.told) this.line.unref();
@@ -246,7 +254,9 @@ class TcpPeer {
 
   private timedOut(seconds: number): UserError {
     const { place, host, world } = this.options;
-    if (this.here.length > 0) return notAllCame(place, world.size, seconds, this.here);
+    // A host whose own time is over closes the connection a moment before.
+    const isKnown = this.here.length > 0 && performance.now() - this.lostAt < RECENT_MILLISECONDS;
+    if (isKnown) return notAllCame(place, world.size, seconds, this.here);
     return new UserError({
       place,
       problem: `nobody has answered within ${seconds} s (${this.trouble || "no connection"})`,
