@@ -96,6 +96,8 @@ export class DirectReduction implements Reduction {
   private contributors: readonly number[] | undefined;
   private progress: Progress[] = [];
   private remaining = 0;
+  /** Sums for peers that give nothing to this update and have not begun it. */
+  private readonly withheld = new Map<number, Piece[]>();
   private finalElements = 0;
 
   constructor(
@@ -124,6 +126,12 @@ export class DirectReduction implements Reduction {
     this.contributors = contributors;
     this.finalElements = contributors.includes(this.options.self) ? 0 : Number.POSITIVE_INFINITY;
     for (const piece of this.options.pieces) this.settle(piece);
+  }
+
+  begun(place: number): void {
+    const pieces = this.withheld.get(place) ?? [];
+    this.withheld.delete(place);
+    for (const piece of pieces) this.sendSum(place, piece);
   }
 
   finish(elements: number): void {
@@ -230,19 +238,25 @@ export class DirectReduction implements Reduction {
       place === self ? progress.isFinal : progress.given.has(place);
     if (!contributors.every(isThere)) return;
     this.sum(piece, contributors);
-    let address = piece.address;
     if (!codec.isPlain) {
       // The owner rounds its own copy too, or it would be the only one to have the exact sum.
-      address = this.encodedAt[piece.number];
       this.encode(piece);
-      codec.decode(piece.address, address, piece.elements);
+      codec.decode(piece.address, this.encodedAt[piece.number], piece.elements);
     }
-    const frame = { kind: KIND.result, step: this.step, piece: piece.number, slot: 0 };
-    const bytes = codec.bytes(piece.elements);
     for (let turn = 1; turn < peers; turn++) {
-      this.effects.send((self + turn) % peers, { ...frame, codec: codec.id }, address, bytes);
+      const place = (self + turn) % peers;
+      if (contributors.includes(place) || this.effects.hasBegun(place, this.step)) {
+        this.sendSum(place, piece);
+      } else this.withheld.set(place, [...(this.withheld.get(place) ?? []), piece]);
     }
     this.done(piece);
+  }
+
+  private sendSum(place: number, { number: piece, address, elements }: Piece): void {
+    const { codec } = this.options;
+    const from = codec.isPlain ? address : this.encodedAt[piece];
+    const frame = { kind: KIND.result, step: this.step, piece, slot: 0, codec: codec.id };
+    this.effects.send(place, frame, from, codec.bytes(elements));
   }
 
   /** Adds contributions in the order of the members: the sum does not depend on who is quick. */

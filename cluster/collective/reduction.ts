@@ -7,6 +7,8 @@ export type Frame = Pick<DataHeader, "kind" | "step" | "piece" | "slot" | "codec
 export interface ReductionEffects {
   /** Sends `bytes` bytes of memory to a place in the view. They stay as they are until the update ends. */
   send(place: number, frame: Frame, address: number, bytes: number): void;
+  /** Whether a peer has begun an update: until then its gradients' memory may still be in use. */
+  hasBegun(place: number, step: number): boolean;
   /** Everything is in the gradients' memory. */
   reduced(): void;
 }
@@ -17,6 +19,8 @@ export interface Reduction {
    * @param contributors places in the view whose gradients are summed, in this order.
    */
   begin(step: number, contributors: readonly number[]): void;
+  /** Another peer has begun the update. */
+  begun(place: number): void;
   /** The first `elements` of this peer's gradients are final. */
   finish(elements: number): void;
   /** Where a payload belongs. @throws ProtocolError if it is not due. */

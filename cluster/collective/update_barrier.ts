@@ -46,6 +46,10 @@ export class UpdateBarrier {
     this.sums.set(step, known.set(rank, sums));
   }
 
+  hasSums(rank: number, step: number): boolean {
+    return this.sums.get(step)?.has(rank) ?? false;
+  }
+
   addReduced(): void {
     this.reduced = true;
   }

@@ -2,16 +2,10 @@
 // runs the same code. Peers agree on a sequence of views; docs/cluster.md says what follows from it.
 import { Acceptor } from "./acceptor.ts";
 import { Assembly } from "./assembly.ts";
-import { Candidacy, type Standing } from "./candidacy.ts";
+import { Campaign, type Ground } from "./campaign.ts";
+import type { Standing } from "./candidacy.ts";
 import type { MembershipEffects, MembershipMessage, MembershipOptions } from "./contract.ts";
-import {
-  type Ballot,
-  type Hello,
-  isLater,
-  type Message,
-  type MessageOf,
-  type Phase,
-} from "./messages.ts";
+import type { Hello, Message, MessageOf, Phase } from "./messages.ts";
 import { Neighbours } from "./neighbours.ts";
 import { isQuorum, isSame, type Member, ranksOf, type View } from "./view.ts";
 
@@ -24,14 +18,12 @@ export class Membership {
   view: View | undefined;
   private readonly neighbours = new Neighbours();
   private readonly acceptor = new Acceptor();
+  private readonly campaign: Campaign;
   /** Members of the view that are held to be dead, and those that left in good order. */
   private readonly accused = new Set<number>();
   private readonly gone = new Set<number>();
   private readonly joiners = new Map<number, Standing>();
-  private candidacy: Candidacy | undefined;
   private readonly assembly = new Assembly();
-  /** Generation of the register when it was found ahead of all who are there. */
-  private floor = 0;
   /** The last generation whose state this peer has. */
   private installed = 0;
   private since = 0;
@@ -43,10 +35,10 @@ export class Membership {
     suspect: (_, message) => this.onSuspect(message),
     join: (rank, message) => this.onJoin(rank, message),
     prepare: (rank, message) => this.onPrepare(rank, message),
-    promise: (rank, message) => this.onPromise(rank, message),
-    reject: (_, message) => this.onReject(message),
+    promise: (rank, message) => this.campaign.promised(rank, message),
+    reject: (_, message) => this.campaign.rejected(message),
     accept: (rank, message) => this.onAccept(rank, message),
-    accepted: (rank, message) => this.onAccepted(rank, message),
+    accepted: (rank, message) => this.campaign.accepted(rank, message),
     decide: (_, { view }) => this.onDecide(view),
     installed: (rank, { generation }) => this.onInstalled(rank, generation),
   };
@@ -54,7 +46,9 @@ export class Membership {
   constructor(
     private readonly options: MembershipOptions,
     private readonly effects: MembershipEffects,
-  ) {}
+  ) {
+    this.campaign = new Campaign(this.ground());
+  }
 
   get generation(): number {
     return this.view?.generation ?? 0;
@@ -91,7 +85,7 @@ export class Membership {
   unlinked(rank: number, reason: string): void {
     if (!this.neighbours.remove(rank)) return;
     this.joiners.delete(rank);
-    if (this.candidacy?.forms) this.candidacy = undefined;
+    if (this.campaign.forms) this.campaign.end();
     if (!this.isMember(rank)) return;
     if (!this.gone.has(rank)) this.effects.say(`lost rank ${rank}: ${reason}`);
     this.accuse(rank);
@@ -109,7 +103,8 @@ export class Membership {
     this.reconsider();
     if (this.phase === "member") return;
     this.askToJoin();
-    this.remind();
+    this.campaign.remind();
+    this.remindLeader();
   }
 
   /** A message about membership has come. */
@@ -131,7 +126,7 @@ export class Membership {
   accuse(rank: number): void {
     if (!this.isMember(rank) || this.accused.has(rank)) return;
     this.accused.add(rank);
-    this.candidacy = undefined;
+    this.campaign.end();
     this.beginChange();
   }
 
@@ -147,7 +142,7 @@ export class Membership {
   /** Does what the present knowledge asks for, if that was not done yet. */
   private reconsider(): void {
     if (this.phase === "forming" || this.phase === "suspended") {
-      if (this.canForm()) this.stand(true);
+      if (this.canForm()) this.campaign.stand(true);
       if (!this.mayDecide(this.live())) return;
       this.phase = "changing";
       this.since = this.now;
@@ -156,7 +151,7 @@ export class Membership {
     if (this.phase !== "changing") return;
     const live = this.live();
     if (!this.mayDecide(live)) this.suspend(live);
-    else if (live[0] === this.options.self.rank) this.stand(false);
+    else if (live[0] === this.options.self.rank) this.campaign.stand(false);
   }
 
   /** Members of the view that can still decide with this one, itself included, in order of rank. */
@@ -175,43 +170,17 @@ export class Membership {
 
   private suspend(live: readonly number[]): void {
     this.phase = "suspended";
-    this.candidacy = undefined;
+    this.campaign.end();
     const all = this.view?.members.length ?? 0;
     this.effects.suspended(`only ${live.length} of the last ${all} members are in reach`);
   }
 
-  /** Opens a ballot, unless one is open. @param forms whether all begin anew. */
-  private stand(forms: boolean): void {
-    if (this.candidacy) return;
-    const { rank } = this.options.self;
-    const { highestGeneration } = this.neighbours;
-    const generation = forms
-      ? Math.max(this.generation, highestGeneration, this.floor)
-      : this.generation;
-    const ballot: Ballot = [this.acceptor.roundOf(generation) + 1, rank];
-    this.candidacy = new Candidacy(generation, ballot, forms);
-    this.answer(rank, { t: "prepare", generation, ballot });
-    this.remind();
-  }
-
-  /** Repeats what has not been answered: a message may have met a peer of an older view. */
-  private remind(): void {
-    const { candidacy, effects, generation } = this;
-    if (candidacy) {
-      for (const [rank, request] of candidacy.unanswered(this.electorate(candidacy))) {
-        effects.send(rank, request);
-      }
-      return;
-    }
+  /** Tells the leader, who may not know, who is missed. */
+  private remindLeader(): void {
+    const { campaign, effects, generation } = this;
     const [leader] = this.live();
-    if (this.phase !== "changing" || leader === this.options.self.rank) return;
+    if (campaign.isOpen || this.phase !== "changing" || leader === this.options.self.rank) return;
     effects.send(leader, { t: "suspect", generation, ranks: [...this.accused] });
-  }
-
-  /** The others whose promises are awaited. */
-  private electorate({ forms }: Candidacy): number[] {
-    const ranks = forms ? this.neighbours.ranks : this.live();
-    return ranks.filter((rank) => rank !== this.options.self.rank);
   }
 
   private onSuspect({ generation, ranks }: MessageOf<"suspect">): void {
@@ -227,80 +196,15 @@ export class Membership {
     const reply = this.acceptor.prepare(message, () => {
       // Whoever promises has stopped: it makes no update of this view any more.
       this.beginChange();
-      if (!isOwn) this.candidacy = undefined;
+      if (!isOwn) this.campaign.end();
       return this.effects.position();
     });
     this.answer(rank, reply);
   }
 
-  private onPromise(rank: number, promise: MessageOf<"promise">): void {
-    const { candidacy } = this;
-    if (!candidacy || candidacy.proposed || !candidacy.has(promise.ballot)) return;
-    candidacy.promises.set(rank, promise);
-    const awaited = this.electorate(candidacy);
-    if (awaited.every((each) => candidacy.promises.has(each))) this.propose(candidacy);
-  }
-
-  private propose(candidacy: Candidacy): void {
-    const { generation, ballot, forms } = candidacy;
-    const { swap } = this.effects;
-    const view = candidacy.bound ?? candidacy.choose((rank) => this.memberOf(rank), this.joiners);
-    if (swap) {
-      if (this.mustYield(candidacy)) this.candidacy = undefined;
-      else void this.decideBySwap(candidacy, view, swap);
-      return;
-    }
-    candidacy.proposed = view;
-    if (forms) {
-      this.announce(view); // nobody is left who could decide otherwise
-      return;
-    }
-    this.answer(this.options.self.rank, { t: "accept", generation, ballot, view });
-    this.remind();
-  }
-
-  /** The many go first: a few who are cut off must not win the register by being quick. */
-  private mustYield({ forms, promises }: Candidacy): boolean {
-    const { view, gone } = this;
-    const few = !forms && view !== undefined && !isQuorum(view, new Set(promises.keys()), gone);
-    return few && this.now - this.since < this.options.patience;
-  }
-
-  private async decideBySwap(
-    candidacy: Candidacy,
-    view: View,
-    swap: NonNullable<MembershipEffects["swap"]>,
-  ): Promise<void> {
-    candidacy.proposed = view;
-    try {
-      const standing = await swap(candidacy.generation, view);
-      // A register of an earlier run of the job, whose processes are all gone.
-      if (candidacy.forms) this.floor = Math.max(this.floor, standing.generation);
-      this.announce(standing);
-    } catch (error) {
-      const { message } = error as Error;
-      this.effects.say(`the fence does not answer: ${message}`);
-    }
-    if (this.candidacy === candidacy) this.candidacy = undefined;
-  }
-
-  private onReject({ generation, promised }: MessageOf<"reject">): void {
-    const { candidacy } = this;
-    if (candidacy?.generation !== generation || !isLater(promised, candidacy.ballot)) return;
-    this.acceptor.outbid(generation, promised);
-    this.candidacy = undefined;
-  }
-
   private onAccept(rank: number, message: MessageOf<"accept">): void {
     if (this.isPast(rank, message.generation)) return;
     this.answer(rank, this.acceptor.accept(message));
-  }
-
-  private onAccepted(rank: number, { ballot }: MessageOf<"accepted">): void {
-    const { candidacy, view } = this;
-    if (!candidacy?.proposed || !view || !candidacy.has(ballot)) return;
-    candidacy.accepted.add(rank);
-    if (isQuorum(view, candidacy.accepted, this.gone)) this.announce(candidacy.proposed);
   }
 
   private announce(view: View): void {
@@ -314,7 +218,7 @@ export class Membership {
     this.view = view;
     this.phase = "member";
     this.since = this.now;
-    this.candidacy = undefined;
+    this.campaign.end();
     this.accused.clear();
     this.gone.clear();
     for (const { rank } of view.members) this.joiners.delete(rank);
@@ -346,11 +250,14 @@ export class Membership {
     this.unlinked(rank, reason);
   }
 
-  private onJoin(rank: number, { self: member, position }: MessageOf<"join">): void {
+  private onJoin(rank: number, { generation, self: member, position }: MessageOf<"join">): void {
     if (this.phase === "forming" || this.phase === "suspended") return;
+    if (this.view?.members.some((each) => isSame(each, member))) {
+      // It was taken in meanwhile; or else a member that asks to come in has given its place up.
+      if (this.isPast(rank, generation)) return;
+      this.accuse(rank);
+    }
     this.joiners.set(rank, { member, position });
-    // A member that asks to come in has given its place up.
-    if (this.view?.members.some((each) => isSame(each, member))) this.accuse(rank);
     this.reconsider();
   }
 
@@ -358,7 +265,9 @@ export class Membership {
     const { self } = this.options;
     for (const { member, phase, generation } of this.neighbours.all) {
       if (phase !== "member" || generation <= this.generation) continue;
-      this.effects.send(member.rank, { t: "join", self, position: this.effects.position() });
+      const position = this.effects.position();
+      const join = { t: "join", generation: this.generation, self, position } as const;
+      this.effects.send(member.rank, join);
     }
   }
 
@@ -371,14 +280,31 @@ export class Membership {
 
   /** Whether all are there, none is at work, and this is the one to propose the first view. */
   private canForm(): boolean {
-    const { neighbours, options, candidacy } = this;
-    if (options.joining || candidacy || neighbours.areAtWork) return false;
+    const { neighbours, options, campaign } = this;
+    if (options.joining || campaign.isOpen || neighbours.areAtWork) return false;
     const { rank } = options.self;
     const isLowest = neighbours.all.every(({ member, joining }) => member.rank > rank || joining);
     return isLowest && this.missing().length === 0;
   }
 
   // ---- small things ----
+
+  private ground(): Ground {
+    const { options, acceptor, effects, gone, joiners } = this;
+    const { rank } = options.self;
+    return {
+      ...{ rank, acceptor, effects, gone, joiners },
+      electorate: (forms) =>
+        (forms ? this.neighbours.ranks : this.live()).filter((each) => each !== rank),
+      generation: (forms) =>
+        forms ? Math.max(this.generation, this.neighbours.highestGeneration) : this.generation,
+      view: () => this.view,
+      isPatient: () => this.now - this.since >= options.patience,
+      memberOf: (each) => this.memberOf(each),
+      answer: (each, message) => this.answer(each, message),
+      decided: (view) => this.announce(view),
+    };
+  }
 
   private memberOf(rank: number): Member {
     const { self } = this.options;

@@ -76,7 +76,7 @@ const schemas = [
   // A change of the view, to its leader: these do not answer the sender.
   z.strictObject({ t: z.literal("suspect"), generation, ranks: z.array(rank).max(4096) }),
   /** Wants to be taken in. */
-  z.strictObject({ t: z.literal("join"), self: member, position }),
+  z.strictObject({ t: z.literal("join"), generation, self: member, position }),
   // Single-decree Paxos over what follows generation `generation`; its members are the acceptors.
   z.strictObject({ t: z.literal("prepare"), generation, ballot }),
   z.strictObject({

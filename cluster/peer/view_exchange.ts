@@ -54,6 +54,7 @@ export class ViewExchange {
     this.reduction = new DirectReduction(options, directMemory(options, numbers.scratch), {
       send: (place, frame, address, bytes) =>
         this.sendData(this.ranks[place], frame, address, bytes),
+      hasBegun: (place, step) => barrier.hasSums(this.ranks[place], step),
       reduced: () => {
         clock.reduced();
         barrier.addReduced();
@@ -111,13 +112,17 @@ export class ViewExchange {
   /** A message of this exchange has come. */
   received(rank: number, message: ExchangeMessage): void {
     const { barrier } = this.parts;
-    if (message.t === "sums") barrier.addSums(rank, message.step, message);
-    else if (message.t === "ready") barrier.addReady(rank, message.step);
-    else if (message.t === "share") this.addShare(rank, message.name, message.value);
-    else if (message.t === "shared") this.complete(message.name, message.values);
-    else this.transfer.addRecord(message);
-    if (message.t === "record") this.checkFetched();
-    else this.advance();
+    if (message.t === "sums") {
+      barrier.addSums(rank, message.step, message);
+      if (message.step === barrier.step) this.reduction.begun(this.ranks.indexOf(rank));
+    }
+    if (message.t === "ready") barrier.addReady(rank, message.step);
+    if (message.t === "share") this.addShare(rank, message.name, message.value);
+    if (message.t === "shared") this.complete(message.name, message.values);
+    if (message.t === "record") {
+      this.transfer.addRecord(message);
+      this.checkFetched();
+    } else this.advance();
   }
 
   /** Where the payload of a frame of this view belongs. */
