@@ -10,6 +10,7 @@ import { exportCommand } from "./export.ts";
 import { generate } from "./generate.ts";
 import { info } from "./info.ts";
 import { interactive } from "./interactive.ts";
+import { launchCommand } from "./launch.ts";
 import { preprocess } from "./preprocess.ts";
 import { runAsProcess } from "./process.ts";
 import { score } from "./score.ts";
@@ -23,6 +24,7 @@ const commands: readonly Command[] = [
   bpeLearn,
   bpeApply,
   train,
+  launchCommand(() => commands),
   validate,
   generate,
   interactive,

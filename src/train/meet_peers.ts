@@ -16,6 +16,8 @@ export interface Meeting {
   readonly config: ClusterConfig;
   readonly job: string;
   readonly rank: number;
+  /** Number of this process among those of its machine. */
+  readonly localRank: number;
   readonly size: number;
   readonly own: Address;
   readonly addresses: readonly (readonly [rank: number, address: Address])[];
@@ -41,13 +43,14 @@ export async function meetPeers(
   const cluster = Cluster.open(say);
   const own = await cluster.listen(listeningAddress(world), security);
   const timeoutSeconds = config.start_timeout;
-  const { rank, addresses, close } = await meet(world, own, { timeoutSeconds, say });
+  const { rank, localRank, addresses, close } = await meet(world, own, { timeoutSeconds, say });
   say(
     `rank ${rank} of ${world.size} by ${world.source}: listening on ${own.host}:${own.port}, ` +
       `${SECURED[security.kind]}`,
   );
   return {
-    ...{ cluster, config, job: world.job, rank, size: world.size, close },
+    ...{ cluster, job: world.job, rank, localRank, size: world.size, close },
+    config: { ...config, fence: config.fence ?? world.fence },
     own: addresses[rank] ?? own,
     addresses: [...addresses.entries()],
   };

@@ -104,7 +104,7 @@ export async function train(
   const data = await trainingData(given.dataset, given.raw_text, languages, say);
   const config = { ...given, dataset: { ...given.dataset, data } };
   const meeting = await meetPeers(config.cluster, say);
-  const device = await openDevice(config.device, say);
+  const device = await openDevice(config.device, say, meeting?.localRank);
   const interrupt = new Interrupt(say);
   try {
     const task = buildTask(device, config, say);
