@@ -40,6 +40,7 @@ interface Waiter {
 
 export class Cluster {
   readonly totals = new ExchangeTotals();
+  isReproducible = false;
   private view: View | undefined;
   private rank = 0;
   /** What has to be settled before anything else. */
@@ -72,6 +73,7 @@ export class Cluster {
   /** Goes to the others; `settle` then waits for them. */
   start({ settings, numbers, step, own, addresses, startTimeout }: StartOptions): void {
     this.rank = settings.rank;
+    this.isReproducible = numbers.microBatches > 0;
     this.ask({ kind: "start", settings, numbers, step, own, addresses });
     const timer = setTimeout(() => {
       if (this.view === undefined && this.change === undefined) this.tooLate(startTimeout);
@@ -92,14 +94,19 @@ export class Cluster {
     return ranksOf(this.view?.members ?? []);
   }
 
-  begin(step: number, contributors: readonly number[]): void {
-    const { generation, ranks } = this;
-    const chosen = contributors.map((place) => ranks[place]);
-    this.ask({ kind: "begin", generation, step, contributors: chosen });
+  begin(step: number, slots: readonly number[]): void {
+    this.ask({ kind: "begin", generation: this.generation, step, slots });
   }
 
-  final(step: number, elements: number): void {
-    this.ask({ kind: "final", generation: this.generation, step, elements });
+  final(step: number, slot: number, elements: number): void {
+    this.ask({ kind: "final", generation: this.generation, step, slot, elements });
+  }
+
+  /** @throws ViewChanged */
+  async given(step: number, slot: number, elements: number): Promise<void> {
+    const taken = this.next("taken", (event) => event.step === step && event.slot === slot);
+    this.final(step, slot, elements);
+    await taken;
   }
 
   /** @throws ViewChanged */

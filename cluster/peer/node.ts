@@ -56,11 +56,11 @@ export class ClusterNode implements LinksEvents {
   private progress: Readonly<Record<string, number | string>> = {};
 
   private readonly requests: RequestHandlers = {
-    begin: ({ step, contributors }) => {
+    begin: ({ step, slots }) => {
       this.hashParameters();
-      this.exchange?.begin(step, contributors);
+      this.exchange?.begin(step, slots);
     },
-    final: ({ step, elements }) => this.exchange?.finish(step, elements),
+    final: ({ step, slot, elements }) => this.exchange?.finish(step, slot, elements),
     sums: (sums) => this.exchange?.giveSums(sums),
     installed: () => {
       if (!this.exchange) return;
@@ -184,7 +184,8 @@ export class ClusterNode implements LinksEvents {
         ...{ view, rank, wire: settings.wire, numbers, arithmetic, barrier, clock },
         ...{ shares: this.shares, tell },
         send: (to, message) => this.links.send(to, message),
-        sendData: (to, header, payload) => this.links.linkTo(to)?.sendData(header, payload),
+        sendData: (to, header, payload, sent) =>
+          this.links.linkTo(to)?.sendData(header, payload, sent),
         fail: (reason) => this.fail(reason),
         parameters: () => this.parameters?.hash ?? 0,
       });

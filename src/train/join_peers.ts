@@ -22,6 +22,8 @@ export interface JoinParts {
   readonly identity: RunIdentity;
   readonly run: TrainingRun;
   readonly checkpoint: CheckpointConfig;
+  /** Batches of one shard that make an update, by epoch. */
+  readonly updateFreq: readonly number[];
   readonly say: (line: string) => void;
 }
 
@@ -44,9 +46,10 @@ export async function joinPeers(meeting: Meeting, parts: JoinParts): Promise<num
   const states = [...optimizer.state.values(), ...(trainer.average ? [trainer.average] : [])];
   const codec = codecBytes(config.wire);
   const peers = Math.max(config.max_peers, size);
+  const microBatches = config.reproducible ? batches.shards * Math.max(...parts.updateFreq) : 0;
   const memory = new PeerMemory({
-    ...{ device, parameters, states },
-    scratchBytes: (gradients) => scratchBytes(gradients, codec, peers),
+    ...{ device, parameters, states, microBatches },
+    scratchBytes: (gradients) => scratchBytes(gradients, codec, peers, microBatches),
   });
   trainer.trainWith(cluster, memory);
   cluster.start({
@@ -54,7 +57,7 @@ export async function joinPeers(meeting: Meeting, parts: JoinParts): Promise<num
       ...{ rank, size, job, joining: config.join, wire: config.wire, fence: config.fence },
       incarnation: Math.floor(Math.random() * 2 ** 48),
       patience: config.peer_timeout * 1000,
-      agreement: agreementOf(parts.identity, parameters.elements, config.wire),
+      agreement: agreementOf(parts.identity, parameters.elements, config.wire, config.reproducible),
     },
     numbers: memory.numbers,
     step: trainer.updates,
@@ -111,6 +114,7 @@ function agreementOf(
   { version, config, dataHash }: RunIdentity,
   elements: number,
   wire: string,
+  isReproducible: boolean,
 ): Record<string, string> {
   const part = (name: string, without: readonly string[] = []): string => {
     const section = Object.entries(config.sections[name] ?? {});
@@ -129,6 +133,7 @@ function agreementOf(
     "training data": dataHash.slice(0, 16),
     "number of parameters": String(elements),
     "--wire": wire,
+    "--reproducible": String(isReproducible),
   };
 }
 

@@ -18,6 +18,7 @@ export interface PeerNumbers {
   /** Parameters first, then everything else that training changes. */
   readonly state: readonly NumberBlock[];
   readonly parameterBlocks: number;
+  readonly microBatches: number;
   readonly scratch: { readonly address: number; readonly bytes: number };
 }
 
@@ -26,6 +27,8 @@ export interface PeerMemoryOptions {
   readonly parameters: FlatParameters;
   /** Moments and averages. */
   readonly states: readonly ParameterState[];
+  /** Micro-batches of an update, if each is a contribution of its own; else 0. */
+  readonly microBatches: number;
   /** Bytes that the exchange wants for itself, given the gradients' blocks. */
   readonly scratchBytes: (gradients: readonly NumberBlock[]) => number;
 }
@@ -42,7 +45,7 @@ export class PeerMemory {
   private readonly state: readonly Copy[];
 
   constructor(private readonly options: PeerMemoryOptions) {
-    const { device, parameters, states, scratchBytes } = options;
+    const { device, parameters, states, microBatches, scratchBytes } = options;
     const gradients = parameters.segments.map((segment) => segment.gradients);
     const values = parameters.segments.map((segment) => segment.values);
     const others = states.flatMap(({ segments }) => segments);
@@ -65,6 +68,7 @@ export class PeerMemory {
       gradients: blocks,
       state: this.state.map(({ block }) => block),
       parameterBlocks: values.length,
+      microBatches,
       scratch: { address, bytes },
     };
   }

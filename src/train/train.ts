@@ -226,6 +226,7 @@ async function trainOn(
     meeting &&
     (await joinPeers(meeting, {
       ...{ company, trainer, batches, metrics, identity, run, checkpoint, say },
+      updateFreq: optimization.update_freq,
     }));
   const epoch = theirs ?? own;
   const validation = dataset.disable_validation ? [] : validator.largest();

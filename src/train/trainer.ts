@@ -221,30 +221,32 @@ export class Trainer {
     breathe: (() => Promise<void>) | undefined,
   ): Promise<ReadonlyMap<number, readonly number[]>> {
     const { parameters, criterion } = this.options;
-    const { step, place, count } = { step: plan.update - 1, ...peers.position };
+    const { isReproducible, position } = peers;
+    const { place, count } = position;
+    const step = plan.update - 1;
     const begun = performance.now();
     const mine = plan.present.filter((number) => number % count === place);
-    peers.begin(step, [...new Set(plan.present.map((number) => number % count))].sort(ascending));
-    const watch: Watch = {
-      variables: parameters.segments.map(({ gradients }) => gradients),
-      final: (elements) => peers.final(step, elements),
-    };
+    const places = [...new Set(plan.present.map((number) => number % count))].sort(ascending);
+    peers.begin(step, isReproducible ? plan.present : places);
     const rows: [number, number[]][] = [];
     for (const [i, number] of mine.entries()) {
       if (i > 0) await breathe?.();
       const collated = batch.collate(batch.microBatches[number]);
-      const isLast = i === mine.length - 1;
-      const pending = this.startGradients(
-        plan,
-        number,
-        collated,
-        i === 0,
-        isLast ? watch : undefined,
-      );
+      const isWhole = isReproducible || i === mine.length - 1;
+      const slot = isReproducible ? number : place;
+      const watch: Watch = {
+        variables: parameters.segments.map(({ gradients }) => gradients),
+        final: (elements) => peers.final(step, slot, elements),
+      };
+      const isFirst = isReproducible || i === 0;
+      const heard = isWhole ? watch : undefined;
+      const pending = this.startGradients(plan, number, collated, isFirst, heard);
       rows.push([number, this.rowOf(await readSums(pending, collated, criterion))]);
+      if (!isWhole) continue;
+      await this.memory?.gradientsOut();
+      if (isReproducible) await peers.given(step, slot, parameters.elements);
+      else peers.final(step, slot, parameters.elements);
     }
-    await this.memory?.gradientsOut();
-    if (mine.length > 0) peers.final(step, parameters.elements);
     return await peers.sums(step, rows, (performance.now() - begun) / 1000);
   }
 

@@ -54,6 +54,12 @@ export const cluster = z.strictObject({
     .describe(
       "how gradients are written on the network (f32: exactly; int8: keeps what it rounds off)",
     ),
+  reproducible: z
+    .boolean()
+    .default(false)
+    .describe(
+      "sum gradients micro-batch by micro-batch in one order: equal bits whoever computes what (f32, bf16)",
+    ),
   batch_shards: z
     .int()
     .min(1)
