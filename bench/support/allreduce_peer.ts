@@ -2,7 +2,8 @@
 //   bun bench/support/allreduce_peer.ts RANK HOST:PORT,... BYTES WIRE SECONDS
 import process from "node:process";
 import { codecBytes, openArithmetic } from "../../cluster/collective/codec.ts";
-import { scratchBytes } from "../../cluster/collective/direct_reduction.ts";
+import { scratchBytes } from "../../cluster/collective/reduction_memory.ts";
+import { garbageCollector } from "../../cluster/peer/collect_garbage.ts";
 import { ClusterNode } from "../../cluster/peer/node.ts";
 import type { Event } from "../../cluster/peer/protocol.ts";
 import { openTransport } from "../../cluster/transport/open_transport.ts";
@@ -50,6 +51,7 @@ const node: ClusterNode = new ClusterNode({
   fence: undefined,
   step: 0,
   now: () => performance.now(),
+  received: garbageCollector(),
   tell: (event) => heard(event),
 });
 await transport.listen(addresses[rank], (connection) => node.accept(connection));

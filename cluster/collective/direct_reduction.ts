@@ -6,97 +6,10 @@
 //   encoded    this peer's contributions and sums as they are sent, and others' sums: n W (not for f32)
 //   residual   what rounding lost, f32: n (int8 only)
 //   sum        one piece, f32
-import { UserError } from "../../src/config/user_error.ts";
 import { KIND, ProtocolError } from "../wire/frame.ts";
-import type { Arithmetic, Codec, CodecBytes } from "./codec.ts";
-import { type Block, cutPieces, type Piece } from "./pieces.ts";
+import type { Piece } from "./pieces.ts";
 import type { Frame, Reduction, ReductionEffects } from "./reduction.ts";
-
-/** Where the scratch memory lies. */
-export interface DirectMemory {
-  readonly received: number;
-  readonly encoded: number;
-  readonly residual: number;
-  readonly sum: number;
-}
-
-export interface DirectOptions {
-  /** Place of this peer in the view, and how many there are. */
-  readonly self: number;
-  readonly peers: number;
-  readonly pieces: readonly Piece[];
-  readonly codec: Codec;
-  readonly arithmetic: Arithmetic;
-  /**
-   * How many contributions there may be. As many as peers: each gives one, the sum of its batches. More:
-   * one for each micro-batch, so that the order of additions, and so every bit of the sum, does not
-   * depend on who computes which.
-   */
-  readonly slots: number;
-}
-
-/** What decides how memory is laid out. */
-type Layout = Pick<DirectOptions, "self" | "peers" | "pieces" | "slots"> & {
-  readonly codec: CodecBytes;
-};
-
-/** Bytes of each part of the scratch memory. */
-function bytesOf({ self, slots, pieces, codec }: Layout) {
-  const payload = ({ elements }: Piece): number => aligned(codec.bytes(elements));
-  const total = (some: readonly Piece[], bytes: (piece: Piece) => number): number =>
-    some.reduce((sum, piece) => sum + bytes(piece), 0);
-  const own = pieces.filter(({ owner }) => owner === self);
-  return {
-    received: slots * total(own, payload),
-    encoded: codec.isPlain ? 0 : total(pieces, payload),
-    residual: codec.keepsResidual ? total(pieces, ({ elements }) => 4 * elements) : 0,
-    sum: 4 * Math.max(0, ...pieces.map(({ elements }) => elements)),
-  };
-}
-
-/**
- * Bytes of scratch memory that suffice for clusters of up to `peers`.
- *
- * @param microBatches of an update, if each is a contribution of its own; else 0.
- */
-export function scratchBytes(
-  blocks: readonly Block[],
-  codec: CodecBytes,
-  peers: number,
-  microBatches = 0,
-): number {
-  const needs = Array.from({ length: peers }, (_, i) => {
-    const pieces = cutPieces(blocks, i + 1);
-    const slots = Math.max(i + 1, microBatches);
-    const layout = { self: 0, peers: i + 1, slots, pieces, codec };
-    const { received, encoded, residual, sum } = bytesOf(layout);
-    return received + encoded + residual + sum;
-  });
-  return Math.max(...needs);
-}
-
-/** Divides the scratch memory. @throws UserError if it is too small for so many peers. */
-export function directMemory(
-  options: Layout,
-  scratch: { readonly address: number; readonly bytes: number },
-): DirectMemory {
-  const bytes = bytesOf(options);
-  // What rounding lost stays where it is, whoever comes or goes: it is first.
-  const residual = scratch.address;
-  const encoded = residual + bytes.residual;
-  const received = encoded + bytes.encoded;
-  const sum = received + bytes.received;
-  if (sum + bytes.sum - scratch.address > scratch.bytes) {
-    throw new UserError({
-      place: "--max-peers",
-      problem: `memory was set aside for fewer peers than the ${options.peers} that there are`,
-      remedy: "start all peers with a larger --max-peers",
-    });
-  }
-  return { residual, encoded, received, sum };
-}
-
-const aligned = (bytes: number): number => Math.ceil(bytes / 64) * 64;
+import { aligned, type ReductionMemory, type ReductionOptions } from "./reduction_memory.ts";
 
 /** What has happened to a piece in this update. */
 interface Progress {
@@ -125,8 +38,8 @@ export class DirectReduction implements Reduction {
   /** Sums for peers that give nothing to this update and have not begun it. */
   private readonly withheld = new Map<number, Piece[]>();
   constructor(
-    private readonly options: DirectOptions,
-    private readonly memory: DirectMemory,
+    private readonly options: ReductionOptions,
+    private readonly memory: ReductionMemory,
     private readonly effects: ReductionEffects,
   ) {
     const { pieces, codec, self } = options;

@@ -28,6 +28,8 @@ export interface NodeParts {
   /** Milliseconds, from any origin. */
   readonly now: () => number;
   readonly tell: (event: Event) => void;
+  /** Told of bytes that were received. */
+  readonly received?: (bytes: number) => void;
 }
 
 /** Milliseconds between two lines about who is still awaited. */
@@ -242,6 +244,7 @@ export class ClusterNode implements LinksEvents {
   }
 
   arrived(rank: number, header: DataHeader, payload: Uint8Array): void {
+    this.parts.received?.(payload.byteLength);
     if (header.generation !== this.membership.generation) return;
     this.exchange?.arrived(rank, header, payload);
   }

@@ -2,9 +2,10 @@
 // the view, and nothing of it outlives that but what the barrier holds.
 import type { Arithmetic } from "../collective/codec.ts";
 import { codecOf } from "../collective/codec.ts";
-import { DirectReduction, directMemory } from "../collective/direct_reduction.ts";
+import { openReduction } from "../collective/open_reduction.ts";
 import { cutPieces } from "../collective/pieces.ts";
 import type { Reduction } from "../collective/reduction.ts";
+import { reductionMemory } from "../collective/reduction_memory.ts";
 import type { UpdateBarrier } from "../collective/update_barrier.ts";
 import type { Message, MessageOf } from "../membership/messages.ts";
 import { ranksOf, type View } from "../membership/view.ts";
@@ -57,7 +58,7 @@ export class ViewExchange {
     const codec = codecOf(wire, arithmetic);
     const slots = Math.max(peers, numbers.microBatches);
     const options = { self: this.ranks.indexOf(rank), peers, pieces, slots, codec, arithmetic };
-    this.reduction = new DirectReduction(options, directMemory(options, numbers.scratch), {
+    this.reduction = openReduction(options, reductionMemory(options, numbers.scratch), {
       send: (place, frame, address, bytes, sent) =>
         this.sendData(this.ranks[place], frame, address, bytes, sent),
       taken: (slot) => this.taken(slot),

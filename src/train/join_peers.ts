@@ -1,7 +1,7 @@
 // How a training run becomes one of a cluster's: its numbers in reach of the others, its state for newcomers.
 import { createHash } from "node:crypto";
 import { codecBytes } from "../../cluster/collective/codec.ts";
-import { scratchBytes } from "../../cluster/collective/direct_reduction.ts";
+import { scratchBytes } from "../../cluster/collective/reduction_memory.ts";
 import type { ConfigRecord } from "../config/record.ts";
 import type { CheckpointConfig } from "../config/schemas/checkpoint.ts";
 import type { BatchSource } from "./batch_source.ts";
