@@ -39,8 +39,8 @@ interface Waiter {
 }
 
 export class Cluster {
-  readonly totals = new ExchangeTotals();
   isReproducible = false;
+  private readonly totals = new ExchangeTotals();
   private view: View | undefined;
   private rank = 0;
   /** What has to be settled before anything else. */
@@ -146,8 +146,14 @@ export class Cluster {
     }
   }
 
+  /** Of the members and their exchange since the last call, for the log. */
+  rates(): ReadonlyMap<string, number> {
+    const { generation, totals } = this;
+    return new Map([["members", this.ranks.length], ["generation", generation], ...totals.take()]);
+  }
+
   /** Tells those who ask for the job's status. */
-  progress(report: Readonly<Record<string, number | string>>): void {
+  progress(report: Readonly<Record<string, number>>): void {
     this.ask({ kind: "progress", report });
   }
 

@@ -55,7 +55,7 @@ export class ClusterNode implements LinksEvents {
   private parameters: { step: number; hash: number } | undefined;
   private lastAwaiting: number;
   private readonly faults: string[] = [];
-  private progress: Readonly<Record<string, number | string>> = {};
+  private progress: Readonly<Record<string, number>> = {};
 
   private readonly requests: RequestHandlers = {
     begin: ({ step, slots }) => {

@@ -82,7 +82,7 @@ export type NodeRequest =
   /** The state is in memory, and this is the rest of it: newcomers may have it. */
   | (OfView & { readonly kind: "record"; readonly text: string })
   /** A line about this peer for those who ask for the job's status. */
-  | { readonly kind: "progress"; readonly report: Readonly<Record<string, number | string>> }
+  | { readonly kind: "progress"; readonly report: Readonly<Record<string, number>> }
   | { readonly kind: "leave"; readonly reason: string }
   /** Stops the job on all peers. */
   | { readonly kind: "fail"; readonly reason: string };

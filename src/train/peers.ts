@@ -37,6 +37,10 @@ export interface Peers {
   sums(step: number, rows: readonly (readonly [number, number[]])[], busy: number): Promise<Rows>;
   /** Tells all a value. @returns everyone's, by place. @throws ViewChanged */
   share(name: string, value: string): Promise<readonly string[]>;
+  /** Of the peers and their exchange since the last call, for the log. */
+  rates(): ReadonlyMap<string, number>;
+  /** What those who ask for the job's status are told. */
+  progress(report: Readonly<Record<string, number>>): void;
   /** After a ViewChanged, and once at the beginning: waits until all may go on together. */
   settle(settlement: Settlement): Promise<void>;
 }

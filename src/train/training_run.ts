@@ -191,7 +191,9 @@ export class TrainingRun {
     });
     progress.advance();
     if (report.update % config.common.log_interval === 0) {
-      progress.report("train_inner", metrics.takeInner());
+      const stats = metrics.takeInner(company.rates());
+      company.report({ epoch, ...Object.fromEntries(stats) });
+      progress.report("train_inner", stats);
     }
   }
 
