@@ -43,6 +43,7 @@ export class Cluster {
   private readonly totals = new ExchangeTotals();
   private view: View | undefined;
   private rank = 0;
+  private made = 0;
   /** What has to be settled before anything else. */
   private change: EventOf<"view" | "suspended"> | undefined;
   private fetched: EventOf<"fetched"> | undefined;
@@ -86,6 +87,11 @@ export class Cluster {
     return { place: ranks.indexOf(this.rank), count: ranks.length };
   }
 
+  /** Number of the exchange under way: how many were made before. */
+  get step(): number {
+    return this.made;
+  }
+
   get generation(): number {
     return this.view?.generation ?? 0;
   }
@@ -121,6 +127,7 @@ export class Cluster {
     this.ask({ kind: "sums", generation, step, rows: copied, busy });
     const { held, exchange } = await update;
     this.totals.add(held, exchange);
+    this.made = step + 1;
     return rowsOf(held);
   }
 
@@ -192,6 +199,7 @@ export class Cluster {
   private async settleView({ view, held }: EventOf<"view">, handlers: ViewHandlers): Promise<void> {
     const { generation } = view;
     this.view = view;
+    this.made = view.resume;
     if (held) await handlers.applyHeld(rowsOf(held));
     this.checkCurrent(generation);
     if (view.fetching.includes(this.rank)) {

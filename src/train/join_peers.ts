@@ -4,12 +4,15 @@ import { codecBytes } from "../../cluster/collective/codec.ts";
 import { scratchBytes } from "../../cluster/collective/reduction_memory.ts";
 import type { ConfigRecord } from "../config/record.ts";
 import type { CheckpointConfig } from "../config/schemas/checkpoint.ts";
+import type { ClusterConfig } from "../config/schemas/cluster.ts";
 import type { BatchSource } from "./batch_source.ts";
 import { parseRecord, stringifyRecord } from "./checkpoint_record.ts";
 import type { Company } from "./company.ts";
+import { LocalSgd } from "./local_sgd.ts";
 import type { Meeting } from "./meet_peers.ts";
 import type { TrainingMetrics } from "./metrics.ts";
 import { PeerMemory } from "./peer_memory.ts";
+import { Rounds } from "./rounds.ts";
 import { type RunIdentity, restoreRecord, runRecord } from "./run_record.ts";
 import type { Trainer } from "./trainer.ts";
 import type { RunState, TrainingRun } from "./training_run.ts";
@@ -31,6 +34,8 @@ export interface JoinParts {
 interface Handover {
   readonly record: string;
   readonly pending: RunState["pending"] | null;
+  /** Whether training begins for all: nobody is in the middle of a round. */
+  readonly isBeginning: boolean;
 }
 
 /**
@@ -47,37 +52,64 @@ export async function joinPeers(meeting: Meeting, parts: JoinParts): Promise<num
   const codec = codecBytes(config.wire);
   const peers = Math.max(config.max_peers, size);
   const microBatches = config.reproducible ? batches.shards * Math.max(...parts.updateFreq) : 0;
+  const sgd =
+    config.sync_every > 1
+      ? new LocalSgd({
+          ...{ device, parameters, every: config.sync_every },
+          ...{ outerLr: config.outer_lr, outerMomentum: config.outer_momentum },
+        })
+      : undefined;
   const memory = new PeerMemory({
-    ...{ device, parameters, states, microBatches },
+    ...{ device, microBatches, gradients: parameters },
+    // Between two exchanges only the beginning of the round is common to all.
+    common: sgd ? sgd.anchor.segments : parameters.segments.map(({ values }) => values),
+    others: (sgd ? [sgd.momentum, ...states] : states).flatMap(({ segments }) => segments),
     scratchBytes: (gradients) => scratchBytes(gradients, codec, peers, microBatches),
   });
-  trainer.trainWith(cluster, memory);
+  const rounds = sgd && new Rounds({ sgd, peers: cluster, memory, company, say: parts.say });
+  trainer.trainWith(cluster, memory, rounds);
+  run.rounds = rounds;
+  let isBeginning = true;
   cluster.start({
     settings: {
       ...{ rank, size, job, joining: config.join, wire: config.wire, fence: config.fence },
       incarnation: Math.floor(Math.random() * 2 ** 48),
       patience: config.peer_timeout * 1000,
-      agreement: agreementOf(parts.identity, parameters.elements, config.wire, config.reproducible),
+      agreement: agreementOf(
+        parts.identity,
+        parameters.elements,
+        config.wire,
+        config.reproducible,
+        config,
+      ),
     },
     numbers: memory.numbers,
     step: trainer.updates,
     ...{ own, addresses, startTimeout: config.start_timeout },
   });
-  return await company.meet({
+  const epoch = await company.meet({
     async record() {
       await memory.stateOut();
       const handover: Handover = {
         record: stringifyRecord(recordOf(parts)),
         pending: run.state.pending ?? null,
+        isBeginning,
       };
       return JSON.stringify(handover);
     },
     async restore(text) {
       memory.stateIn();
-      return restore(JSON.parse(text) as Handover, parts);
+      const handover = JSON.parse(text) as Handover;
+      const restored = restore(handover, parts);
+      rounds?.takeOver(trainer.updates);
+      if (handover.isBeginning) rounds?.begin(trainer.updates);
+      return restored;
     },
     suspended: async () => await saveAside(rank, parts),
   });
+  if (epoch === undefined) rounds?.begin(trainer.updates);
+  isBeginning = false;
+  return epoch;
 
   function recordOf({ identity, metrics, checkpoint }: JoinParts) {
     const { best_checkpoint_metric: metric } = checkpoint;
@@ -115,6 +147,7 @@ function agreementOf(
   elements: number,
   wire: string,
   isReproducible: boolean,
+  rounds: Pick<ClusterConfig, "sync_every" | "outer_lr" | "outer_momentum">,
 ): Record<string, string> {
   const part = (name: string, without: readonly string[] = []): string => {
     const section = Object.entries(config.sections[name] ?? {});
@@ -134,6 +167,7 @@ function agreementOf(
     "number of parameters": String(elements),
     "--wire": wire,
     "--reproducible": String(isReproducible),
+    "--sync-every": `${rounds.sync_every}, ${rounds.outer_lr}, ${rounds.outer_momentum}`,
   };
 }
 

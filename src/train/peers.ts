@@ -18,6 +18,8 @@ export interface Settlement {
 export interface Peers {
   /** Place of this one among those that there are. The first one writes checkpoints and logs. */
   readonly position: { readonly place: number; readonly count: number };
+  /** Number of the exchange under way, from 0: updates made, or rounds of them. */
+  readonly step: number;
   /** Whether each micro-batch's gradients are a contribution of their own. */
   readonly isReproducible: boolean;
   /**
