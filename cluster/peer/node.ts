@@ -28,6 +28,8 @@ export interface NodeParts {
   /** Milliseconds, from any origin. */
   readonly now: () => number;
   readonly tell: (event: Event) => void;
+  /** Told of bytes that were received. */
+  readonly received?: (bytes: number) => void;
 }
 
 /** Milliseconds between two lines about who is still awaited. */
@@ -56,11 +58,11 @@ export class ClusterNode implements LinksEvents {
   private progress: Readonly<Record<string, number>> = {};
 
   private readonly requests: RequestHandlers = {
-    begin: ({ step, contributors }) => {
+    begin: ({ step, slots }) => {
       this.hashParameters();
-      this.exchange?.begin(step, contributors);
+      this.exchange?.begin(step, slots);
     },
-    final: ({ step, elements }) => this.exchange?.finish(step, elements),
+    final: ({ step, slot, elements }) => this.exchange?.finish(step, slot, elements),
     sums: (sums) => this.exchange?.giveSums(sums),
     installed: () => {
       if (!this.exchange) return;
@@ -184,7 +186,8 @@ export class ClusterNode implements LinksEvents {
         ...{ view, rank, wire: settings.wire, numbers, arithmetic, barrier, clock },
         ...{ shares: this.shares, tell },
         send: (to, message) => this.links.send(to, message),
-        sendData: (to, header, payload) => this.links.linkTo(to)?.sendData(header, payload),
+        sendData: (to, header, payload, sent) =>
+          this.links.linkTo(to)?.sendData(header, payload, sent),
         fail: (reason) => this.fail(reason),
         parameters: () => this.parameters?.hash ?? 0,
       });
@@ -241,6 +244,7 @@ export class ClusterNode implements LinksEvents {
   }
 
   arrived(rank: number, header: DataHeader, payload: Uint8Array): void {
+    this.parts.received?.(payload.byteLength);
     if (header.generation !== this.membership.generation) return;
     this.exchange?.arrived(rank, header, payload);
   }

@@ -225,6 +225,7 @@ async function trainOn(
     meeting &&
     (await joinPeers(meeting, {
       ...{ company, trainer, batches, metrics, identity, run, checkpoint, say },
+      updateFreq: optimization.update_freq,
     }));
   if (!checkpoint.no_save && company.leads) await removeUnfinished(checkpoint.save_dir);
   const epoch = theirs ?? own;
