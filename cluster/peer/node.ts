@@ -3,7 +3,7 @@ import type { Arithmetic } from "../collective/codec.ts";
 import { UpdateBarrier } from "../collective/update_barrier.ts";
 import type { Fence } from "../fence/fence.ts";
 import { Membership } from "../membership/membership.ts";
-import { type Hello, type Message, type Position, PROTOCOL } from "../membership/messages.ts";
+import { type Hello, type Message, PROTOCOL, type Progress } from "../membership/messages.ts";
 import { type Member, ranksOf, type View, view as viewSchema } from "../membership/view.ts";
 import type { Address, Transport } from "../transport/transport.ts";
 import { type DataHeader, ProtocolError } from "../wire/frame.ts";
@@ -47,6 +47,8 @@ export class ClusterNode implements LinksEvents {
   private readonly barrier: UpdateBarrier;
   private readonly clock: ExchangeClock;
   private readonly shares = new Shares();
+  /** By rank, the last generation whose state a newcomer has asked for. */
+  private readonly fetchers = new Map<number, number>();
   /** Of the present view; undefined while there is none, or it is being changed. */
   private exchange: ViewExchange | undefined;
   private isEnded = false;
@@ -68,6 +70,7 @@ export class ClusterNode implements LinksEvents {
       this.membership.ready();
     },
     share: ({ name, value }) => this.exchange?.share(name, value),
+    fetch: () => this.exchange?.fetch(),
     record: ({ text }) => this.exchange?.donate(text),
     progress: ({ report }) => {
       this.progress = report;
@@ -159,7 +162,7 @@ export class ClusterNode implements LinksEvents {
 
   // ---- membership's effects ----
 
-  private position(): Position {
+  private position(): Progress {
     const { phase } = this.membership;
     if (phase === "forming" || phase === "suspended") this.hashParameters();
     const { step, holds: held } = this.barrier;
@@ -183,6 +186,7 @@ export class ClusterNode implements LinksEvents {
       this.exchange = new ViewExchange({
         ...{ view, rank, wire: settings.wire, numbers, arithmetic, barrier, clock },
         ...{ shares: this.shares, tell },
+        isFetching: (newcomer) => this.fetchers.get(newcomer) === view.generation,
         send: (to, message) => this.links.send(to, message),
         sendData: (to, header, payload) => this.links.linkTo(to)?.sendData(header, payload),
         fail: (reason) => this.fail(reason),
@@ -211,6 +215,11 @@ export class ClusterNode implements LinksEvents {
       case "fail":
         this.isEnded = true;
         this.parts.tell({ kind: "failed", reason: message.reason });
+        break;
+      case "fetch":
+        // It may know the view before this peer does.
+        this.fetchers.set(rank, message.generation);
+        if (message.generation === this.membership.generation) this.exchange?.donateTo(rank);
         break;
       case "sums":
       case "ready":
