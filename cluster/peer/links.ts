@@ -118,6 +118,16 @@ export class Links implements LinkEvents {
     for (const link of this.byRank.values()) link.dropData();
   }
 
+  /**
+   * Ends connections that write into memory of the exchange, but to these ranks: what is begun goes on to
+   * its end, and the memory is about to be used for something else.
+   */
+  cutOff(members: readonly number[]): void {
+    for (const [rank, link] of [...this.byRank]) {
+      if (link.isFilling && !members.includes(rank)) this.drop(rank, link, "it is no member now");
+    }
+  }
+
   close(): void {
     this.isClosed = true;
     for (const link of [...this.byRank.values(), ...this.greeting]) link.close();

@@ -181,6 +181,7 @@ export class ClusterNode implements LinksEvents {
       return;
     }
     barrier.install(view);
+    this.links.cutOff(ranksOf(view.members));
     this.parameters = undefined;
     try {
       this.exchange = new ViewExchange({
