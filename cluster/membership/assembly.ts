@@ -11,6 +11,11 @@ export class Assembly {
     this.installed.set(generation, ranks.add(rank));
   }
 
+  /** Whether a member is known to have installed a generation that is not over. */
+  has(rank: number, generation: number): boolean {
+    return this.installed.get(generation)?.has(rank) ?? false;
+  }
+
   /** True once for each view: when all its members have been counted. */
   isComplete({ generation, members }: View): boolean {
     for (const old of [...this.installed.keys()]) {

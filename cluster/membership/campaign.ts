@@ -96,6 +96,10 @@ export class Campaign {
     const { swap } = ground.effects;
     const view =
       candidacy.bound ?? candidacy.choose((rank) => ground.memberOf(rank), ground.joiners);
+    if (!view) {
+      this.candidacy = undefined;
+      return;
+    }
     if (swap) {
       if (this.mustYield(candidacy)) this.candidacy = undefined;
       else void this.decideBySwap(candidacy, view, swap);

@@ -7,7 +7,7 @@ import {
   type MessageOf,
   type Position,
 } from "./messages.ts";
-import { inOrder, type Member, type View } from "./view.ts";
+import { inOrder, type Member, ranksOf, type View } from "./view.ts";
 
 export class Candidacy {
   /** What the members promised, and where they stand. */
@@ -40,8 +40,11 @@ export class Candidacy {
     return latest?.view;
   }
 
-  /** A view of those who promised, and of the newcomers. */
-  choose(memberOf: (rank: number) => Member, joiners: ReadonlyMap<number, Standing>): View {
+  /** A view of those who promised, and of the newcomers; undefined if none of them has the state. */
+  choose(
+    memberOf: (rank: number) => Member,
+    joiners: ReadonlyMap<number, Standing>,
+  ): View | undefined {
     const { generation, promises, forms } = this;
     const standings = [...promises].map(([rank, { position }]) => ({
       member: memberOf(rank),
@@ -73,42 +76,54 @@ export interface Standing {
  *
  * All who stay have made s or s + 1 updates. If one has made s + 1, all others hold the reduced gradient
  * of update s, since it was applied only when everyone held it. If all have made s and all hold it, one who
- * is gone may have applied it: they apply it too. Else nobody has, and update s is computed anew.
+ * is gone may have applied it: they apply it too. Else nobody has, and update s is computed anew. Who was
+ * still fetching the state has none, and fetches it from those who have.
  *
  * @param staying members of the old view; @param joining newcomers, who fetch everything.
+ * @returns undefined if nobody has the state.
  */
 export function nextView(
   generation: number,
   staying: readonly Standing[],
   joining: readonly Member[],
-): View {
-  const step = Math.max(...staying.map(({ position }) => position.step));
-  const allHold = staying.every(({ position }) => position.held && position.step === step);
+): View | undefined {
+  const whole = staying.filter(({ position }) => position.whole);
+  if (whole.length === 0) return undefined;
+  const step = Math.max(...whole.map(({ position }) => position.step));
+  const allHold = whole.every(({ position }) => position.held && position.step === step);
   const members = inOrder([...staying.map(({ member }) => member), ...joining]);
   return {
     generation: generation + 1,
     members,
     resume: allHold ? step + 1 : step,
-    fetching: joining.map(({ rank }) => rank).sort((a, b) => a - b),
+    fetching: ranksOf(members).filter((rank) => !whole.some(({ member }) => member.rank === rank)),
   };
 }
 
 /**
- * The first view of processes that all begin, or begin again: whoever has made most updates is right
- * (of several the lowest rank), and all who differ fetch its state.
+ * The first view of processes that all begin, or begin again: whoever has made most updates is right; of
+ * several the one whose state is of the latest generation, for it may be further in what follows an
+ * update; of several the lowest rank. All who differ fetch its state.
+ *
+ * @returns undefined if nobody has a state.
  */
-export function firstView(generation: number, all: readonly Standing[]): View {
+export function firstView(generation: number, all: readonly Standing[]): View | undefined {
   const members = inOrder(all.map(({ member }) => member));
-  const resume = Math.max(...all.map(({ position }) => position.step));
   const [right] = all
-    .filter(({ position }) => position.step === resume)
-    .sort((a, b) => a.member.rank - b.member.rank);
+    .filter(({ position }) => position.whole)
+    .sort(
+      (a, b) =>
+        b.position.step - a.position.step ||
+        b.position.installed - a.position.installed ||
+        a.member.rank - b.member.rank,
+    );
+  if (right === undefined) return undefined;
   const fetching = all
-    .filter(
-      ({ position }) =>
-        position.step !== resume || position.parameters !== right.position.parameters,
-    )
+    .filter(({ position }) => !position.whole || !isSameState(position, right.position))
     .map(({ member }) => member.rank)
     .sort((a, b) => a - b);
-  return { generation: generation + 1, members, resume, fetching };
+  return { generation: generation + 1, members, resume: right.position.step, fetching };
 }
+
+const isSameState = (a: Position, b: Position): boolean =>
+  a.step === b.step && a.parameters === b.parameters && a.installed === b.installed;

@@ -1,12 +1,12 @@
 // What the membership of a peer asks of its surroundings: a node with sockets, or a simulator.
-import type { Message, Position } from "./messages.ts";
+import type { Message, Progress } from "./messages.ts";
 import type { Member, View } from "./view.ts";
 
 /** What membership makes happen. */
 export interface MembershipEffects {
   send(rank: number, message: Message): void;
   /** Where this peer stands now. */
-  position(): Position;
+  position(): Progress;
   /** The exchange of the present view ends; its frames no longer count. */
   abort(): void;
   /** A view that this peer is in was decided. */

@@ -5,7 +5,7 @@ import { Assembly } from "./assembly.ts";
 import { Campaign, type Ground } from "./campaign.ts";
 import type { Standing } from "./candidacy.ts";
 import type { MembershipEffects, MembershipMessage, MembershipOptions } from "./contract.ts";
-import type { Hello, Message, MessageOf, Phase } from "./messages.ts";
+import type { Hello, Message, MessageOf, Phase, Position } from "./messages.ts";
 import { Neighbours } from "./neighbours.ts";
 import { isQuorum, isSame, type Member, ranksOf, type View } from "./view.ts";
 
@@ -69,6 +69,11 @@ export class Membership {
     const { generation, phase, view, installed } = this;
     const { step } = this.effects.position();
     return { generation, step, phase, members: view ? ranksOf(view.members) : [], installed };
+  }
+
+  /** Whether this peer has the state: it has not while it fetches it. */
+  get isWhole(): boolean {
+    return this.has(this.options.self.rank);
   }
 
   /** A connection to a peer is open and its hello fits. */
@@ -164,15 +169,27 @@ export class Membership {
 
   private mayDecide(live: readonly number[]): boolean {
     const { view, effects, gone } = this;
-    if (!view) return false;
+    if (!view || !live.some((rank) => this.has(rank))) return false;
     return effects.swap !== undefined || isQuorum(view, new Set(live), gone);
+  }
+
+  /** Whether a member has the state of the present view, as far as this one knows. */
+  private has(rank: number): boolean {
+    const { view, installed, assembly, options } = this;
+    if (!view?.fetching.includes(rank)) return true;
+    const { generation } = view;
+    return rank === options.self.rank ? installed >= generation : assembly.has(rank, generation);
   }
 
   private suspend(live: readonly number[]): void {
     this.phase = "suspended";
     this.campaign.end();
     const all = this.view?.members.length ?? 0;
-    this.effects.suspended(`only ${live.length} of the last ${all} members are in reach`);
+    const reach = `only ${live.length} of the last ${all} members are in reach`;
+    const none = live.some((rank) => this.has(rank))
+      ? ""
+      : ", and none of them has the whole state";
+    this.effects.suspended(`${reach}${none}`);
   }
 
   /** Tells the leader, who may not know, who is missed. */
@@ -197,7 +214,7 @@ export class Membership {
       // Whoever promises has stopped: it makes no update of this view any more.
       this.beginChange();
       if (!isOwn) this.campaign.end();
-      return this.effects.position();
+      return this.position();
     });
     this.answer(rank, reply);
   }
@@ -265,10 +282,15 @@ export class Membership {
     const { self } = this.options;
     for (const { member, phase, generation } of this.neighbours.all) {
       if (phase !== "member" || generation <= this.generation) continue;
-      const position = this.effects.position();
+      const position = this.position();
       const join = { t: "join", generation: this.generation, self, position } as const;
       this.effects.send(member.rank, join);
     }
+  }
+
+  private position(): Position {
+    const { installed, isWhole: whole } = this;
+    return { ...this.effects.position(), installed, whole };
   }
 
   private needed(): number[] {

@@ -53,14 +53,24 @@ export const isLater = (a: Ballot, b: Ballot | undefined): boolean =>
 
 export const isSameBallot = (a: Ballot, b: Ballot): boolean => a[0] === b[0] && a[1] === b[1];
 
-/** How far a peer has come when a view is changed. */
-const position = z.strictObject({
+/** What a peer's own numbers are. */
+const progress = {
   /** Updates made. */
   step,
   /** Whether it holds the reduced gradients of the next one, and all that is needed to apply them. */
   held: z.boolean(),
   /** Hash of its parameters. */
   parameters: z.int(),
+};
+export type Progress = z.infer<z.ZodObject<typeof progress>>;
+
+/** How far a peer has come when a view is changed. */
+const position = z.strictObject({
+  ...progress,
+  /** The last generation whose state it has. */
+  installed: generation,
+  /** False while it is fetching the state: what it has of it is of no use, and counts for nothing. */
+  whole: z.boolean(),
 });
 export type Position = z.infer<typeof position>;
 
@@ -120,6 +130,8 @@ const schemas = [
     name: z.string().max(200),
     values: z.array(z.tuple([rank, z.string().max(900_000)])).max(4096),
   }),
+  /** Nothing touches a newcomer's memory any more: those who have the state may write there. */
+  z.strictObject({ t: z.literal("fetch"), generation }),
   /** What a newcomer needs besides tensors, in parts. */
   z.strictObject({
     t: z.literal("record"),

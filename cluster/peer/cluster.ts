@@ -1,6 +1,7 @@
 // The main thread's side of a peer: asks the communication thread, and waits for what it tells.
 import { UserError } from "../../src/config/user_error.ts";
 import { workerUrl } from "../../src/workers.ts";
+import type { HeldUpdate } from "../collective/update_barrier.ts";
 import { ranksOf, type View } from "../membership/view.ts";
 import type { Security } from "../transport/security.ts";
 import type { Address } from "../transport/transport.ts";
@@ -31,6 +32,12 @@ export interface StartOptions {
   readonly startTimeout: number;
 }
 
+/** What is needed of the thread that runs worker.ts. */
+export type CommunicationThread = Pick<
+  Worker,
+  "onmessage" | "onerror" | "postMessage" | "terminate"
+>;
+
 interface Waiter {
   readonly kind: Event["kind"];
   readonly matches: (event: Event) => boolean;
@@ -47,12 +54,17 @@ export class Cluster {
   /** What has to be settled before anything else. */
   private change: EventOf<"view" | "suspended"> | undefined;
   private fetched: EventOf<"fetched"> | undefined;
+  /** An update that all hold, and that this peer has yet to apply. */
+  private held: HeldUpdate | undefined;
+  /** False while others write the state into this peer's memory. */
+  private isWhole = true;
   private assembled = 0;
   private failure: UserError | undefined;
   private waiters: Waiter[] = [];
 
-  private constructor(
-    private readonly worker: Worker,
+  /** @param worker the communication thread, as `open` starts it. */
+  constructor(
+    private readonly worker: CommunicationThread,
     private readonly say: (line: string) => void,
   ) {
     worker.onmessage = ({ data }: MessageEvent<Event>) => this.heard(data);
@@ -144,9 +156,10 @@ export class Cluster {
     for (;;) {
       const change = await this.nextChange();
       try {
-        if (change.kind === "view") return await this.settleView(change, handlers);
+        if (change.kind === "view") return await this.settleView(change.view, handlers);
+        await this.applyHeld(handlers);
         this.say(`suspended: ${change.reason}; waiting for the others`);
-        await handlers.suspended(change.reason);
+        if (this.isWhole) await handlers.suspended(change.reason);
       } catch (error) {
         if (!(error instanceof ViewChanged)) throw error;
       }
@@ -196,18 +209,31 @@ export class Cluster {
 
   // ---- changes ----
 
-  private async settleView({ view, held }: EventOf<"view">, handlers: ViewHandlers): Promise<void> {
+  /** However often the view has changed since: it counts as made. */
+  private async applyHeld(handlers: ViewHandlers): Promise<void> {
+    const { held } = this;
+    this.held = undefined;
+    if (held) await handlers.applyHeld(rowsOf(held));
+  }
+
+  private async settleView(view: View, handlers: ViewHandlers): Promise<void> {
     const { generation } = view;
     this.view = view;
     this.made = view.resume;
-    if (held) await handlers.applyHeld(rowsOf(held));
+    const isFetching = view.fetching.includes(this.rank);
+    if (isFetching) this.held = undefined;
+    await this.applyHeld(handlers);
     this.checkCurrent(generation);
-    if (view.fetching.includes(this.rank)) {
+    if (isFetching) {
+      this.isWhole = false;
+      // From here on the others may write; nothing of this peer's own may do so any more.
+      this.ask({ kind: "fetch", generation });
       const { record } =
         this.fetched?.generation === generation
           ? this.fetched
           : await this.next("fetched", (event) => event.generation === generation);
       await handlers.restore(record);
+      this.isWhole = true;
     } else if (view.fetching.length > 0) {
       const text = await handlers.record();
       this.checkCurrent(generation);
@@ -260,6 +286,7 @@ export class Cluster {
       case "view":
       case "suspended":
         this.change = event;
+        if (event.kind === "view" && event.held) this.held = event.held;
         this.fetched = undefined;
         this.wake(event);
         this.reject(new ViewChanged());
@@ -315,7 +342,7 @@ export class Cluster {
   }
 }
 
-const rowsOf = ({ sums }: EventOf<"update">["held"]): ReadonlyMap<number, readonly number[]> =>
+const rowsOf = ({ sums }: HeldUpdate): ReadonlyMap<number, readonly number[]> =>
   new Map([...sums.values()].flatMap(({ rows }) => rows));
 
 const waitingFor = ({ ranks, trouble }: EventOf<"awaiting">): string =>

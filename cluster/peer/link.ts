@@ -69,6 +69,11 @@ export class Link implements FrameSink {
     return this.connection?.queued ?? 0;
   }
 
+  /** Whether what arrives now is written into memory that the exchange named. */
+  get isFilling(): boolean {
+    return this.payload !== undefined;
+  }
+
   send(message: Message): void {
     this.connection?.send([encodeControl(message)], URGENT);
   }
@@ -96,7 +101,9 @@ export class Link implements FrameSink {
   }
 
   arrived(header: DataHeader): void {
-    if (!this.isOver && this.payload) this.events.arrived(this, header, this.payload);
+    const { payload } = this;
+    this.payload = undefined;
+    if (!this.isOver && payload) this.events.arrived(this, header, payload);
   }
 
   control(document: unknown): void {

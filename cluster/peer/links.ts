@@ -40,14 +40,19 @@ export interface LinksEvents {
 const REDIAL = 500;
 const LOWER_WAITS = 3000;
 
+/** Connections that others opened and that have not greeted; of more the one that waits longest goes. */
+const MAX_GREETING = 64;
+
 /** Milliseconds for which a refused connection stays open. */
 const REFUSAL_LINGERS = 500;
 
 export class Links implements LinkEvents {
   private readonly byRank = new Map<number, Link>();
-  private readonly greeting = new Set<Link>();
+  /** Connections on which nobody has greeted yet, and since when, the oldest first. */
+  private readonly greeting = new Map<Link, number>();
   private readonly heard = new Map<Link, { bytes: number; at: number }>();
-  private readonly dialling = new Set<number>();
+  /** Those that are dialled, until they greet: one who does not answer is not dialled twice. */
+  private readonly dialling = new Map<number, Link>();
   private readonly lastDial = new Map<number, number>();
   private readonly trouble = new Map<number, string>();
   private began: number | undefined;
@@ -62,7 +67,8 @@ export class Links implements LinkEvents {
   /** Takes a connection that somebody else opened. */
   readonly accept = (connection: Connection): Receiver => {
     const link = new Link(this, undefined);
-    this.greeting.add(link);
+    this.turnOut();
+    this.greeting.set(link, this.lastTick);
     // Who listens greets second, so that a stranger learns nothing.
     link.open(connection, undefined);
     return link.receiver;
@@ -102,6 +108,9 @@ export class Links implements LinkEvents {
       }
       link.send(beat);
     }
+    for (const [link, since] of this.greeting) {
+      if (now - since > patience) this.giveUp(link, `no greeting within ${patience / 1000} s`);
+    }
     for (const rank of this.options.addresses.keys()) this.dialIfDue(rank, now);
   }
 
@@ -118,15 +127,25 @@ export class Links implements LinkEvents {
     for (const link of this.byRank.values()) link.dropData();
   }
 
+  /**
+   * Ends connections that write into memory of the exchange, but to these ranks: what is begun goes on to
+   * its end, and the memory is about to be used for something else.
+   */
+  cutOff(members: readonly number[]): void {
+    for (const [rank, link] of [...this.byRank]) {
+      if (link.isFilling && !members.includes(rank)) this.drop(rank, link, "it is no member now");
+    }
+  }
+
   close(): void {
     this.isClosed = true;
-    for (const link of [...this.byRank.values(), ...this.greeting]) link.close();
+    for (const link of [...this.byRank.values(), ...this.greeting.keys()]) link.close();
   }
 
   // ---- LinkEvents ----
 
   greeted(link: Link, hello: Hello): void {
-    this.greeting.delete(link);
+    this.hasGreeted(link);
     const { self } = hello;
     const { rank } = self;
     const objection = this.options.objection(hello);
@@ -136,12 +155,19 @@ export class Links implements LinkEvents {
       this.events.fatal(`rank ${rank} (${link.remote}) cannot be a peer: ${objection}`);
       return;
     }
-    if (present) {
-      if (present.peer?.self.incarnation !== self.incarnation) {
-        const where = `${present.peer?.self.host}:${present.peer?.self.port}`;
-        this.refuse(link, `rank ${rank} is already here, from ${where}`, false);
-      } else link.close();
+    if (present && present.peer?.self.incarnation !== self.incarnation) {
+      const where = `${present.peer?.self.host}:${present.peer?.self.port}`;
+      this.refuse(link, `rank ${rank} is already here, from ${where}`, false);
       return;
+    }
+    if (present) {
+      // Two connections that crossed, or one that the other side has given up: both sides keep the one
+      // that the higher rank dialled.
+      if ((link.dialled === undefined) !== rank > this.options.self.rank) {
+        link.close();
+        return;
+      }
+      this.drop(rank, present, "it has connected anew");
     }
     if (link.dialled === undefined) link.send(this.options.greeting());
     this.byRank.set(rank, link);
@@ -152,7 +178,7 @@ export class Links implements LinkEvents {
   }
 
   asked(link: Link): void {
-    this.greeting.delete(link);
+    this.hasGreeted(link);
     link.send({ t: "report", report: this.events.report() });
   }
 
@@ -160,7 +186,7 @@ export class Links implements LinkEvents {
     const rank = this.rankOf(link);
     if (rank !== undefined) this.trouble.set(rank, reason);
     link.close();
-    this.greeting.delete(link);
+    this.hasGreeted(link);
     if (fatal) this.events.fatal(reason);
   }
 
@@ -180,9 +206,28 @@ export class Links implements LinkEvents {
   }
 
   ended(link: Link, reason: string): void {
-    this.greeting.delete(link);
+    this.hasGreeted(link);
     const rank = link.peer?.self.rank;
     if (rank !== undefined) this.drop(rank, link, reason);
+  }
+
+  // ---- before a greeting ----
+
+  private hasGreeted(link: Link): void {
+    this.greeting.delete(link);
+    for (const [rank, dialled] of this.dialling) if (dialled === link) this.dialling.delete(rank);
+  }
+
+  private giveUp(link: Link, reason: string): void {
+    const rank = this.rankOf(link);
+    if (rank !== undefined) this.trouble.set(rank, reason);
+    link.close();
+    this.hasGreeted(link);
+  }
+
+  private turnOut(): void {
+    const strangers = [...this.greeting.keys()].filter(({ dialled }) => dialled === undefined);
+    if (strangers.length >= MAX_GREETING) this.giveUp(strangers[0], "others wait, too");
   }
 
   // ---- dialling ----
@@ -209,20 +254,21 @@ export class Links implements LinkEvents {
     if (rank > self.rank && now - (this.began ?? now) < LOWER_WAITS) return;
     if (now - (this.lastDial.get(rank) ?? Number.NEGATIVE_INFINITY) < REDIAL) return;
     this.lastDial.set(rank, now);
-    this.dialling.add(rank);
-    void this.dial(rank, address).finally(() => this.dialling.delete(rank));
+    const link = new Link(this, `${address.host}:${address.port}`);
+    this.dialling.set(rank, link);
+    void this.dial(rank, address, link);
   }
 
-  private async dial(rank: number, address: Address): Promise<void> {
+  private async dial(rank: number, address: Address, link: Link): Promise<void> {
     try {
-      const link = new Link(this, `${address.host}:${address.port}`);
       await this.options.transport.connect(address, (connection) => {
-        this.greeting.add(link);
+        this.greeting.set(link, this.lastTick);
         link.open(connection, this.options.greeting());
         return link.receiver;
       });
     } catch (error) {
       const { message } = error as Error;
+      this.hasGreeted(link);
       this.trouble.set(rank, message);
       if (error instanceof ConnectError && error.permanent) this.events.fatal(message);
     }

@@ -3,7 +3,7 @@ import type { Arithmetic } from "../collective/codec.ts";
 import { UpdateBarrier } from "../collective/update_barrier.ts";
 import type { Fence } from "../fence/fence.ts";
 import { Membership } from "../membership/membership.ts";
-import { type Hello, type Message, type Position, PROTOCOL } from "../membership/messages.ts";
+import { type Hello, type Message, PROTOCOL, type Progress } from "../membership/messages.ts";
 import { type Member, ranksOf, type View, view as viewSchema } from "../membership/view.ts";
 import type { Address, Transport } from "../transport/transport.ts";
 import { type DataHeader, ProtocolError } from "../wire/frame.ts";
@@ -49,6 +49,8 @@ export class ClusterNode implements LinksEvents {
   private readonly barrier: UpdateBarrier;
   private readonly clock: ExchangeClock;
   private readonly shares = new Shares();
+  /** By rank, the last generation whose state a newcomer has asked for. */
+  private readonly fetchers = new Map<number, number>();
   /** Of the present view; undefined while there is none, or it is being changed. */
   private exchange: ViewExchange | undefined;
   private isEnded = false;
@@ -70,6 +72,7 @@ export class ClusterNode implements LinksEvents {
       this.membership.ready();
     },
     share: ({ name, value }) => this.exchange?.share(name, value),
+    fetch: () => this.exchange?.fetch(),
     record: ({ text }) => this.exchange?.donate(text),
     progress: ({ report }) => {
       this.progress = report;
@@ -161,7 +164,7 @@ export class ClusterNode implements LinksEvents {
 
   // ---- membership's effects ----
 
-  private position(): Position {
+  private position(): Progress {
     const { phase } = this.membership;
     if (phase === "forming" || phase === "suspended") this.hashParameters();
     const { step, holds: held } = this.barrier;
@@ -180,11 +183,13 @@ export class ClusterNode implements LinksEvents {
       return;
     }
     barrier.install(view);
+    this.links.cutOff(ranksOf(view.members));
     this.parameters = undefined;
     try {
       this.exchange = new ViewExchange({
         ...{ view, rank, wire: settings.wire, numbers, arithmetic, barrier, clock },
         ...{ shares: this.shares, tell },
+        isFetching: (newcomer) => this.fetchers.get(newcomer) === view.generation,
         send: (to, message) => this.links.send(to, message),
         sendData: (to, header, payload, sent) =>
           this.links.linkTo(to)?.sendData(header, payload, sent),
@@ -214,6 +219,11 @@ export class ClusterNode implements LinksEvents {
       case "fail":
         this.isEnded = true;
         this.parts.tell({ kind: "failed", reason: message.reason });
+        break;
+      case "fetch":
+        // It may know the view before this peer does.
+        this.fetchers.set(rank, message.generation);
+        if (message.generation === this.membership.generation) this.exchange?.donateTo(rank);
         break;
       case "sums":
       case "ready":

@@ -79,6 +79,8 @@ export type NodeRequest =
   | (OfView & { readonly kind: "installed" })
   /** Tells all members a value, and hears theirs. */
   | (OfView & { readonly kind: "share"; readonly name: string; readonly value: string })
+  /** This peer leaves its memory to those who have the state. */
+  | (OfView & { readonly kind: "fetch" })
   /** The state is in memory, and this is the rest of it: newcomers may have it. */
   | (OfView & { readonly kind: "record"; readonly text: string })
   /** A line about this peer for those who ask for the job's status. */

@@ -36,6 +36,8 @@ export interface ViewExchangeParts {
     sent?: () => void,
   ) => void;
   readonly tell: (event: Event) => void;
+  /** Whether a newcomer has left its memory to those who have the state. */
+  readonly isFetching: (rank: number) => boolean;
   /** Stops the job everywhere. */
   readonly fail: (reason: string) => void;
   /** Hash of the parameters that this peer's gradients belong to. */
@@ -46,6 +48,8 @@ export class ViewExchange {
   private readonly ranks: readonly number[];
   private readonly reduction: Reduction;
   private readonly transfer: StateTransfer;
+  /** All that newcomers need besides numbers, once the numbers are in memory. */
+  private record: string | undefined;
   private isReadySent = false;
   private isFetched = false;
 
@@ -106,16 +110,28 @@ export class ViewExchange {
     this.addShare(rank, name, value);
   }
 
-  /** Sends newcomers this peer's part of the state. @param record the rest of the state. */
+  /** Lets the others write the state. */
+  fetch(): void {
+    const { generation } = this.parts.view;
+    this.toOthers({ t: "fetch", generation });
+  }
+
+  /** This peer's part of the state may be had. @param record the rest of the state. */
   donate(record: string): void {
-    const { transfer, parts } = this;
+    this.record = record;
+    const { fetching } = this.parts.view;
+    for (const rank of fetching) if (this.parts.isFetching(rank)) this.donateTo(rank);
+  }
+
+  /** Sends a newcomer, who waits for it, this peer's part of the state; unless it is not there yet. */
+  donateTo(rank: number): void {
+    const { transfer, parts, record } = this;
     const { fetching, resume: step } = parts.view;
-    for (const rank of fetching) {
-      for (const message of transfer.record(record)) parts.send(rank, message);
-      for (const { piece, address, bytes } of transfer.share()) {
-        const frame = { kind: KIND.state, step, piece, slot: 0, codec: CODEC.bytes };
-        this.sendData(rank, frame, address, bytes);
-      }
+    if (record === undefined || !fetching.includes(rank)) return;
+    for (const message of transfer.record(record)) parts.send(rank, message);
+    for (const { piece, address, bytes } of transfer.share()) {
+      const frame = { kind: KIND.state, step, piece, slot: 0, codec: CODEC.bytes };
+      this.sendData(rank, frame, address, bytes);
     }
   }
 

@@ -1,0 +1,122 @@
+// Who was fetching the state when its donors died has none: it must neither go on from what it has of it,
+// nor be counted.
+import { expect, test } from "bun:test";
+import { firstView, nextView, type Standing } from "../../../cluster/membership/candidacy.ts";
+import { Membership } from "../../../cluster/membership/membership.ts";
+import type { Hello, Message, Position } from "../../../cluster/membership/messages.ts";
+
+const at = (rank: number, position: Partial<Position>): Standing => ({
+  member: { rank, incarnation: 1, host: "h", port: 1 },
+  position: { step: 7, held: false, parameters: 1, installed: 1, whole: true, ...position },
+});
+
+test("nextView() lets those fetch again who were fetching, and does not count their updates", () => {
+  const standings = [at(0, { step: 6 }), at(1, { step: 7, whole: false }), at(2, { step: 6 })];
+  const view = nextView(3, standings, [at(5, {}).member]);
+  expect(view).toMatchObject({ generation: 4, resume: 6, fetching: [1, 5] });
+});
+
+test("nextView() and firstView() give no view if nobody has the state", () => {
+  const standings = [at(1, { whole: false }), at(2, { whole: false })];
+  expect(nextView(3, standings, [])).toBeUndefined();
+  expect(firstView(3, standings)).toBeUndefined();
+});
+
+test("firstView() does not take a state that is not whole, however far it would be", () => {
+  const standings = [at(0, { step: 3, parameters: 4 }), at(1, { step: 9, whole: false })];
+  expect(firstView(3, standings)).toMatchObject({ resume: 3, fetching: [1] });
+});
+
+test("firstView() prefers who was in the later generation: a checkpoint knows no begun validation", () => {
+  const standings = [at(0, { installed: 0 }), at(1, { installed: 4 })];
+  expect(firstView(4, standings)).toMatchObject({ resume: 7, fetching: [0] });
+  expect(firstView(0, [at(0, { installed: 0 }), at(1, { installed: 0 })])?.fetching).toEqual([]);
+});
+
+/** Peers whose messages are delivered at once, in order. */
+class Network {
+  readonly peers = new Map<number, Membership>();
+  readonly suspended: number[] = [];
+  private readonly queue: (() => void)[] = [];
+  private readonly steps = new Map<number, number>();
+
+  start(rank: number, step: number, incarnation = 1): Membership {
+    this.steps.set(rank, step);
+    const peer: Membership = new Membership(
+      {
+        self: { rank, incarnation, host: "h", port: rank },
+        ...{ size: 3, joining: false, patience: 100 },
+      },
+      {
+        send: (to, message) => this.send(rank, to, message),
+        position: () => ({
+          step: peer.view?.resume ?? step,
+          held: false,
+          parameters: this.steps.get(rank) ?? 0,
+        }),
+        abort: () => undefined,
+        install: ({ fetching }) => {
+          if (!fetching.includes(rank)) peer.ready();
+        },
+        assembled: () => undefined,
+        suspended: () => this.suspended.push(rank),
+        say: () => undefined,
+      },
+    );
+    for (const [other, known] of this.peers) {
+      known.linked(this.helloOf(peer, rank, incarnation));
+      peer.linked(this.helloOf(known, other, 1));
+    }
+    this.peers.set(rank, peer);
+    return peer;
+  }
+
+  kill(rank: number): void {
+    this.peers.delete(rank);
+    for (const peer of this.peers.values()) peer.unlinked(rank, "it died");
+  }
+
+  run(): void {
+    for (let now = 0; now < 1000; now += 50) {
+      for (const peer of this.peers.values()) peer.tick(now);
+      for (let next = this.queue.shift(); next; next = this.queue.shift()) next();
+      for (const [rank, peer] of this.peers) {
+        const beat = { t: "beat", ...peer.standing() } as const;
+        for (const [other, to] of this.peers) if (other !== rank) to.received(rank, beat);
+      }
+    }
+  }
+
+  private send(from: number, to: number, message: Message): void {
+    this.queue.push(() => this.peers.get(to)?.received(from, message as never));
+  }
+
+  private helloOf(peer: Membership, rank: number, incarnation: number): Hello {
+    return {
+      ...{ t: "hello", protocol: 1, job: "j", size: 3, joining: false, parameters: 0 },
+      ...{ agreement: {}, clock: 0, self: { rank, incarnation, host: "h", port: rank } },
+      ...peer.standing(),
+    };
+  }
+}
+
+test("Membership suspends two of three who were fetching from the third, until it is back", () => {
+  const network = new Network();
+  network.start(0, 9);
+  const peers = [network.start(1, 0), network.start(2, 0)];
+  network.run();
+  expect(peers.map(({ view }) => view?.fetching)).toEqual([
+    [1, 2],
+    [1, 2],
+  ]);
+  network.kill(0);
+  network.run();
+  expect(peers.map(({ phase }) => phase)).toEqual(["suspended", "suspended"]);
+  expect(peers.map(({ generation }) => generation)).toEqual([1, 1]);
+  network.start(0, 5, 2);
+  network.run();
+  expect(peers.map(({ view }) => view)).toMatchObject([
+    { generation: 2, resume: 5, fetching: [1, 2] },
+    { generation: 2, resume: 5, fetching: [1, 2] },
+  ]);
+});

@@ -1,0 +1,128 @@
+// What the main thread does when the members change more quickly than it can follow.
+import { expect, test } from "bun:test";
+import type { View } from "../../../cluster/membership/view.ts";
+import {
+  Cluster,
+  type CommunicationThread,
+  type ViewHandlers,
+} from "../../../cluster/peer/cluster.ts";
+import type { Event, Request } from "../../../cluster/peer/protocol.ts";
+import { ViewChanged } from "../../../cluster/peer/view_changed.ts";
+
+const held = { step: 4, sums: new Map() };
+
+const viewOf = (generation: number, resume: number, fetching: number[] = []): View => ({
+  generation,
+  members: [0, 1].map((rank) => ({ rank, incarnation: 1, host: "h", port: 1 })),
+  ...{ resume, fetching },
+});
+
+/** Rank 1 of two, whose communication thread says what a test says. */
+function peer() {
+  const asked: Request[] = [];
+  const thread: CommunicationThread = {
+    onmessage: null,
+    onerror: null,
+    postMessage: (request: Request) => asked.push(request),
+    terminate: () => undefined,
+  };
+  const cluster = new Cluster(thread, () => undefined);
+  const settings = { rank: 1, size: 2, incarnation: 1, job: "j", joining: false };
+  cluster.start({
+    settings: { ...settings, agreement: {}, wire: "f32", patience: 1000, fence: undefined },
+    numbers: {
+      memory: new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }),
+      ...{ gradients: [], state: [], parameterBlocks: 0, microBatches: 0, scratch: { address: 0, bytes: 0 } },
+    },
+    ...{ step: 0, own: { host: "h", port: 1 }, addresses: [], startTimeout: 100 },
+  });
+  const tell = (event: Event): void => {
+    thread.onmessage?.call(thread as Worker, { data: event } as MessageEvent);
+  };
+  const kinds = () => asked.map(({ kind }) => kind).filter((kind) => kind !== "start");
+  return { cluster, tell, kinds };
+}
+
+const turn = () => new Promise((resolve) => setTimeout(resolve, 1));
+
+/** What was done, in order; saving lasts until `saved`. */
+function handlers() {
+  const done: string[] = [];
+  const saving = Promise.withResolvers<void>();
+  const made: ViewHandlers = {
+    async applyHeld() {
+      done.push("apply");
+    },
+    async record() {
+      done.push("record");
+      return "";
+    },
+    async restore() {
+      done.push("restore");
+    },
+    async suspended() {
+      done.push("save");
+      await saving.promise;
+    },
+  };
+  return { done, made, saved: () => saving.resolve() };
+}
+
+test("Cluster applies an update that all hold, though the view changes once more while it saves", async () => {
+  const { cluster, tell } = peer();
+  const { done, made, saved } = handlers();
+  const settled = cluster.settle(made);
+  tell({ kind: "suspended", reason: "alone" });
+  await turn();
+  tell({ kind: "view", view: viewOf(2, 5), held });
+  tell({ kind: "view", view: viewOf(3, 5), held: undefined });
+  saved();
+  await turn();
+  tell({ kind: "assembled", generation: 3 });
+  await settled;
+  expect(done).toEqual(["save", "apply"]);
+});
+
+test("Cluster saves with the update that all hold, if it is suspended before it applied that", async () => {
+  const { cluster, tell } = peer();
+  const { done, made, saved } = handlers();
+  saved();
+  const update = cluster.sums(4, [], 0);
+  tell({ kind: "view", view: viewOf(2, 5), held });
+  tell({ kind: "suspended", reason: "alone" });
+  await expect(update).rejects.toThrow(ViewChanged);
+  const settled = cluster.settle(made);
+  await turn();
+  tell({ kind: "view", view: viewOf(3, 5), held: undefined });
+  tell({ kind: "assembled", generation: 3 });
+  await settled;
+  expect(done).toEqual(["apply", "save"]);
+});
+
+test("Cluster leaves its memory to others only once nothing of its own uses it", async () => {
+  const { cluster, tell, kinds } = peer();
+  const { done, made, saved } = handlers();
+  const settled = cluster.settle(made);
+  tell({ kind: "suspended", reason: "alone" });
+  await turn();
+  tell({ kind: "view", view: viewOf(4, 9, [1]), held: undefined });
+  await turn();
+  expect([done, kinds()]).toEqual([["save"], []]);
+  saved();
+  await turn();
+  expect(kinds()).toEqual(["fetch"]);
+  // The donor is gone before all was there: what is in memory now is nothing to save.
+  tell({ kind: "suspended", reason: "alone again" });
+  await turn();
+  expect(done).toEqual(["save"]);
+  tell({ kind: "view", view: viewOf(5, 9, [1]), held: undefined });
+  await turn();
+  tell({ kind: "fetched", generation: 5, record: "" });
+  await turn();
+  tell({ kind: "assembled", generation: 5 });
+  await settled;
+  expect([done, kinds()]).toEqual([
+    ["save", "restore"],
+    ["fetch", "fetch", "installed"],
+  ]);
+});

@@ -1,0 +1,104 @@
+import { expect, test } from "bun:test";
+import { type Hello, PROTOCOL } from "../../../cluster/membership/messages.ts";
+import { Links, type LinksEvents } from "../../../cluster/peer/links.ts";
+import type { Connection, Receiver } from "../../../cluster/transport/transport.ts";
+import { MemoryWire } from "./memory_wire.ts";
+
+/** A peer that knows only its connections; the other one has rank 0 or 1, too. */
+function peer(wire: MemoryWire, rank: number, incarnation = 1) {
+  const told: string[] = [];
+  const self = { rank, incarnation, host: "h", port: rank + 1 };
+  const events: LinksEvents = {
+    linked: ({ self: { rank } }) => told.push(`linked ${rank}`),
+    unlinked: (rank, reason) => told.push(`unlinked ${rank}: ${reason}`),
+    message: (rank, { t }) => told.push(`${t} of ${rank}`),
+    place: () => undefined,
+    arrived: () => undefined,
+    report: () => "",
+    fatal: (reason) => told.push(reason),
+    say: (line) => told.push(line),
+  };
+  const greeting = (): Hello => ({
+    ...{ t: "hello", protocol: PROTOCOL, job: "j", size: 2, self, joining: false, parameters: 0 },
+    ...{ agreement: {}, clock: 0, generation: 0, step: 0, phase: "forming", members: [] },
+    installed: 0,
+  });
+  const links = new Links(
+    {
+      ...{ transport: wire.transport, self, patience: 1000, greeting },
+      addresses: new Map([[1 - rank, { host: "h", port: 2 - rank }]]),
+      objection: () => undefined,
+    },
+    events,
+  );
+  return { links, told, tick: (now: number) => links.tick(now, { t: "fetch", generation: 0 }) };
+}
+
+test("Links keep one connection where two crossed: both sides the one that the higher rank dialled", async () => {
+  const wire = new MemoryWire();
+  const [low, high] = [peer(wire, 0), peer(wire, 1)];
+  // Nobody listens: both go on trying, the lower rank too after a while.
+  for (const now of [0, 3000]) {
+    low.tick(now);
+    high.tick(now);
+    await wire.deliver();
+  }
+  wire.listen(1, low.links.accept);
+  wire.listen(2, high.links.accept);
+  for (const now of [3600, 3601, 3602, 3603, 3604, 3605, 3606]) {
+    low.tick(now);
+    high.tick(now);
+    await wire.deliver();
+  }
+  expect(low.links.linkTo(1)?.dialled).toBeUndefined();
+  expect(high.links.linkTo(0)?.dialled).toBe("h:1");
+  const beatsOf = (told: string[]) => told.filter((line) => line.startsWith("fetch of")).length;
+  const before = [low, high].map(({ told }) => beatsOf(told));
+  for (const now of [3700, 3800, 3900, 4000, 4500, 5000]) {
+    low.tick(now);
+    high.tick(now);
+    await wire.deliver();
+  }
+  expect([low, high].map(({ told }, i) => beatsOf(told) - before[i])).toEqual([6, 6]);
+});
+
+test("Links do not dial once more who has not answered, and give it up after a while", async () => {
+  const wire = new MemoryWire();
+  let callers = 0;
+  wire.listen(1, (): Receiver => {
+    callers++;
+    return { space: () => new Uint8Array(9), filled: () => undefined, closed: () => undefined };
+  });
+  const high = peer(wire, 1);
+  for (let now = 0; now <= 1000; now += 100) {
+    high.tick(now);
+    await wire.deliver();
+  }
+  expect(callers).toBe(1);
+  for (let now = 1100; now <= 1300; now += 100) {
+    high.tick(now);
+    await wire.deliver();
+  }
+  expect(callers).toBe(2);
+  expect(high.links.troubleWith(0)).toBe("no greeting within 1 s");
+});
+
+test("Links turn out callers that do not greet: the oldest of too many, and all in time", async () => {
+  const wire = new MemoryWire();
+  const low = peer(wire, 0);
+  wire.listen(1, low.links.accept);
+  const ended: number[] = [];
+  const call = async (caller: number): Promise<Connection> =>
+    await wire.transport.connect({ host: "h", port: 1 }, () => ({
+      space: () => new Uint8Array(9),
+      filled: () => undefined,
+      closed: () => ended.push(caller),
+    }));
+  low.tick(0);
+  for (let caller = 0; caller < 70; caller++) await call(caller);
+  for (let turn = 0; turn < 3; turn++) await wire.deliver();
+  expect(ended).toEqual([0, 1, 2, 3, 4, 5]);
+  low.tick(1100);
+  for (let turn = 0; turn < 3; turn++) await wire.deliver();
+  expect(ended.length).toBe(70);
+});
