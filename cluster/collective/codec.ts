@@ -6,6 +6,8 @@ import { type ExchangeKernels, int8Bytes, openExchangeKernels } from "./exchange
 /** What the reduction needs of numbers in memory. */
 export interface Arithmetic extends ExchangeKernels {
   copy(target: number, source: number, bytes: number): void;
+  /** With zeros. */
+  fill(target: number, bytes: number): void;
 }
 
 /** The kernels and copying, on one memory. */
@@ -15,6 +17,7 @@ export async function openArithmetic(memory: WebAssembly.Memory): Promise<Arithm
     ...kernels,
     copy: (target, source, bytes) =>
       new Uint8Array(memory.buffer).copyWithin(target, source, source + bytes),
+    fill: (target, bytes) => new Uint8Array(memory.buffer, target, bytes).fill(0),
   };
 }
 

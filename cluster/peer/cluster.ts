@@ -46,9 +46,11 @@ interface Waiter {
 }
 
 export class Cluster {
-  readonly totals = new ExchangeTotals();
+  isReproducible = false;
+  private readonly totals = new ExchangeTotals();
   private view: View | undefined;
   private rank = 0;
+  private made = 0;
   /** What has to be settled before anything else. */
   private change: EventOf<"view" | "suspended"> | undefined;
   private fetched: EventOf<"fetched"> | undefined;
@@ -84,6 +86,7 @@ export class Cluster {
   /** Goes to the others; `settle` then waits for them. */
   start({ settings, numbers, step, own, addresses, startTimeout }: StartOptions): void {
     this.rank = settings.rank;
+    this.isReproducible = numbers.microBatches > 0;
     this.ask({ kind: "start", settings, numbers, step, own, addresses });
     const timer = setTimeout(() => {
       if (this.view === undefined && this.change === undefined) this.tooLate(startTimeout);
@@ -96,6 +99,11 @@ export class Cluster {
     return { place: ranks.indexOf(this.rank), count: ranks.length };
   }
 
+  /** Number of the exchange under way: how many were made before. */
+  get step(): number {
+    return this.made;
+  }
+
   get generation(): number {
     return this.view?.generation ?? 0;
   }
@@ -104,14 +112,19 @@ export class Cluster {
     return ranksOf(this.view?.members ?? []);
   }
 
-  begin(step: number, contributors: readonly number[]): void {
-    const { generation, ranks } = this;
-    const chosen = contributors.map((place) => ranks[place]);
-    this.ask({ kind: "begin", generation, step, contributors: chosen });
+  begin(step: number, slots: readonly number[]): void {
+    this.ask({ kind: "begin", generation: this.generation, step, slots });
   }
 
-  final(step: number, elements: number): void {
-    this.ask({ kind: "final", generation: this.generation, step, elements });
+  final(step: number, slot: number, elements: number): void {
+    this.ask({ kind: "final", generation: this.generation, step, slot, elements });
+  }
+
+  /** @throws ViewChanged */
+  async given(step: number, slot: number, elements: number): Promise<void> {
+    const taken = this.next("taken", (event) => event.step === step && event.slot === slot);
+    this.final(step, slot, elements);
+    await taken;
   }
 
   /** @throws ViewChanged */
@@ -126,6 +139,7 @@ export class Cluster {
     this.ask({ kind: "sums", generation, step, rows: copied, busy });
     const { held, exchange } = await update;
     this.totals.add(held, exchange);
+    this.made = step + 1;
     return rowsOf(held);
   }
 
@@ -152,8 +166,14 @@ export class Cluster {
     }
   }
 
+  /** Of the members and their exchange since the last call, for the log. */
+  rates(): ReadonlyMap<string, number> {
+    const { generation, totals } = this;
+    return new Map([["members", this.ranks.length], ["generation", generation], ...totals.take()]);
+  }
+
   /** Tells those who ask for the job's status. */
-  progress(report: Readonly<Record<string, number | string>>): void {
+  progress(report: Readonly<Record<string, number>>): void {
     this.ask({ kind: "progress", report });
   }
 
@@ -193,12 +213,15 @@ export class Cluster {
   private async applyHeld(handlers: ViewHandlers): Promise<void> {
     const { held } = this;
     this.held = undefined;
-    if (held) await handlers.applyHeld(rowsOf(held));
+    if (!held) return;
+    this.made = held.step + 1;
+    await handlers.applyHeld(rowsOf(held));
   }
 
   private async settleView(view: View, handlers: ViewHandlers): Promise<void> {
     const { generation } = view;
     this.view = view;
+    this.made = view.resume;
     const isFetching = view.fetching.includes(this.rank);
     if (isFetching) this.held = undefined;
     await this.applyHeld(handlers);

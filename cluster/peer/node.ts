@@ -28,6 +28,8 @@ export interface NodeParts {
   /** Milliseconds, from any origin. */
   readonly now: () => number;
   readonly tell: (event: Event) => void;
+  /** Told of bytes that were received. */
+  readonly received?: (bytes: number) => void;
 }
 
 /** Milliseconds between two lines about who is still awaited. */
@@ -55,14 +57,14 @@ export class ClusterNode implements LinksEvents {
   private parameters: { step: number; hash: number } | undefined;
   private lastAwaiting: number;
   private readonly faults: string[] = [];
-  private progress: Readonly<Record<string, number | string>> = {};
+  private progress: Readonly<Record<string, number>> = {};
 
   private readonly requests: RequestHandlers = {
-    begin: ({ step, contributors }) => {
+    begin: ({ step, slots }) => {
       this.hashParameters();
-      this.exchange?.begin(step, contributors);
+      this.exchange?.begin(step, slots);
     },
-    final: ({ step, elements }) => this.exchange?.finish(step, elements),
+    final: ({ step, slot, elements }) => this.exchange?.finish(step, slot, elements),
     sums: (sums) => this.exchange?.giveSums(sums),
     installed: () => {
       if (!this.exchange) return;
@@ -189,7 +191,8 @@ export class ClusterNode implements LinksEvents {
         ...{ shares: this.shares, tell },
         isFetching: (newcomer) => this.fetchers.get(newcomer) === view.generation,
         send: (to, message) => this.links.send(to, message),
-        sendData: (to, header, payload) => this.links.linkTo(to)?.sendData(header, payload),
+        sendData: (to, header, payload, sent) =>
+          this.links.linkTo(to)?.sendData(header, payload, sent),
         fail: (reason) => this.fail(reason),
         parameters: () => this.parameters?.hash ?? 0,
       });
@@ -251,6 +254,7 @@ export class ClusterNode implements LinksEvents {
   }
 
   arrived(rank: number, header: DataHeader, payload: Uint8Array): void {
+    this.parts.received?.(payload.byteLength);
     if (header.generation !== this.membership.generation) return;
     this.exchange?.arrived(rank, header, payload);
   }

@@ -15,6 +15,8 @@ export interface SharedNumbers {
   /** All that a newcomer needs: first the parameters (`parameterBlocks` of them), then moments. */
   readonly state: readonly Block[];
   readonly parameterBlocks: number;
+  /** Micro-batches of an update, if each is a contribution of its own; else 0. */
+  readonly microBatches: number;
   /** Memory that the exchange may use for itself. */
   readonly scratch: { readonly address: number; readonly bytes: number };
 }
@@ -57,14 +59,15 @@ interface OfView {
 }
 
 export type NodeRequest =
-  /** Begins an update. @param contributors ranks with batches in it. */
+  /** Begins an update. @param slots contributions to it: see Reduction. */
+  | (OfView & { readonly kind: "begin"; readonly step: number; readonly slots: readonly number[] })
+  /** So many elements of the gradients of one of this peer's contributions are final. */
   | (OfView & {
-      readonly kind: "begin";
+      readonly kind: "final";
       readonly step: number;
-      readonly contributors: readonly number[];
+      readonly slot: number;
+      readonly elements: number;
     })
-  /** So many elements of the gradients are final. */
-  | (OfView & { readonly kind: "final"; readonly step: number; readonly elements: number })
   | (OfView & {
       readonly kind: "sums";
       readonly step: number;
@@ -81,7 +84,7 @@ export type NodeRequest =
   /** The state is in memory, and this is the rest of it: newcomers may have it. */
   | (OfView & { readonly kind: "record"; readonly text: string })
   /** A line about this peer for those who ask for the job's status. */
-  | { readonly kind: "progress"; readonly report: Readonly<Record<string, number | string>> }
+  | { readonly kind: "progress"; readonly report: Readonly<Record<string, number>> }
   | { readonly kind: "leave"; readonly reason: string }
   /** Stops the job on all peers. */
   | { readonly kind: "fail"; readonly reason: string };
@@ -95,6 +98,13 @@ export type Event =
   | { readonly kind: "fetched"; readonly generation: number; readonly record: string }
   /** Every member may now begin the update that the view resumes at. */
   | { readonly kind: "assembled"; readonly generation: number }
+  /** A contribution has left the gradients' memory: it may be used for the next one. */
+  | {
+      readonly kind: "taken";
+      readonly generation: number;
+      readonly step: number;
+      readonly slot: number;
+    }
   /** All members hold the update: it is to be applied. */
   | {
       readonly kind: "update";

@@ -2,9 +2,10 @@
 // the view, and nothing of it outlives that but what the barrier holds.
 import type { Arithmetic } from "../collective/codec.ts";
 import { codecOf } from "../collective/codec.ts";
-import { DirectReduction, directMemory } from "../collective/direct_reduction.ts";
+import { openReduction } from "../collective/open_reduction.ts";
 import { cutPieces } from "../collective/pieces.ts";
 import type { Reduction } from "../collective/reduction.ts";
+import { reductionMemory } from "../collective/reduction_memory.ts";
 import type { UpdateBarrier } from "../collective/update_barrier.ts";
 import type { Message, MessageOf } from "../membership/messages.ts";
 import { ranksOf, type View } from "../membership/view.ts";
@@ -28,7 +29,12 @@ export interface ViewExchangeParts {
   readonly clock: ExchangeClock;
   readonly shares: Shares;
   readonly send: (rank: number, message: Message) => void;
-  readonly sendData: (rank: number, header: DataHeader, payload: Uint8Array) => void;
+  readonly sendData: (
+    rank: number,
+    header: DataHeader,
+    payload: Uint8Array,
+    sent?: () => void,
+  ) => void;
   readonly tell: (event: Event) => void;
   /** Whether a newcomer has left its memory to those who have the state. */
   readonly isFetching: (rank: number) => boolean;
@@ -54,10 +60,12 @@ export class ViewExchange {
     const peers = this.ranks.length;
     const pieces = cutPieces(numbers.gradients, peers);
     const codec = codecOf(wire, arithmetic);
-    const options = { self: this.ranks.indexOf(rank), peers, pieces, codec, arithmetic };
-    this.reduction = new DirectReduction(options, directMemory(options, numbers.scratch), {
-      send: (place, frame, address, bytes) =>
-        this.sendData(this.ranks[place], frame, address, bytes),
+    const slots = Math.max(peers, numbers.microBatches);
+    const options = { self: this.ranks.indexOf(rank), peers, pieces, slots, codec, arithmetic };
+    this.reduction = openReduction(options, reductionMemory(options, numbers.scratch), {
+      send: (place, frame, address, bytes, sent) =>
+        this.sendData(this.ranks[place], frame, address, bytes, sent),
+      taken: (slot) => this.taken(slot),
       hasBegun: (place, step) => barrier.hasSums(this.ranks[place], step),
       reduced: () => {
         clock.reduced();
@@ -68,20 +76,22 @@ export class ViewExchange {
     this.transfer = new StateTransfer(view, rank, numbers.state);
   }
 
-  begin(step: number, contributors: readonly number[]): void {
+  begin(step: number, slots: readonly number[]): void {
     if (step !== this.parts.barrier.step) return;
     this.parts.clock.begin();
-    this.reduction.begin(
-      step,
-      contributors.map((rank) => this.ranks.indexOf(rank)),
-    );
+    this.reduction.begin(step, slots);
   }
 
-  /** So many elements of this peer's gradients are final. */
-  finish(step: number, elements: number): void {
+  /** So many elements of the gradients of one of this peer's slots are final. */
+  finish(step: number, slot: number, elements: number): void {
     if (step !== this.parts.barrier.step) return;
     this.parts.clock.final();
-    this.reduction.finish(elements);
+    this.reduction.finish(slot, elements);
+  }
+
+  private taken(slot: number): void {
+    const { tell, view, barrier } = this.parts;
+    tell({ kind: "taken", generation: view.generation, step: barrier.step, slot });
   }
 
   /** What the criterion summed over this peer's batches. */
@@ -220,12 +230,13 @@ export class ViewExchange {
     frame: Omit<DataHeader, "generation" | "checksum">,
     address: number,
     bytes: number,
+    sent?: () => void,
   ): void {
     const { arithmetic, numbers, clock, view, sendData } = this.parts;
     const checksum = arithmetic.checksum(address, bytes, 0);
     clock.sent(bytes);
     const payload = new Uint8Array(numbers.memory.buffer, address, bytes);
-    sendData(rank, { ...frame, generation: view.generation, checksum }, payload);
+    sendData(rank, { ...frame, generation: view.generation, checksum }, payload, sent);
   }
 
   private toOthers(message: Message): void {

@@ -4,6 +4,7 @@ import { openArithmetic } from "../collective/codec.ts";
 import { openFence } from "../fence/open_fence.ts";
 import { openTransport } from "../transport/open_transport.ts";
 import type { Connection, Listener, Receiver, Transport } from "../transport/transport.ts";
+import { garbageCollector } from "./collect_garbage.ts";
 import { ClusterNode } from "./node.ts";
 import type { Event, Request } from "./protocol.ts";
 
@@ -45,6 +46,7 @@ async function start(request: Extract<Request, { kind: "start" }>): Promise<void
     addresses: new Map(addresses),
     fence: settings.fence === undefined ? undefined : openFence(settings.fence),
     now: () => performance.now(),
+    received: garbageCollector(),
   });
   timer = setInterval(() => node?.tick(), tickEvery(settings.patience));
   node.tick();

@@ -19,19 +19,24 @@ const TOGETHER = [
   ...["best_checkpoint_metric", "maximize_best_checkpoint_metric"],
 ];
 
+/** How gradients and parameters are exchanged. */
+const EXCHANGE = ["wire", "reproducible", "sync_every", "outer_lr", "outer_momentum"] as const;
+
 /** Longest value that is told as it is. */
 const LONGEST = 60;
 
 /** By what it is, its value: or several flags with theirs, as lines "--flag value". */
 export function agreementOf(
   { version, config, dataHash }: Pick<RunIdentity, "version" | "config" | "dataHash">,
-  { wire, batch_shards }: Pick<ClusterConfig, "wire" | "batch_shards">,
+  cluster: Pick<ClusterConfig, (typeof EXCHANGE)[number] | "batch_shards">,
   elements: number,
 ): Record<string, string> {
   const { sections, plugins } = config;
   const { dataset = {}, checkpoint = {}, common = {}, optimization = {}, ema = {} } = sections;
   const parts = Object.entries(COMPONENTS).map(([name, flag]) => chosen(sections[name], flag));
-  const own = { wire, batch_shards: batch_shards ?? "unset", seed: settings(common).seed };
+  const exchange = Object.fromEntries(EXCHANGE.map((key) => [key, cluster[key]]));
+  const batch_shards = cluster.batch_shards ?? "unset";
+  const own = { ...exchange, batch_shards, seed: settings(common).seed };
   const together = Object.entries(checkpoint).filter(([key]) => TOGETHER.includes(key));
   return {
     "version of weft": version,

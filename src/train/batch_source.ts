@@ -45,9 +45,14 @@ export class BatchSource {
     private readonly seed: number,
     private readonly limits: PairLimits,
     private readonly log: (line: string) => void,
-    private readonly shards: BatchShards = { given: undefined, peers: 1 },
+    private readonly wanted: BatchShards = { given: undefined, peers: 1 },
   ) {
-    this.numShards = shards.given ?? shards.peers;
+    this.numShards = wanted.given ?? wanted.peers;
+  }
+
+  /** Batches that an update takes at once, times --update-freq. */
+  get shards(): number {
+    return this.numShards;
   }
 
   /** The iterator that gives out `epoch` next, or the rest of it after a resume. */
@@ -67,7 +72,7 @@ export class BatchSource {
   /** Goes to where a checkpoint stood. @throws UserError if the batches are not those of then. */
   resume(state: EpochIteratorState): void {
     const saved = state.num_shards;
-    if (this.shards.given === undefined && saved !== undefined && saved !== this.numShards) {
+    if (this.wanted.given === undefined && saved !== undefined && saved !== this.numShards) {
       this.numShards = saved;
       this.iterator = undefined;
       this.log(

@@ -31,6 +31,16 @@ export class Company {
     return (this.peers?.position.place ?? 0) === 0;
   }
 
+  /** Of the peers since the last call, for the log: nothing where there are none. */
+  rates(): ReadonlyMap<string, number> {
+    return this.peers?.rates() ?? new Map();
+  }
+
+  /** What those who ask for the job's status are told. */
+  report(progress: Readonly<Record<string, number>>): void {
+    this.peers?.progress(progress);
+  }
+
   /** Meets the others. @returns the epoch to go on with, if their state was taken over. */
   async meet(hospitality: Hospitality): Promise<number | undefined> {
     this.hospitality = hospitality;

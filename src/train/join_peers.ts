@@ -1,14 +1,16 @@
 // How a training run becomes one of a cluster's: its numbers in reach of the others, its state for newcomers.
 import { codecBytes } from "../../cluster/collective/codec.ts";
-import { scratchBytes } from "../../cluster/collective/direct_reduction.ts";
+import { scratchBytes } from "../../cluster/collective/reduction_memory.ts";
 import type { CheckpointConfig } from "../config/schemas/checkpoint.ts";
 import { agreementOf } from "./agreement.ts";
 import type { BatchSource } from "./batch_source.ts";
 import { parseRecord, stringifyRecord } from "./checkpoint_record.ts";
 import type { Company } from "./company.ts";
+import { LocalSgd } from "./local_sgd.ts";
 import type { Meeting } from "./meet_peers.ts";
 import type { TrainingMetrics } from "./metrics.ts";
 import { PeerMemory } from "./peer_memory.ts";
+import { Rounds } from "./rounds.ts";
 import { type RunIdentity, restoreRecord, runRecord } from "./run_record.ts";
 import type { Trainer } from "./trainer.ts";
 import type { RunState, TrainingRun } from "./training_run.ts";
@@ -21,6 +23,8 @@ export interface JoinParts {
   readonly identity: RunIdentity;
   readonly run: TrainingRun;
   readonly checkpoint: CheckpointConfig;
+  /** Batches of one shard that make an update, by epoch. */
+  readonly updateFreq: readonly number[];
   readonly say: (line: string) => void;
 }
 
@@ -28,6 +32,8 @@ export interface JoinParts {
 interface Handover {
   readonly record: string;
   readonly pending: RunState["pending"] | null;
+  /** Whether training begins for all: nobody is in the middle of a round. */
+  readonly isBeginning: boolean;
 }
 
 /**
@@ -43,11 +49,25 @@ export async function joinPeers(meeting: Meeting, parts: JoinParts): Promise<num
   const states = [...optimizer.state.values(), ...(trainer.average ? [trainer.average] : [])];
   const codec = codecBytes(config.wire);
   const peers = Math.max(config.max_peers, size);
+  const microBatches = config.reproducible ? batches.shards * Math.max(...parts.updateFreq) : 0;
+  const sgd =
+    config.sync_every > 1
+      ? new LocalSgd({
+          ...{ device, parameters, every: config.sync_every },
+          ...{ outerLr: config.outer_lr, outerMomentum: config.outer_momentum },
+        })
+      : undefined;
   const memory = new PeerMemory({
-    ...{ device, parameters, states },
-    scratchBytes: (gradients) => scratchBytes(gradients, codec, peers),
+    ...{ device, microBatches, gradients: parameters },
+    // Between two exchanges only the beginning of the round is common to all.
+    common: sgd ? sgd.anchor.segments : parameters.segments.map(({ values }) => values),
+    others: (sgd ? [sgd.momentum, ...states] : states).flatMap(({ segments }) => segments),
+    scratchBytes: (gradients) => scratchBytes(gradients, codec, peers, microBatches),
   });
-  trainer.trainWith(cluster, memory);
+  const rounds = sgd && new Rounds({ sgd, peers: cluster, memory, company, say: parts.say });
+  trainer.trainWith(cluster, memory, rounds);
+  run.rounds = rounds;
+  let isBeginning = true;
   cluster.start({
     settings: {
       ...{ rank, size, job, joining: config.join, wire: config.wire, fence: config.fence },
@@ -59,21 +79,29 @@ export async function joinPeers(meeting: Meeting, parts: JoinParts): Promise<num
     step: trainer.updates,
     ...{ own, addresses, startTimeout: config.start_timeout },
   });
-  return await company.meet({
+  const epoch = await company.meet({
     async record() {
       await memory.stateOut();
       const handover: Handover = {
         record: stringifyRecord(recordOf(parts)),
         pending: run.state.pending ?? null,
+        isBeginning,
       };
       return JSON.stringify(handover);
     },
     async restore(text) {
       memory.stateIn();
-      return restore(JSON.parse(text) as Handover, parts);
+      const handover = JSON.parse(text) as Handover;
+      const restored = restore(handover, parts);
+      rounds?.takeOver(trainer.updates);
+      if (handover.isBeginning) rounds?.begin(trainer.updates);
+      return restored;
     },
     suspended: async () => await saveAside(rank, parts),
   });
+  if (epoch === undefined) rounds?.begin(trainer.updates);
+  isBeginning = false;
+  return epoch;
 
   function recordOf({ identity, metrics, checkpoint }: JoinParts) {
     const { best_checkpoint_metric: metric } = checkpoint;

@@ -36,6 +36,13 @@ export async function meetPeers(
 ): Promise<Meeting | undefined> {
   const world = resolveWorld(process.env, config);
   if (!world) return undefined;
+  if (config.reproducible && config.wire === "int8") {
+    throw new UserError({
+      place: "--reproducible",
+      problem: "contradicts --wire int8, whose rounding depends on what was sent before",
+      remedy: "choose --wire bf16 or f32, or leave --reproducible out",
+    });
+  }
   const security = securityOf(config);
   refuseOpenDoors(world, security, config);
   const cluster = Cluster.open(say);

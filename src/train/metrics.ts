@@ -77,9 +77,9 @@ export class TrainingMetrics {
     this.inner.add(update);
   }
 
-  /** Means since the last call. */
-  takeInner(): Stats {
-    return this.take(this.inner);
+  /** Means since the last call. @param peers what is logged of the peers, behind fairseq's values. */
+  takeInner(peers: Stats = new Map()): Stats {
+    return new Map([...this.take(this.inner), ...peers]);
   }
 
   /** Means of the epoch, which ends here. */

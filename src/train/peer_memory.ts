@@ -2,7 +2,7 @@
 // device's own memory, so that nothing is copied; beside a GPU a memory of their own.
 import { MAXIMUM_PAGES, PAGE_BYTES } from "../../kernels/pages.ts";
 import type { Device } from "../device/device.ts";
-import type { FlatParameters, ParameterState } from "../engine/flat_parameters.ts";
+import type { FlatParameters } from "../engine/flat_parameters.ts";
 import { bytesOf } from "../tensor/shape.ts";
 import type { Variable } from "../tensor/variable.ts";
 
@@ -18,14 +18,20 @@ export interface PeerNumbers {
   /** Parameters first, then everything else that training changes. */
   readonly state: readonly NumberBlock[];
   readonly parameterBlocks: number;
+  readonly microBatches: number;
   readonly scratch: { readonly address: number; readonly bytes: number };
 }
 
 export interface PeerMemoryOptions {
   readonly device: Device;
-  readonly parameters: FlatParameters;
-  /** Moments and averages. */
-  readonly states: readonly ParameterState[];
+  /** Whose gradients are exchanged. */
+  readonly gradients: FlatParameters;
+  /** What is equal on all peers, to the bit: the parameters. */
+  readonly common: readonly Variable[];
+  /** What else a newcomer needs: moments, averages. */
+  readonly others: readonly Variable[];
+  /** Micro-batches of an update, if each is a contribution of its own; else 0. */
+  readonly microBatches: number;
   /** Bytes that the exchange wants for itself, given the gradients' blocks. */
   readonly scratchBytes: (gradients: readonly NumberBlock[]) => number;
 }
@@ -42,10 +48,8 @@ export class PeerMemory {
   private readonly state: readonly Copy[];
 
   constructor(private readonly options: PeerMemoryOptions) {
-    const { device, parameters, states, scratchBytes } = options;
-    const gradients = parameters.segments.map((segment) => segment.gradients);
-    const values = parameters.segments.map((segment) => segment.values);
-    const others = states.flatMap(({ segments }) => segments);
+    const { device, common, others, microBatches, scratchBytes } = options;
+    const gradients = options.gradients.segments.map((segment) => segment.gradients);
     const { shared } = device;
     const staging = new Staging();
     const place = (variable: Variable): Copy => {
@@ -54,7 +58,7 @@ export class PeerMemory {
       return { variable, block: { address, elements: bytes / 4 } };
     };
     this.gradients = gradients.map(place);
-    this.state = [...values, ...others].map(place);
+    this.state = [...common, ...others].map(place);
     const blocks = this.gradients.map(({ block }) => block);
     const bytes = scratchBytes(blocks);
     const address = shared ? shared.allocate(bytes) : staging.allocate(bytes);
@@ -64,7 +68,8 @@ export class PeerMemory {
       memory,
       gradients: blocks,
       state: this.state.map(({ block }) => block),
-      parameterBlocks: values.length,
+      parameterBlocks: common.length,
+      microBatches,
       scratch: { address, bytes },
     };
   }

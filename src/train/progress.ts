@@ -37,8 +37,21 @@ const SECONDS_BETWEEN_DRAWS = 0.1;
 /** The log of one run: lines go above the bar, if there is one. */
 export class TrainingLog {
   private readonly bars: EpochProgress[] = [];
+  private shows = (): boolean => true;
 
   constructor(readonly options: TrainingLogOptions) {}
+
+  /**
+   * From now on progress is shown only while this holds: of several peers, by the one that leads. Lines
+   * of text always are.
+   */
+  showProgressWhile(shows: () => boolean): void {
+    this.shows = shows;
+  }
+
+  get showsProgress(): boolean {
+    return this.shows();
+  }
 
   /** A line of any text, whatever the format. */
   info(source: string, text: string): void {
@@ -90,6 +103,7 @@ export class EpochProgress {
   report(source: string, stats: Stats): void {
     const { format } = this.log.options;
     this.stats = stats;
+    if (!this.log.showsProgress) return;
     if (format === "json") this.log.info(source, jsonProgress(this.place, stats));
     else if (format === "simple") this.log.info(source, simpleProgress(this.place, stats));
     else this.draw();
@@ -98,6 +112,7 @@ export class EpochProgress {
   /** Means of the whole: what stands at the end. */
   summarize(source: string, stats: Stats): void {
     const { format } = this.log.options;
+    if (!this.log.showsProgress) return;
     if (format === "json") this.log.info(source, jsonSummary(this.place, source, stats));
     else if (format !== "none") this.log.info(source, simpleSummary(this.place, stats));
   }
@@ -111,7 +126,7 @@ export class EpochProgress {
   /** Draws the bar, under the format that has one. */
   draw(): void {
     const { format, output, clock } = this.log.options;
-    if (format !== "tqdm") return;
+    if (format !== "tqdm" || !this.log.showsProgress) return;
     this.drawn = clock();
     const seconds = this.drawn - this.begun;
     const columns = output.columns - 1;

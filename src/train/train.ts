@@ -41,7 +41,7 @@ import { snapshot } from "./snapshot.ts";
 import { startFrom } from "./start.ts";
 import { Trainer } from "./trainer.ts";
 import { type NamedLanguages, trainingData } from "./training_data.ts";
-import { TrainingRun } from "./training_run.ts";
+import { type RunEnd, TrainingRun } from "./training_run.ts";
 import { type ExtraMetrics, Validator } from "./validator.ts";
 
 /** The parsed sections of `weft train`. */
@@ -163,6 +163,7 @@ async function trainOn(
   const shards = { given: cluster.batch_shards, peers: meeting?.size ?? 1 };
   const batches = new BatchSource(task, dataset, common.seed, limits, say, shards);
   const company = new Company(meeting?.cluster);
+  log.showProgressWhile(() => company.leads);
   const metrics = new TrainingMetrics(criterion, optimization.clip_norm > 0, clock);
   const identity: RunIdentity = {
     version,
@@ -206,10 +207,8 @@ async function trainOn(
         ),
       ),
   });
-  if (!checkpoint.no_save && (meeting === undefined || meeting.rank === 0)) {
-    await prepareFolder(checkpoint.save_dir);
-    await removeUnfinished(checkpoint.save_dir);
-  }
+  // Whoever may come to lead must be able to save.
+  if (!checkpoint.no_save) await prepareFolder(checkpoint.save_dir);
   const modelSettings = config.model.config;
   const own = startFrom({
     checkpoint,
@@ -226,12 +225,15 @@ async function trainOn(
     meeting &&
     (await joinPeers(meeting, {
       ...{ company, trainer, batches, metrics, identity, run, checkpoint, say },
+      updateFreq: optimization.update_freq,
     }));
+  if (!checkpoint.no_save && company.leads) await removeUnfinished(checkpoint.save_dir);
   const epoch = theirs ?? own;
   const validation = dataset.disable_validation ? [] : validator.largest();
   announceMemory(trainer, batches.largest(epoch), validation, say);
 
   const end = await run.run(epoch);
+  const othersSave = !company.leads && !checkpoint.no_save;
   await meeting?.cluster.leave(interrupt.signal ?? "done");
   if (spans && profile) {
     profile.write(traceDocument(spans));
@@ -239,9 +241,7 @@ async function trainOn(
   }
   if (interrupt.signal) {
     say(
-      end.last === undefined
-        ? `stopped by ${interrupt.signal} after update ${trainer.updates}; nothing was saved`
-        : `stopped by ${interrupt.signal} after update ${trainer.updates}; ${end.last} continues from there`,
+      `stopped by ${interrupt.signal} after update ${trainer.updates}; ${saved(end, othersSave)}`,
     );
     return interrupt.exitCode;
   }
@@ -249,6 +249,12 @@ async function trainOn(
     `done training after ${trainer.updates} updates in ${metrics.wall().toFixed(1)} s: ${end.reason}`,
   );
   return undefined;
+}
+
+/** What is left of a run that a signal ended. */
+function saved({ last }: RunEnd, othersSave: boolean): string {
+  if (last !== undefined) return `${last} continues from there`;
+  return othersSave ? "the peer that leads saves" : "nothing was saved";
 }
 
 function buildTrainer(

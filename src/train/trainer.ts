@@ -15,6 +15,7 @@ import { emaDecay } from "./ema_policy.ts";
 import { hostSample } from "./host_sample.ts";
 import type { PeerMemory } from "./peer_memory.ts";
 import type { Peers } from "./peers.ts";
+import type { Rounds } from "./rounds.ts";
 import { type RandomKey, TrainingStep } from "./training_step.ts";
 
 export interface TrainerOptions {
@@ -76,6 +77,8 @@ export class Trainer {
   private readonly names: readonly string[];
   private peers: Peers | undefined;
   private memory: PeerMemory | undefined;
+  /** Updates that are this peer's own until the round ends. */
+  private rounds: Rounds | undefined;
 
   constructor(readonly options: TrainerOptions) {
     const { device, model, parameters, criterion, optimizer, clipNorm, ema, spans } = options;
@@ -95,10 +98,15 @@ export class Trainer {
     this.names = this.step.lossNames();
   }
 
-  /** From now on updates are made with others. @param memory through which numbers are exchanged. */
-  trainWith(peers: Peers, memory: PeerMemory): void {
+  /**
+   * From now on updates are made with others.
+   * @param memory through which numbers are exchanged.
+   * @param rounds if each peer makes updates by itself for a while.
+   */
+  trainWith(peers: Peers, memory: PeerMemory, rounds?: Rounds): void {
     this.peers = peers;
     this.memory = memory;
+    this.rounds = rounds;
   }
 
   /** Rate of the next update. */
@@ -150,19 +158,21 @@ export class Trainer {
     breathe?: () => Promise<void>,
   ): Promise<UpdateReport> {
     const plan = this.planUpdate(batch, epoch);
-    const { peers } = this;
-    if (peers) {
+    const { peers, rounds } = this;
+    if (peers && !rounds) {
       const rows = await this.exchange(peers, plan, batch, breathe);
       return await this.applyRows(batch, epoch, rows);
     }
     // Nothing is read before all is under way: a device need not wait for the host.
     const pending: Record<string, Pending>[] = [];
     const collated: LanguagePairBatch[] = [];
-    for (const [i, number] of plan.present.entries()) {
+    const mine = rounds ? rounds.shareOf(plan.present) : plan.present;
+    for (const [i, number] of mine.entries()) {
       if (i > 0) await breathe?.();
       collated.push(batch.collate(batch.microBatches[number]));
       pending.push(this.startGradients(plan, number, collated[i], i === 0));
     }
+    if (mine.length === 0) return this.skipUpdate(plan);
     const { criterion } = this.options;
     const sampleSize = collated.reduce((sum, each) => sum + criterion.sampleSize(each), 0);
     const norm = this.startUpdate(plan, sampleSize);
@@ -213,6 +223,12 @@ export class Trainer {
     this.step.release();
   }
 
+  /** Where batches run out, a peer that trains by itself may have none for an update. */
+  private skipUpdate({ update, lr }: UpdatePlan): UpdateReport {
+    this.updates = update;
+    return { update, lr, gradientNorm: 0, clipped: false, sums: emptySums() };
+  }
+
   /** Computes this peer's share of an update, while what is final of it is already on its way. */
   private async exchange(
     peers: Peers,
@@ -221,30 +237,32 @@ export class Trainer {
     breathe: (() => Promise<void>) | undefined,
   ): Promise<ReadonlyMap<number, readonly number[]>> {
     const { parameters, criterion } = this.options;
-    const { step, place, count } = { step: plan.update - 1, ...peers.position };
+    const { isReproducible, position } = peers;
+    const { place, count } = position;
+    const step = plan.update - 1;
     const begun = performance.now();
     const mine = plan.present.filter((number) => number % count === place);
-    peers.begin(step, [...new Set(plan.present.map((number) => number % count))].sort(ascending));
-    const watch: Watch = {
-      variables: parameters.segments.map(({ gradients }) => gradients),
-      final: (elements) => peers.final(step, elements),
-    };
+    const places = [...new Set(plan.present.map((number) => number % count))].sort(ascending);
+    peers.begin(step, isReproducible ? plan.present : places);
     const rows: [number, number[]][] = [];
     for (const [i, number] of mine.entries()) {
       if (i > 0) await breathe?.();
       const collated = batch.collate(batch.microBatches[number]);
-      const isLast = i === mine.length - 1;
-      const pending = this.startGradients(
-        plan,
-        number,
-        collated,
-        i === 0,
-        isLast ? watch : undefined,
-      );
+      const isWhole = isReproducible || i === mine.length - 1;
+      const slot = isReproducible ? number : place;
+      const watch: Watch = {
+        variables: parameters.segments.map(({ gradients }) => gradients),
+        final: (elements) => peers.final(step, slot, elements),
+      };
+      const isFirst = isReproducible || i === 0;
+      const heard = isWhole ? watch : undefined;
+      const pending = this.startGradients(plan, number, collated, isFirst, heard);
       rows.push([number, this.rowOf(await readSums(pending, collated, criterion))]);
+      if (!isWhole) continue;
+      await this.memory?.gradientsOut();
+      if (isReproducible) await peers.given(step, slot, parameters.elements);
+      else peers.final(step, slot, parameters.elements);
     }
-    await this.memory?.gradientsOut();
-    if (mine.length > 0) peers.final(step, parameters.elements);
     return await peers.sums(step, rows, (performance.now() - begun) / 1000);
   }
 

@@ -26,6 +26,7 @@ import {
 import type { Interrupt } from "./interrupt.ts";
 import type { TrainingMetrics } from "./metrics.ts";
 import type { EpochProgress, TrainingLog } from "./progress.ts";
+import type { Rounds } from "./rounds.ts";
 import type { Trainer } from "./trainer.ts";
 import type { Validator } from "./validator.ts";
 
@@ -78,6 +79,8 @@ export class TrainingRun {
     position: undefined,
     pending: undefined,
   };
+  /** If peers train by themselves for some updates at a time. */
+  rounds: Rounds | undefined;
   private lastSaved: string | undefined;
 
   constructor(private readonly parts: TrainingRunParts) {}
@@ -191,7 +194,9 @@ export class TrainingRun {
     });
     progress.advance();
     if (report.update % config.common.log_interval === 0) {
-      progress.report("train_inner", metrics.takeInner());
+      const stats = metrics.takeInner(company.rates());
+      company.report({ epoch, ...Object.fromEntries(stats) });
+      progress.report("train_inner", stats);
     }
   }
 
@@ -210,6 +215,7 @@ export class TrainingRun {
     const due = dueAt(config, { epoch, updates, endOfEpoch, hours });
     let reason = due.stop;
     this.state.validated = undefined;
+    await this.rounds?.endIfDue(updates, due.validate || due.save || reason !== undefined);
     if (due.validate) reason = (await this.validate(epoch)) ?? reason;
     if (endOfEpoch) {
       trainer.history.push({ updates, validation: this.state.validated ?? null });

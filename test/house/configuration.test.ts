@@ -69,10 +69,14 @@ test("what weft is made of may be passed on under its own licence", () => {
 });
 
 test("texts of others stand beside their licence and a notice of where they are from", () => {
-  const folders = ["recipes/data/help", "test/golden"];
-  for (const folder of folders) {
+  const folders = {
+    "recipes/data/help": "LICENSE.MPL-2.0",
+    "test/golden": "LICENSE.MPL-2.0",
+    "test/cluster/kubernetes": "LICENSE.Apache-2.0",
+  };
+  for (const [folder, license] of Object.entries(folders)) {
     const beside = files.filter((path) => path.startsWith(`${folder}/`));
     expect(beside).toContain(`${folder}/NOTICE.md`);
-    expect(beside).toContain(`${folder}/LICENSE.MPL-2.0`);
+    expect(beside).toContain(`${folder}/${license}`);
   }
 });

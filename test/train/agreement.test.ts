@@ -18,12 +18,15 @@ const record: ConfigRecord = {
 
 test("agreementOf() tells flags that change what is computed or when, not where files lie", () => {
   const identity = { version: "0.1.0", config: record, dataHash: "0123456789abcdef0000" };
-  expect(agreementOf(identity, { wire: "f32", batch_shards: undefined }, 12)).toEqual({
+  const exchange = { wire: "f32", reproducible: true, sync_every: 1 } as const;
+  const outer = { outer_lr: 0.7, outer_momentum: 0.9, batch_shards: undefined };
+  expect(agreementOf(identity, { ...exchange, ...outer }, 12)).toEqual({
     "version of weft": "0.1.0",
     "training data": "0123456789abcdef",
     components: "--arch tiny\n--dropout 0.1",
     settings:
-      "--wire f32\n--batch-shards unset\n--seed 7\n--update-freq [2]\n--lr [0.001]\n" +
+      "--wire f32\n--reproducible true\n--sync-every 1\n--outer-lr 0.7\n--outer-momentum 0.9\n" +
+      "--batch-shards unset\n--seed 7\n--update-freq [2]\n--lr [0.001]\n" +
       "--max-tokens 100\n--store-ema true\n--save-interval 2",
     "set of plug-ins": "",
     "number of parameters": "12",

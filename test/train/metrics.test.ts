@@ -170,14 +170,16 @@ test("TrainingMetrics counts the time of all restarts, and only the time in trai
   resumed.restore(saved);
   time = 5010;
   resumed.update({ ...update, lossScale: 128 });
-  const stats = resumed.takeInner();
+  const stats = resumed.takeInner(new Map([["members", 2]]));
   // Ten seconds since the first update began before the break, ten after it.
   expect(stats.get("wps")).toBe(5);
   expect(stats.get("ups")).toBe(0.1);
   expect(stats.get("wall")).toBe(28);
   expect(stats.get("train_wall")).toBe(4);
   expect([...stats.keys()]).toEqual(
-    "loss nll_loss ppl wps ups wpb bsz num_updates lr gnorm loss_scale train_wall wall".split(" "),
+    "loss nll_loss ppl wps ups wpb bsz num_updates lr gnorm loss_scale train_wall wall members".split(
+      " ",
+    ),
   );
 });
 

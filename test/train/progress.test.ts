@@ -75,6 +75,29 @@ test("TrainingLog under none writes nothing but what is said to it", () => {
   expect(written).toEqual([`${stamp} | train | done training in 1.4 seconds`]);
 });
 
+test("TrainingLog shows no progress while another peer leads, and takes it over in the middle", () => {
+  for (const format of ["tqdm", "simple"] as const) {
+    const { log, written, time } = recorded(format);
+    let leads = false;
+    log.showProgressWhile(() => leads);
+    const epoch = log.begin({ epoch: 1, done: 0, size: 5 });
+    const update = () => {
+      time.seconds += 1;
+      epoch.advance();
+      epoch.report("train_inner", stats);
+    };
+    update();
+    epoch.summarize("valid", stats);
+    log.info("train", "lost rank 0");
+    expect(written.splice(0).filter((text) => text !== "<erase>")).toEqual([
+      `${stamp} | train | lost rank 0`,
+    ]);
+    leads = true;
+    update();
+    expect(written.at(-1)).toContain(format === "tqdm" ? "2/5 [" : " 2 / 5 loss=8.276");
+  }
+});
+
 test("TrainingLog draws the bar at most ten times a second, and lines above it", () => {
   const { log, written, time } = recorded("tqdm");
   const epoch = log.begin({ epoch: 1, done: 0, size: 100 });

@@ -54,6 +54,25 @@ export const cluster = z.strictObject({
     .describe(
       "how gradients are written on the network (f32: exactly; int8: keeps what it rounds off)",
     ),
+  reproducible: z
+    .boolean()
+    .default(false)
+    .describe(
+      "sum gradients micro-batch by micro-batch in one order: equal bits whoever computes what (f32, bf16)",
+    ),
+  sync_every: z
+    .int()
+    .min(1)
+    .default(1)
+    .describe(
+      "updates that each peer makes by itself between two exchanges, for slow networks (1: none)",
+    ),
+  outer_lr: z
+    .number()
+    .min(0)
+    .default(0.7)
+    .describe("rate of the step that all make together after --sync-every updates"),
+  outer_momentum: z.number().min(0).max(1).default(0.9).describe("Nesterov momentum of that step"),
   batch_shards: z
     .int()
     .min(1)
