@@ -122,6 +122,7 @@ export class ClusterNode implements LinksEvents {
     const now = this.parts.now();
     this.membership.tick(now);
     this.links.tick(now, { t: "beat", ...this.membership.standing() });
+    this.exchange?.remind();
     const { phase } = this.membership;
     if (phase !== "forming" && phase !== "suspended") return;
     if (now - this.lastAwaiting < AWAITING_EVERY) return;
@@ -206,7 +207,9 @@ export class ClusterNode implements LinksEvents {
   // ---- LinksEvents ----
 
   linked(hello: Hello): void {
-    if (!this.isEnded) this.membership.linked(hello);
+    if (this.isEnded) return;
+    this.membership.linked(hello);
+    this.exchange?.remind();
   }
 
   unlinked(rank: number, reason: string): void {
