@@ -57,6 +57,7 @@ export class ClusterNode implements LinksEvents {
   private parameters: { step: number; hash: number } | undefined;
   private lastAwaiting: number;
   private readonly faults: string[] = [];
+  private readonly told = new Set<string>();
   private progress: Readonly<Record<string, number>> = {};
 
   private readonly requests: RequestHandlers = {
@@ -144,6 +145,13 @@ export class ClusterNode implements LinksEvents {
     if ("generation" in request && request.generation !== this.membership.generation) return;
     const handle = this.requests[request.kind] as (request: NodeRequest) => void;
     handle(request);
+  }
+
+  /** A caller could not prove that it is a peer. Told once for each reason: it will come again. */
+  refused(remote: string, reason: string): void {
+    if (this.told.has(reason)) return;
+    this.told.add(reason);
+    this.say(`${remote} is no peer of ours: ${reason}`);
   }
 
   close(): void {
