@@ -32,7 +32,13 @@ function peer() {
     settings: { ...settings, agreement: {}, wire: "f32", patience: 1000, fence: undefined },
     numbers: {
       memory: new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }),
-      ...{ gradients: [], state: [], parameterBlocks: 0, microBatches: 0, scratch: { address: 0, bytes: 0 } },
+      ...{
+        gradients: [],
+        state: [],
+        parameterBlocks: 0,
+        microBatches: 0,
+        scratch: { address: 0, bytes: 0 },
+      },
     },
     ...{ step: 0, own: { host: "h", port: 1 }, addresses: [], startTimeout: 100 },
   });
