@@ -3,6 +3,7 @@ import process from "node:process";
 import { average } from "./average.ts";
 import { bpeApply, bpeLearn } from "./bpe.ts";
 import { clusterCertificates } from "./cluster_certificates.ts";
+import { clusterStatus } from "./cluster_status.ts";
 import type { Command } from "./command.ts";
 import { configCommand } from "./config.ts";
 import { deployBun, deployDeno, deployStatic, deployWorkerd } from "./deploy.ts";
@@ -37,6 +38,7 @@ const commands: readonly Command[] = [
   deployBun,
   deployStatic,
   clusterCertificates,
+  clusterStatus,
   info,
   configCommand(() => commands),
 ];
