@@ -23,8 +23,8 @@ const standing = {
   installed: generation,
 };
 
-/** What must be equal on all peers, each as a hash or a name; the first difference is told. */
-export const agreement = z.record(z.string().max(64), z.string().max(200));
+/** What must be equal on all peers: by what it is a value, or lines "--flag value" of several flags. */
+export const agreement = z.record(z.string().max(64), z.string().max(8000));
 
 /** The first message on every connection, both ways. */
 export const hello = z.strictObject({

@@ -61,6 +61,7 @@ export class ClusterNode implements LinksEvents {
   private lastAwaiting: number;
   private readonly began: number;
   private readonly faults: string[] = [];
+  private readonly told = new Set<string>();
   private progress: Readonly<Record<string, number>> = {};
 
   private readonly requests: RequestHandlers = {
@@ -127,6 +128,7 @@ export class ClusterNode implements LinksEvents {
     const now = this.parts.now();
     this.membership.tick(now);
     this.links.tick(now, { t: "beat", ...this.membership.standing() });
+    this.exchange?.remind();
     const { phase } = this.membership;
     if (phase !== "forming" && phase !== "suspended") return;
     if (now - this.lastAwaiting < AWAITING_EVERY) return;
@@ -148,6 +150,13 @@ export class ClusterNode implements LinksEvents {
     if ("generation" in request && request.generation !== this.membership.generation) return;
     const handle = this.requests[request.kind] as (request: NodeRequest) => void;
     handle(request);
+  }
+
+  /** A caller could not prove that it is a peer. Told once for each reason: it will come again. */
+  refused(remote: string, reason: string): void {
+    if (this.told.has(reason)) return;
+    this.told.add(reason);
+    this.say(`${remote} is no peer of ours: ${reason}`);
   }
 
   close(): void {
@@ -211,7 +220,9 @@ export class ClusterNode implements LinksEvents {
   // ---- LinksEvents ----
 
   linked(hello: Hello): void {
-    if (!this.isEnded) this.membership.linked(hello);
+    if (this.isEnded) return;
+    this.membership.linked(hello);
+    this.exchange?.remind();
   }
 
   unlinked(rank: number, reason: string): void {

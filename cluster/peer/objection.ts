@@ -4,6 +4,29 @@ import { type Hello, PROTOCOL } from "../membership/messages.ts";
 /** Seconds by which two clocks may differ. */
 const CLOCK_TOLERANCE = 300;
 
+const SAME = "start all peers with the same command, data and version";
+
+/** Of several flags, those that differ: "--lr is 1, not 2". */
+function difference(what: string, theirs: string, own: string): string {
+  if (!theirs.startsWith("--") || !own.startsWith("--")) return `${what} is ${theirs}, not ${own}`;
+  const [a, b] = [flagsIn(theirs), flagsIn(own)];
+  const unlike = [...new Set([...b.keys(), ...a.keys()])].filter(
+    (key) => a.get(key) !== b.get(key),
+  );
+  return unlike
+    .map((flag) => `${flag} is ${a.get(flag) ?? "unset"}, not ${b.get(flag) ?? "unset"}`)
+    .slice(0, 3)
+    .join(", ");
+}
+
+const flagsIn = (text: string): Map<string, string> =>
+  new Map(
+    text.split("\n").map((line) => {
+      const space = line.indexOf(" ");
+      return [line.slice(0, space), line.slice(space + 1)];
+    }),
+  );
+
 /** @returns the reason with its remedy; undefined if it fits. */
 export function objectionTo(peer: Hello, own: Hello): string | undefined {
   if (peer.protocol !== own.protocol) {
@@ -25,9 +48,7 @@ export function objectionTo(peer: Hello, own: Hello): string | undefined {
   }
   for (const [what, value] of Object.entries(own.agreement)) {
     const theirs = peer.agreement[what];
-    if (theirs !== value) {
-      return `its ${what} is ${theirs ?? "unknown"}, not ${value}; start all peers with the same command and data`;
-    }
+    if (theirs !== value) return `its ${difference(what, theirs ?? "unknown", value)}; ${SAME}`;
   }
   const ahead = (peer.clock - own.clock) / 1000;
   if (Math.abs(ahead) > CLOCK_TOLERANCE) {

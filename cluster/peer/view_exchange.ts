@@ -50,6 +50,9 @@ export class ViewExchange {
   private readonly transfer: StateTransfer;
   /** All that newcomers need besides numbers, once the numbers are in memory. */
   private record: string | undefined;
+  /** Newcomers that have been sent this peer's part of the state. */
+  private readonly served = new Set<number>();
+  private isAsking = false;
   private isReadySent = false;
   private isFetched = false;
 
@@ -112,8 +115,14 @@ export class ViewExchange {
 
   /** Lets the others write the state. */
   fetch(): void {
+    this.isAsking = true;
+    this.remind();
+  }
+
+  /** Says it again while it waits: to some there may have been no connection. */
+  remind(): void {
     const { generation } = this.parts.view;
-    this.toOthers({ t: "fetch", generation });
+    if (this.isAsking && !this.isFetched) this.toOthers({ t: "fetch", generation });
   }
 
   /** This peer's part of the state may be had. @param record the rest of the state. */
@@ -127,7 +136,8 @@ export class ViewExchange {
   donateTo(rank: number): void {
     const { transfer, parts, record } = this;
     const { fetching, resume: step } = parts.view;
-    if (record === undefined || !fetching.includes(rank)) return;
+    if (record === undefined || !fetching.includes(rank) || this.served.has(rank)) return;
+    this.served.add(rank);
     for (const message of transfer.record(record)) parts.send(rank, message);
     for (const { piece, address, bytes } of transfer.share()) {
       const frame = { kind: KIND.state, step, piece, slot: 0, codec: CODEC.bytes };

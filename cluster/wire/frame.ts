@@ -62,7 +62,7 @@ export const MAX_HEADER = 256;
 
 /** Largest control frame, prefix included: a newcomer's first one is bounded by MAX_HELLO instead. */
 export const MAX_CONTROL = 2 ** 20;
-export const MAX_HELLO = 4096;
+export const MAX_HELLO = 2 ** 15;
 
 /** What reads frames tells. Errors thrown by any of these end the connection. */
 export interface FrameSink {

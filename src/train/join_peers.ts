@@ -1,10 +1,8 @@
 // How a training run becomes one of a cluster's: its numbers in reach of the others, its state for newcomers.
-import { createHash } from "node:crypto";
 import { codecBytes } from "../../cluster/collective/codec.ts";
 import { scratchBytes } from "../../cluster/collective/reduction_memory.ts";
-import type { ConfigRecord } from "../config/record.ts";
 import type { CheckpointConfig } from "../config/schemas/checkpoint.ts";
-import type { ClusterConfig } from "../config/schemas/cluster.ts";
+import { agreementOf } from "./agreement.ts";
 import type { BatchSource } from "./batch_source.ts";
 import { parseRecord, stringifyRecord } from "./checkpoint_record.ts";
 import type { Company } from "./company.ts";
@@ -75,13 +73,7 @@ export async function joinPeers(meeting: Meeting, parts: JoinParts): Promise<num
       ...{ rank, size, job, joining: config.join, wire: config.wire, fence: config.fence },
       incarnation: Math.floor(Math.random() * 2 ** 48),
       patience: config.peer_timeout * 1000,
-      agreement: agreementOf(
-        parts.identity,
-        parameters.elements,
-        config.wire,
-        config.reproducible,
-        config,
-      ),
+      agreement: agreementOf(parts.identity, config, parameters.elements),
     },
     numbers: memory.numbers,
     step: trainer.updates,
@@ -140,41 +132,3 @@ async function saveAside(rank: number, { run, checkpoint, say }: JoinParts): Pro
   await run.saveAs(name);
   say(`saved ${name} in ${checkpoint.save_dir}`);
 }
-
-/** What must be equal on all peers, by the words of the flags. */
-function agreementOf(
-  { version, config, dataHash }: RunIdentity,
-  elements: number,
-  wire: string,
-  isReproducible: boolean,
-  rounds: Pick<ClusterConfig, "sync_every" | "outer_lr" | "outer_momentum">,
-): Record<string, string> {
-  const part = (name: string, without: readonly string[] = []): string => {
-    const section = Object.entries(config.sections[name] ?? {});
-    return hashOf(section.filter(([key]) => !without.includes(key)));
-  };
-  return {
-    "version of weft": version,
-    "--task": part("task"),
-    "--arch": part("model"),
-    "--criterion": part("criterion"),
-    "--optimizer": part("optimizer"),
-    "--lr-scheduler": part("lr_scheduler"),
-    "set of flags for optimization": part("optimization"),
-    "set of flags for data": part("dataset", ["data"]),
-    "--seed": seedOf(config),
-    "training data": dataHash.slice(0, 16),
-    "number of parameters": String(elements),
-    "--wire": wire,
-    "--reproducible": String(isReproducible),
-    "--sync-every": `${rounds.sync_every}, ${rounds.outer_lr}, ${rounds.outer_momentum}`,
-  };
-}
-
-const seedOf = ({ sections }: ConfigRecord): string => {
-  const { common } = sections;
-  return String(common && "seed" in common ? common.seed : "");
-};
-
-const hashOf = (value: unknown): string =>
-  createHash("sha256").update(JSON.stringify(value)).digest("hex").slice(0, 16);

@@ -169,7 +169,7 @@ test("FrameReader takes control frames of the limit, which may be raised while i
   expect(hello.length).toBe(MAX_HELLO);
   const larger = encodeControl({ bytes: new Uint8Array(MAX_HELLO - 17) });
   expect(() => feed(new FrameReader(recorder, { maxControl: MAX_HELLO }), larger)).toThrow(
-    "1 to 4088 are allowed",
+    `1 to ${MAX_HELLO - 8} are allowed`,
   );
   // One after the other in one read.
   feed(reader, concat(hello, larger, encodeControl(large)));
