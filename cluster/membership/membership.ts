@@ -6,7 +6,7 @@ import { Campaign, type Ground } from "./campaign.ts";
 import type { Standing } from "./candidacy.ts";
 import type { MembershipEffects, MembershipMessage, MembershipOptions } from "./contract.ts";
 import type { Hello, Message, MessageOf, Phase, Position } from "./messages.ts";
-import { Neighbours } from "./neighbours.ts";
+import { type Neighbour, Neighbours } from "./neighbours.ts";
 import { isQuorum, isSame, type Member, ranksOf, type View } from "./view.ts";
 
 type Handlers = {
@@ -62,6 +62,15 @@ export class Membership {
   /** Ranks that are awaited before a first view. */
   missing(): number[] {
     return this.needed().filter((rank) => this.neighbours.get(rank) === undefined);
+  }
+
+  isMember(rank: number): boolean {
+    return this.view?.members.some((member) => member.rank === rank) ?? false;
+  }
+
+  /** What a peer in reach said of itself last. */
+  lastOf(rank: number): Neighbour | undefined {
+    return this.neighbours.get(rank);
   }
 
   /** What heartbeats and greetings tell of this peer. */
@@ -333,10 +342,6 @@ export class Membership {
     const member = rank === self.rank ? self : this.neighbours.get(rank)?.member;
     if (!member) throw new Error(`membership: rank ${rank} is not known`);
     return member;
-  }
-
-  private isMember(rank: number): boolean {
-    return this.view?.members.some((member) => member.rank === rank) ?? false;
   }
 
   /** Whether a peer is in an older view; it is told what was decided, if it belongs. */

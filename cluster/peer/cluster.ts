@@ -5,6 +5,7 @@ import type { HeldUpdate } from "../collective/update_barrier.ts";
 import { ranksOf, type View } from "../membership/view.ts";
 import type { Security } from "../transport/security.ts";
 import type { Address } from "../transport/transport.ts";
+import { Cancelled } from "./cancelled.ts";
 import { ExchangeTotals } from "./exchange_totals.ts";
 import type { Event, NodeSettings, Request, SharedNumbers } from "./protocol.ts";
 import { ViewChanged } from "./view_changed.ts";
@@ -50,6 +51,8 @@ export class Cluster {
   private readonly totals = new ExchangeTotals();
   private view: View | undefined;
   private rank = 0;
+  private isSettling = false;
+  private isCancelled = false;
   private made = 0;
   /** What has to be settled before anything else. */
   private change: EventOf<"view" | "suspended"> | undefined;
@@ -151,9 +154,28 @@ export class Cluster {
     return (await shared).values.map(([, text]) => text);
   }
 
-  /** Deals with new members until all of a view may go on. @throws UserError if the job has failed. */
+  /** Ends `settle`, now or when it is called, unless all may go on: for a peer that is told to stop. */
+  cancel(): void {
+    this.isCancelled = true;
+    if (this.isSettling) this.reject(new Cancelled());
+  }
+
+  /**
+   * Deals with new members until all of a view may go on.
+   * @throws UserError if the job has failed. @throws Cancelled
+   */
   async settle(handlers: ViewHandlers): Promise<void> {
+    this.isSettling = true;
+    try {
+      await this.settleAll(handlers);
+    } finally {
+      this.isSettling = false;
+    }
+  }
+
+  private async settleAll(handlers: ViewHandlers): Promise<void> {
     for (;;) {
+      if (this.isCancelled) throw new Cancelled();
       const change = await this.nextChange();
       try {
         if (change.kind === "view") return await this.settleView(change.view, handlers);

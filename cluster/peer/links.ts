@@ -82,6 +82,12 @@ export class Links implements LinkEvents {
     return this.byRank.get(rank);
   }
 
+  /** When something was heard of a peer, by the clock of the ticks. */
+  lastHeard(rank: number): number | undefined {
+    const link = this.byRank.get(rank);
+    return link && this.heard.get(link)?.at;
+  }
+
   /** The last reason why a peer could not be reached. */
   troubleWith(rank: number): string | undefined {
     return this.trouble.get(rank);
@@ -180,6 +186,7 @@ export class Links implements LinkEvents {
   asked(link: Link): void {
     this.hasGreeted(link);
     link.send({ t: "report", report: this.events.report() });
+    setTimeout(() => link.close(), REFUSAL_LINGERS);
   }
 
   refused(link: Link, reason: string, fatal: boolean): void {

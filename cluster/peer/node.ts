@@ -1,10 +1,12 @@
 // One peer of the cluster, whatever thread it runs in: joins its membership, its links and its exchange.
+import { pid } from "node:process";
 import type { Arithmetic } from "../collective/codec.ts";
 import { UpdateBarrier } from "../collective/update_barrier.ts";
 import type { Fence } from "../fence/fence.ts";
 import { Membership } from "../membership/membership.ts";
 import { type Hello, type Message, PROTOCOL, type Progress } from "../membership/messages.ts";
 import { type Member, ranksOf, type View, view as viewSchema } from "../membership/view.ts";
+import { addressText } from "../transport/address_text.ts";
 import type { Address, Transport } from "../transport/transport.ts";
 import { type DataHeader, ProtocolError } from "../wire/frame.ts";
 import { ExchangeClock } from "./exchange_clock.ts";
@@ -12,6 +14,7 @@ import { Links, type LinksEvents } from "./links.ts";
 import { objectionTo } from "./objection.ts";
 import type { Event, NodeRequest, NodeSettings, SharedNumbers } from "./protocol.ts";
 import { Shares } from "./shares.ts";
+import { finite, type PeerStatus, type StatusReport } from "./status_report.ts";
 import { ViewExchange } from "./view_exchange.ts";
 
 export interface NodeParts {
@@ -56,7 +59,9 @@ export class ClusterNode implements LinksEvents {
   private isEnded = false;
   private parameters: { step: number; hash: number } | undefined;
   private lastAwaiting: number;
+  private readonly began: number;
   private readonly faults: string[] = [];
+  private readonly told = new Set<string>();
   private progress: Readonly<Record<string, number>> = {};
 
   private readonly requests: RequestHandlers = {
@@ -90,7 +95,8 @@ export class ClusterNode implements LinksEvents {
     this.self = { rank, incarnation, ...own };
     this.barrier = new UpdateBarrier(step);
     this.clock = new ExchangeClock(now);
-    this.lastAwaiting = now();
+    this.began = now();
+    this.lastAwaiting = this.began;
     this.membership = new Membership(
       { self: this.self, size, joining, patience },
       {
@@ -144,6 +150,13 @@ export class ClusterNode implements LinksEvents {
     if ("generation" in request && request.generation !== this.membership.generation) return;
     const handle = this.requests[request.kind] as (request: NodeRequest) => void;
     handle(request);
+  }
+
+  /** A caller could not prove that it is a peer. Told once for each reason: it will come again. */
+  refused(remote: string, reason: string): void {
+    if (this.told.has(reason)) return;
+    this.told.add(reason);
+    this.say(`${remote} is no peer of ours: ${reason}`);
   }
 
   close(): void {
@@ -263,19 +276,18 @@ export class ClusterNode implements LinksEvents {
   }
 
   report(): string {
-    const { view, generation, phase } = this.membership;
-    const { step } = this.barrier;
-    const { faults, progress, self } = this;
-    const members = ranksOf(view?.members ?? []);
-    return JSON.stringify({
-      rank: self.rank,
-      phase,
-      generation,
-      step,
-      members,
+    const { generation, phase } = this.membership;
+    const { settings, addresses, now } = this.parts;
+    const { faults, self } = this;
+    const ranks = [...new Set([...addresses.keys(), self.rank, ...this.links.ranks])];
+    const report: StatusReport = {
+      ...{ job: settings.job, rank: self.rank, pid, phase, generation, step: this.barrier.step },
+      uptime: (now() - this.began) / 1000,
+      peers: ranks.sort((a, b) => a - b).map((rank) => this.statusOf(rank)),
+      progress: finite(this.progress),
       faults,
-      ...progress,
-    });
+    };
+    return JSON.stringify(report);
   }
 
   fatal(reason: string): void {
@@ -288,6 +300,23 @@ export class ClusterNode implements LinksEvents {
     this.faults.push(`${new Date().toISOString()} ${line}`);
     if (this.faults.length > FAULTS_KEPT) this.faults.shift();
     this.parts.tell({ kind: "say", line });
+  }
+
+  private statusOf(rank: number): PeerStatus {
+    const { membership, links, self, parts } = this;
+    const isSelf = rank === self.rank;
+    const { host, port } = (isSelf ? parts.own : parts.addresses.get(rank)) ?? self;
+    const last = isSelf ? membership.standing() : membership.lastOf(rank);
+    const at = links.lastHeard(rank);
+    return {
+      rank,
+      address: addressText({ host, port }),
+      isMember: membership.isMember(rank),
+      phase: last?.phase ?? null,
+      step: last?.step ?? null,
+      heard: at === undefined ? null : Math.max(0, parts.now() - at) / 1000,
+      trouble: last ? null : (links.troubleWith(rank) ?? null),
+    };
   }
 
   // ---- what this peer tells of itself ----

@@ -31,8 +31,10 @@ const notYet = (connection: Connection): Receiver => {
 
 async function listen(request: Extract<Request, { kind: "listen" }>): Promise<void> {
   transport = openTransport(request.security);
-  listener = await transport.listen(request.address, (connection) =>
-    node ? node.accept(connection) : notYet(connection),
+  listener = await transport.listen(
+    request.address,
+    (connection) => (node ? node.accept(connection) : notYet(connection)),
+    (remote, reason) => node?.refused(remote, reason),
   );
   tell({ kind: "listening", address: listener.address });
 }

@@ -13,6 +13,8 @@ export interface Launch {
   readonly sizeFrom: string;
   readonly localRank: number | undefined;
   readonly job: string;
+  /** A register for --fence, if it has made one. */
+  readonly fence?: string;
   /** @throws UserError if the variables do not tell: --peers or --rendezvous can. */
   meeting(): Meeting;
 }

@@ -7,6 +7,7 @@ import { meetingPort, rendezvousWorld } from "./rendezvous_place.ts";
 import { slurmLaunch } from "./slurm.ts";
 import { staticWorld } from "./static_list.ts";
 import { requireAgreement, torchrunLaunch } from "./torchrun.ts";
+import { weftLaunch } from "./weft_launch.ts";
 import type { Meeting, World, WorldFlags } from "./world.ts";
 
 /**
@@ -49,6 +50,7 @@ function isComplete({ peers, rendezvous, rank, world_size }: WorldFlags): boolea
 
 function findLaunch(env: Environment, port: number | undefined): Launch | undefined {
   const launch =
+    weftLaunch(env, port) ??
     torchrunLaunch(env, port) ??
     openMpiLaunch(env, port) ??
     slurmLaunch(env, port) ??
@@ -58,7 +60,7 @@ function findLaunch(env: Environment, port: number | undefined): Launch | undefi
 }
 
 function launchedWorld(launch: Launch, flags: WorldFlags): World {
-  const { source, localRank } = launch;
+  const { source, localRank, fence } = launch;
   if (flags.world_size !== undefined && flags.world_size !== launch.size) {
     throw new UserError({
       place: `--world-size ${flags.world_size}`,
@@ -85,6 +87,7 @@ function launchedWorld(launch: Launch, flags: WorldFlags): World {
     job,
     meeting,
     port: portOf(meeting, rank, launch, flags),
+    fence,
   };
 }
 

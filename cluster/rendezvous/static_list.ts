@@ -12,7 +12,7 @@ import { DEFAULT_PORT, type World, type WorldFlags } from "./world.ts";
  * @throws UserError naming the flag that is missing or wrong.
  */
 export function staticWorld(peers: string, flags: WorldFlags, launch: Launch | undefined): World {
-  const addresses = parsePeers(peers, flags.port);
+  const addresses = parsePeers(peers, `--peers ${peers}`, flags.port);
   const size = addresses.length;
   if (flags.world_size !== undefined && flags.world_size !== size) {
     throw new UserError({
@@ -42,8 +42,8 @@ export function staticWorld(peers: string, flags: WorldFlags, launch: Launch | u
   };
 }
 
-function parsePeers(peers: string, port: number | undefined): Address[] {
-  const place = `--peers ${peers}`;
+/** @param place where they were given, for the error. @throws UserError if one stands there twice. */
+export function parsePeers(peers: string, place: string, port: number | undefined): Address[] {
   const base = port === undefined || port === 0 ? DEFAULT_PORT : port;
   const addresses = peers.split(",").map((text) => parseAddress(text, place, base));
   const texts = addresses.map(addressText);

@@ -25,6 +25,8 @@ export interface World {
   readonly meeting: Meeting;
   /** Port this process listens on; 0 for any that is free. */
   readonly port: number;
+  /** Register that the launcher offers, for want of one in --fence. */
+  readonly fence?: string;
 }
 
 /** Where a peer listens if nothing else is said. */

@@ -9,7 +9,7 @@ import { type Judgement, judgeCertificate } from "./judge_certificate.ts";
 import type { Limits } from "./limits.ts";
 import { PEER_ROLE } from "./peer_role.ts";
 import type { TlsIdentity } from "./security.ts";
-import type { Address, Connection, Listener, Receiver, Transport } from "./transport.ts";
+import type { Address, Connection, Listener, Receiver, Refused, Transport } from "./transport.ts";
 import { endedEarly, noPeer, untilProven } from "./until_proven.ts";
 import { readVerdict, refusalBytes, WELCOME } from "./verdict.ts";
 import { WaitingRoom } from "./waiting_room.ts";
@@ -27,7 +27,11 @@ export class BunTlsTransport implements Transport {
     private readonly limits: Limits,
   ) {}
 
-  async listen(address: Address, accept: (connection: Connection) => Receiver): Promise<Listener> {
+  async listen(
+    address: Address,
+    accept: (connection: Connection) => Receiver,
+    refused?: Refused,
+  ): Promise<Listener> {
     const { host: hostname, port } = address;
     const { cert, key, ca } = this.identity;
     const room = new WaitingRoom(this.limits);
@@ -51,6 +55,7 @@ export class BunTlsTransport implements Transport {
             const judged = judge(socket, ok, error);
             if ("refusal" in judged) {
               socket.write(refusalBytes(judged.refusal));
+              refused?.(`${socket.remoteAddress}:${socket.remotePort}`, judged.refusal);
               hangUp(socket);
               return;
             }

@@ -10,7 +10,7 @@ import type { Limits } from "./limits.ts";
 import { NodeTlsConnection } from "./node_tls_connection.ts";
 import { PEER_ROLE } from "./peer_role.ts";
 import type { TlsIdentity } from "./security.ts";
-import type { Address, Connection, Listener, Receiver, Transport } from "./transport.ts";
+import type { Address, Connection, Listener, Receiver, Refused, Transport } from "./transport.ts";
 import { endedEarly, noPeer, untilProven } from "./until_proven.ts";
 import { readVerdict, refusalBytes, WELCOME } from "./verdict.ts";
 import { WaitingRoom } from "./waiting_room.ts";
@@ -22,7 +22,11 @@ export class DenoTlsTransport implements Transport {
     private readonly limits: Limits,
   ) {}
 
-  listen(address: Address, accept: (connection: Connection) => Receiver): Promise<Listener> {
+  listen(
+    address: Address,
+    accept: (connection: Connection) => Receiver,
+    refused?: Refused,
+  ): Promise<Listener> {
     const { cert, key, ca } = this.identity;
     const room = new WaitingRoom(this.limits);
     /** By the caller's address: node:tls does not say which socket a TLS socket lies over. */
@@ -34,6 +38,7 @@ export class DenoTlsTransport implements Transport {
         const judged = judge(socket);
         if ("refusal" in judged) {
           socket.end(refusalBytes(judged.refusal), () => socket.destroySoon());
+          refused?.(`${socket.remoteAddress}:${socket.remotePort}`, judged.refusal);
           return;
         }
         waiting.get(callerOf(socket))?.();

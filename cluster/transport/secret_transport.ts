@@ -13,7 +13,7 @@ import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { closeOnceLate, dial } from "./dial.ts";
 import type { Limits } from "./limits.ts";
 import { receiveInParts, type Steps } from "./receive_in_parts.ts";
-import type { Address, Connection, Listener, Receiver, Transport } from "./transport.ts";
+import type { Address, Connection, Listener, Receiver, Refused, Transport } from "./transport.ts";
 import { noPeer, untilProven } from "./until_proven.ts";
 import { WaitingRoom } from "./waiting_room.ts";
 
@@ -23,6 +23,7 @@ const PROOF = 32;
 const isMagic = (bytes: Uint8Array): boolean => MAGIC.every((byte, i) => bytes[i] === byte);
 
 const OTHER_WAY = "it proves no secret; secure all peers in the same way";
+const OTHER_SECRET = "it has another secret; give all peers the same one";
 const REFUSED = new Uint8Array([0]);
 const ACCEPTED = new Uint8Array([1]);
 
@@ -36,11 +37,11 @@ export class SecretTransport implements Transport {
     private readonly limits: Limits,
   ) {}
 
-  listen(address: Address, accept: Open): Promise<Listener> {
+  listen(address: Address, accept: Open, refused?: Refused): Promise<Listener> {
     const room = new WaitingRoom(this.limits);
     return this.inner.listen(address, (connection) => {
       const leave = room.enter(() => connection.close());
-      const steps = this.#listener(connection, accept);
+      const steps = this.#listener(connection, accept, refused);
       return receiveInParts(steps, { done: leave, failed: leave, ended: leave });
     });
   }
@@ -65,18 +66,19 @@ export class SecretTransport implements Transport {
     connection.send([this.#proof("dialler", own, theirs)]);
     const [accepted] = yield ACCEPTED.length;
     if (!accepted || !timingSafeEqual(yield PROOF, this.#proof("listener", own, theirs))) {
-      throw noPeer(address, "it has another secret; give all peers the same one");
+      throw noPeer(address, OTHER_SECRET);
     }
     return open(connection);
   }
 
-  *#listener(connection: Connection, accept: Open): Steps {
+  *#listener(connection: Connection, accept: Open, refused: Refused | undefined): Steps {
     const own = randomBytes(NONCE);
     connection.send([MAGIC, own]);
     if (!isMagic(yield MAGIC.length)) throw new Error(OTHER_WAY);
     const theirs = yield NONCE;
     if (!timingSafeEqual(yield PROOF, this.#proof("dialler", theirs, own))) {
       connection.send([REFUSED], { sent: () => connection.close() });
+      refused?.(connection.remote, OTHER_SECRET);
       yield 1; // nothing more is listened to
       throw new Error("bytes after a wrong secret");
     }

@@ -64,14 +64,22 @@ export interface Listener {
   close(): void;
 }
 
+/** Hears of a caller that was sent away because it does not prove that it is a peer, and why. */
+export type Refused = (remote: string, reason: string) => void;
+
 /** Listens and dials on one runtime, in one way of securing connections. */
 export interface Transport {
   /**
    * @param accept called for every connection that has authenticated itself; its receiver gets the
    *   bytes. If it throws, that connection is closed.
+   * @param refused hears of callers that were not let in.
    * @throws UserError naming the address if it is in use or not of this machine.
    */
-  listen(address: Address, accept: (connection: Connection) => Receiver): Promise<Listener>;
+  listen(
+    address: Address,
+    accept: (connection: Connection) => Receiver,
+    refused?: Refused,
+  ): Promise<Listener>;
   /**
    * Dials once, authenticates, and hands what arrives to the receiver that `open` gives.
    * @throws ConnectError if nobody answers in time or the other side is not who it should be.

@@ -1,6 +1,6 @@
 import { expectation, placeholder, show } from "../config/expectation.ts";
 import type { Field } from "../config/field.ts";
-import { isSwitch } from "../config/field.ts";
+import { hasPlace, isSwitch } from "../config/field.ts";
 import type { Plan } from "../config/plan.ts";
 
 const indent = 30;
@@ -17,8 +17,8 @@ export function commandHelp(name: string, summary: string, plan: Plan, columns: 
     if (fresh.length === 0) continue;
     const { selection } = section;
     const chosen = selection === undefined ? "" : ` ${selection.component.name}`;
-    const [places, flags] = [true, false].map((positional) =>
-      fresh.filter((field) => (field.positional === true) === positional),
+    const [places, flags] = [true, false].map((placed) =>
+      fresh.filter((field) => hasPlace(field) === placed),
     );
     const lines = [...(places ?? []), ...(flags ?? [])].map((field) => fieldHelp(field, columns));
     blocks.push([`${section.name.replaceAll("_", " ")}${chosen}:`, ...lines].join("\n"));
@@ -46,7 +46,8 @@ export function overviewHelp(
 
 function usage(name: string, plan: Plan): string {
   const words = plan.table.positionals.map(({ key, required }) => (required ? key : `[${key}]`));
-  return `usage: ${["weft", name, ...words, "[flags]"].join(" ")}`;
+  const rest = plan.table.rest ? ["--", plan.table.rest.key] : [];
+  return `usage: ${["weft", name, ...words, "[flags]", ...rest].join(" ")}`;
 }
 
 function fieldHelp(field: Field, columns: number): string {
@@ -59,6 +60,7 @@ function fieldHelp(field: Field, columns: number): string {
 /** "-s, --source-lang LANG", "--[no-]left-pad-source", "--print-alignment [{hard,soft}]". */
 function signature(field: Field): string {
   if (field.positional) return field.key;
+  if (field.rest) return `-- ${field.key}`;
   const aliases = field.aliases ?? [];
   const short = aliases.filter((alias) => !alias.startsWith("--"));
   const long = aliases.filter((alias) => alias.startsWith("--"));
@@ -80,7 +82,7 @@ function remarks(field: Field): string {
   const { default: standard, required, bare, shorthands } = field;
   const notes = Object.entries(shorthands ?? {}).map(([flag, value]) => `${flag}: ${value}`);
   if (isLong(field)) notes.push(expectation(field.value));
-  if (required && !field.positional) notes.push("required");
+  if (required && !hasPlace(field)) notes.push("required");
   if (bare !== undefined && bare !== true) notes.push(`alone: ${bare}`);
   const value = typeof standard === "string" ? standard : show(standard);
   if (!["", "{}", "false", "nothing"].includes(value)) notes.push(`default: ${value}`);

@@ -3,6 +3,7 @@ import process from "node:process";
 import { average } from "./average.ts";
 import { bpeApply, bpeLearn } from "./bpe.ts";
 import { clusterCertificates } from "./cluster_certificates.ts";
+import { clusterStatus } from "./cluster_status.ts";
 import type { Command } from "./command.ts";
 import { configCommand } from "./config.ts";
 import { deployBun, deployDeno, deployStatic, deployWorkerd } from "./deploy.ts";
@@ -10,6 +11,7 @@ import { exportCommand } from "./export.ts";
 import { generate } from "./generate.ts";
 import { info } from "./info.ts";
 import { interactive } from "./interactive.ts";
+import { launchCommand } from "./launch.ts";
 import { preprocess } from "./preprocess.ts";
 import { runAsProcess } from "./process.ts";
 import { score } from "./score.ts";
@@ -23,6 +25,7 @@ const commands: readonly Command[] = [
   bpeLearn,
   bpeApply,
   train,
+  launchCommand(() => commands),
   validate,
   generate,
   interactive,
@@ -35,6 +38,7 @@ const commands: readonly Command[] = [
   deployBun,
   deployStatic,
   clusterCertificates,
+  clusterStatus,
   info,
   configCommand(() => commands),
 ];

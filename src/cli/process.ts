@@ -1,4 +1,5 @@
 import process from "node:process";
+import { endWithLauncher } from "../../cluster/launch/end_with_launcher.ts";
 import type { Command } from "./command.ts";
 import { exitCode, runProgram } from "./program.ts";
 import { StreamTerminal } from "./terminal.ts";
@@ -14,6 +15,7 @@ export async function runAsProcess(
     process.stderr.write(`weft: stdout: ${error.message}\n`);
     process.exit(exitCode.internalError);
   });
+  endWithLauncher();
   const terminal = new StreamTerminal();
   const code = await runProgram(args, commands, terminal);
   await terminal.flush();

@@ -56,9 +56,21 @@ class ArgumentReader {
       this.at += 1;
       if (token.kind === "positional") this.words.push(token.value);
       if (token.kind === "option") this.readOption(token);
+      if (token.kind === "option-terminator") this.readRest();
     }
     this.placeWords();
     return this.given;
+  }
+
+  /** What stands behind `--` belongs to the field that takes it, if there is one. */
+  private readRest(): void {
+    const { rest } = this.table;
+    if (!rest) return;
+    const value = this.tokens
+      .slice(this.at)
+      .flatMap((token) => (token.kind === "positional" ? [token.value] : []));
+    this.at = this.tokens.length;
+    this.given.set(rest.key, { value, flag: "--" });
   }
 
   private readOption(token: OptionToken): void {
@@ -137,7 +149,9 @@ class ArgumentReader {
       throw new UserError({
         place: "the command line",
         problem: `${show(words[0])} belongs to no flag`,
-        remedy: "remove it, or put the flag that it is meant for before it; --help lists them",
+        remedy: this.table.rest
+          ? `put -- before the ${this.table.rest.key}`
+          : "remove it, or put the flag that it is meant for before it; --help lists them",
       });
     }
   }

@@ -10,6 +10,8 @@ export interface FieldMeta {
   readonly aliases?: readonly string[];
   /** Given by its place on the command line instead of by a flag. A list takes all that is left. */
   readonly positional?: boolean;
+  /** A list of words: all that stands behind `--`, flags of another command among them. */
+  readonly rest?: boolean;
   /** The value of the flag when it stands alone: `--print-alignment` is `--print-alignment hard`. */
   readonly bare?: unknown;
   /** Flags that stand for one value of this field: `--cpu` for `--device cpu`. */
@@ -93,14 +95,18 @@ function requireWellNamed(section: string, key: string, aliases: readonly string
 }
 
 function metaOf(meta: FieldMeta): FieldMeta {
-  const { aliases, positional, bare, shorthands, several, placeholder } = meta;
-  return { aliases, positional, bare, shorthands, several, placeholder };
+  const { aliases, positional, rest, bare, shorthands, several, placeholder } = meta;
+  return { aliases, positional, rest, bare, shorthands, several, placeholder };
 }
 
 /** A switch is on or off, and takes no value on the command line. */
 export function isSwitch(field: Field): boolean {
   return field.value.type === "boolean";
 }
+
+/** Whether it has no flag: its place on the command line says what it is. */
+export const hasPlace = ({ positional, rest }: FieldMeta): boolean =>
+  positional === true || rest === true;
 
 /** A list of words is given word by word (`--plugin a --plugin b`); of numbers, as one (`0.1,0.2`). */
 export function isWordList(field: Field): boolean {

@@ -1,5 +1,5 @@
 import { show } from "./expectation.ts";
-import { type Field, flagOf, isSwitch, keyOf } from "./field.ts";
+import { type Field, flagOf, hasPlace, isSwitch, keyOf } from "./field.ts";
 import { UserError } from "./user_error.ts";
 
 /** What a flag does: give its field a value, or stand for a certain one. */
@@ -17,6 +17,8 @@ export class FlagTable {
   /** One field for each key, in the order of the sections. */
   readonly fields: ReadonlyMap<string, Field>;
   readonly positionals: readonly Field[];
+  /** The one that takes what stands behind `--`. */
+  readonly rest: Field | undefined;
   private readonly byFlag = new Map<string, FlagMeaning>();
   private readonly byKey = new Map<string, Field>();
 
@@ -36,6 +38,7 @@ export class FlagTable {
     }
     this.fields = unique;
     this.positionals = [...unique.values()].filter((field) => field.positional);
+    this.rest = [...unique.values()].find((field) => field.rest);
     for (const field of unique.values()) this.claimAll(field);
   }
 
@@ -58,7 +61,7 @@ export class FlagTable {
 
   private claimAll(field: Field): void {
     this.byKey.set(field.key, field);
-    if (field.positional) return;
+    if (hasPlace(field)) return;
     this.claim(field.flag, { field });
     for (const alias of field.aliases ?? []) {
       this.claim(alias, { field });

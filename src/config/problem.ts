@@ -44,6 +44,7 @@ export function ruleBroken(place: string, issue: Issue): UserError {
 
 function usageOf(field: Field): string {
   if (field.positional) return field.key;
+  if (field.rest) return `-- ${field.key}`;
   return `${field.flag} ${field.placeholder ?? placeholder(field.value)}`;
 }
 

@@ -1,6 +1,6 @@
 import { parseArguments } from "./arguments.ts";
 import type { Sections, Values } from "./choice.ts";
-import type { Field } from "./field.ts";
+import { type Field, hasPlace } from "./field.ts";
 import { interpretValue } from "./interpret.ts";
 import type { Origin } from "./origin.ts";
 import { placeOf } from "./origin.ts";
@@ -71,7 +71,7 @@ export function resolvePlan<S extends Sections>(
 }
 
 function byDefault(field: Field): Candidate {
-  const flag = field.positional ? field.key : field.flag;
+  const flag = hasPlace(field) ? field.key : field.flag;
   return { value: undefined, origin: { from: "default", flag } };
 }
 

@@ -10,6 +10,8 @@ const exitCodeOf = (signal: Signal): number => 128 + SIGNALS[signal];
 
 export class Interrupt {
   private received: Signal | undefined;
+  /** Called at the first signal: ends what might wait for long. */
+  hurry: () => void = () => undefined;
   private readonly handlers: [Signal, () => void][];
 
   /** Listens from now on. @param log says what happens. */
@@ -20,6 +22,7 @@ export class Interrupt {
       () => {
         if (this.received) process.exit(exitCodeOf(signal));
         this.received = signal;
+        this.hurry();
         log(`${signal}: finishing this update, then saving; once more ends at once`);
       },
     ]);

@@ -1,5 +1,6 @@
 // `weft train` from a parsed configuration: builds the parts, restores what a checkpoint holds, runs.
 import process from "node:process";
+import { Cancelled } from "../../cluster/peer/cancelled.ts";
 import type {
   CriterionComponent,
   LrSchedulerComponent,
@@ -104,12 +105,18 @@ export async function train(
   const data = await trainingData(given.dataset, given.raw_text, languages, say);
   const config = { ...given, dataset: { ...given.dataset, data } };
   const meeting = await meetPeers(config.cluster, say);
-  const device = await openDevice(config.device, say);
+  const device = await openDevice(config.device, say, meeting?.localRank);
   const interrupt = new Interrupt(say);
+  interrupt.hurry = () => meeting?.cluster.cancel();
   try {
     const task = buildTask(device, config, say);
     return await trainOn(device, task, config, record, log, interrupt, meeting, extraMetrics);
   } catch (error) {
+    if (error instanceof Cancelled) {
+      say("stopped while waiting for the other peers");
+      await meeting?.cluster.leave(`${interrupt.signal}`);
+      return interrupt.exitCode;
+    }
     await meeting?.cluster.stopAll(`rank ${meeting.rank} has failed: ${(error as Error).message}`);
     throw error;
   } finally {

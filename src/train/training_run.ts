@@ -1,4 +1,6 @@
 // The loop of training: epochs of updates, validations, checkpoints, and the reasons to stop.
+
+import { Cancelled } from "../../cluster/peer/cancelled.ts";
 import type { CheckpointConfig } from "../config/schemas/checkpoint.ts";
 import type { CommonConfig } from "../config/schemas/common.ts";
 import type { DatasetConfig } from "../config/schemas/dataset.ts";
@@ -91,10 +93,18 @@ export class TrainingRun {
       try {
         return await this.runFrom(next);
       } catch (error) {
+        if (error instanceof Cancelled) return await this.cancelled(next);
         if (!(error instanceof StateReplaced)) throw error;
         next = error.epoch;
       }
     }
+  }
+
+  /** Told to stop in the midst of an update, which peers that came or went have made void. */
+  private async cancelled(epoch: number): Promise<RunEnd> {
+    const { config, company, interrupt } = this.parts;
+    if (company.leads && !config.checkpoint.no_save) await this.saveLast(epoch, false, false);
+    return this.end(`${interrupt.signal}`);
   }
 
   private async runFrom(epoch: number): Promise<RunEnd> {
@@ -274,7 +284,7 @@ export class TrainingRun {
   ): Promise<void> {
     const { config, log, batches, save, clock } = this.parts;
     const begun = clock();
-    const iterator = batches.epochs(epoch).state();
+    const iterator = this.state.position ?? batches.epochs(epoch).state();
     const { written } = await carryOut(
       config.checkpoint.save_dir,
       config.checkpoint,

@@ -30,7 +30,20 @@ const learning = command({
   config: z.strictObject({ symbols: z.int().default(10).describe("merges") }),
   run: ({ symbols }, terminal) => terminal.line(`${symbols}`),
 });
-const commands = [averaging, training, learning, info, configCommand(() => [training])];
+const wrapping = command({
+  name: "wrap",
+  summary: "hand a command on",
+  config: z.strictObject({
+    times: z
+      .int()
+      .default(1)
+      .describe("times")
+      .meta({ aliases: ["-n"] }),
+    inner: z.array(z.string()).min(1).describe("the command").meta({ rest: true }),
+  }),
+  run: (config, terminal) => terminal.line(JSON.stringify(config)),
+});
+const commands = [averaging, training, learning, wrapping, info, configCommand(() => [training])];
 
 async function weft(...args: string[]): Promise<{ code: number; out: string; err: string }> {
   const { terminal, stdout, stderr } = recordingTerminal();
@@ -71,6 +84,19 @@ test("weft runs a command of one schema, of two words, and with --debug before i
   expect(JSON.parse(out)).toEqual({ inputs: ["a", "b", "c"], output: "mean" });
   expect((await weft("bpe", "learn", "--symbols", "5")).out).toBe("5\n");
   expect((await weft("--debug", "train", "--lr-scheduler", "step")).out).toBe("step\n");
+});
+
+test("all that stands behind -- belongs to the field that takes it, whatever it looks like", async () => {
+  const inner = ["train", "--times", "3", "-h", "--", "--config", "absent.yaml", "--no-such"];
+  const { out } = await weft("wrap", "-n", "2", "--", ...inner);
+  expect(JSON.parse(out)).toEqual({ times: 2, inner });
+  expect((await weft("wrap", "--help")).out).toContain("usage: weft wrap [flags] -- inner");
+  expect((await weft("wrap", "train")).err).toContain("put -- before the inner");
+  expect((await weft("wrap", "--no-such", "--", "x")).err).toContain("--no-such: there is no such");
+  expect((await weft("wrap")).err).toContain("inner: is missing");
+  // Without such a field words behind it are words as before.
+  const { err } = await weft("train", "--", "word");
+  expect(err).toContain('"word" belongs to no flag');
 });
 
 test("--plugin takes one file each, and leaves the next word alone", async () => {

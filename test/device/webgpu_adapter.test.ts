@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { refuseToShare } from "../../src/device/open_device.ts";
 import { describeAdapter, findAdapter, requireAdapter } from "../../src/device/webgpu/adapter.ts";
 import {
   isUnavailable,
@@ -134,4 +135,13 @@ test("listedVulkanDrivers() looks only where VK_DRIVER_FILES says, when it says 
   expect(listedVulkanDrivers({ VK_DRIVER_FILES: import.meta.filename })).toEqual([
     import.meta.filename,
   ]);
+});
+
+test("the second process of a machine does not share the first one's GPU in silence", async () => {
+  const found = await findAdapter({}, [fakeProvider("first", [geforce])]);
+  if (isUnavailable(found)) throw new Error(found.reason);
+  refuseToShare(found, "webgpu", 0);
+  for (const words of ["--device auto: process 1", "share GeForce RTX with", "webgpu:NAME"]) {
+    expect(() => refuseToShare(found, "auto", 1)).toThrow(words);
+  }
 });

@@ -33,8 +33,12 @@ export function stateOf(folder: string, name = "checkpoint_last.safetensors"): u
   return { record: JSON.parse(untimed), tensors: tensorsOf(join(folder, name)) };
 }
 
+/** Names of measured rates, and of what only a cluster logs. */
+const RATES = /(^|_)(wps|ups|wall)$|^(members|generation|exchanged_mb|hidden|wps_\d+)$/;
+
 /**
- * The numbers of a log in the format json, by source and place ("valid 12"): times left out.
+ * The numbers of a log in the format json, by source and place ("valid 12"): times left out, and what a
+ * cluster adds.
  * A place that occurs twice must say the same twice.
  */
 export function loggedValues(lines: readonly string[]): Map<string, string> {
@@ -43,7 +47,7 @@ export function loggedValues(lines: readonly string[]): Map<string, string> {
     const [, source, json] = / \| INFO \| (\w+) \| (\{.*\})$/.exec(line) ?? [];
     if (json === undefined) continue;
     const entries = Object.entries(JSON.parse(json) as Record<string, unknown>).filter(
-      ([name]) => !/(^|_)(wps|ups|wall)$/.test(name),
+      ([name]) => !RATES.test(name),
     );
     const [, updates] = entries.find(([name]) => name.endsWith("num_updates")) ?? [];
     const place = `${source} ${updates}`;

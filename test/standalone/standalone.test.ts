@@ -105,6 +105,19 @@ test(
 );
 
 test(
+  "the binary starts itself twice, and the two train as peers",
+  () => {
+    const run = ["train", "bin", ...model, "--max-epoch", "1", "--save-dir", "launched"];
+    const { stderr } = succeed("launch", "-n", "2", "--", ...run);
+    expect(stderr).toMatch(/^\[0\] .*generation 1: ranks 0, 1 go on/m);
+    expect(stderr.match(/^\[[01]\] .*done training after \d+ updates/gm)).toHaveLength(2);
+    expect(readdirSync(join(folder, "launched"))).toContain("checkpoint_last.safetensors");
+    rmSync(join(folder, "launched"), { recursive: true });
+  },
+  60 * seconds,
+);
+
+test(
   "the binary generates a hypothesis for every sentence, and scores them",
   () => {
     const path = ["--path", "runs/checkpoint_best.safetensors"];

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { clusterSecurity } from "./cluster_security.ts";
 
 /** Training by several processes: who they are, and how they find each other. */
 export const cluster = z.strictObject({
@@ -102,30 +103,7 @@ export const cluster = z.strictObject({
       "register that decides which side of a divided cluster goes on: file:///shared/folder or etcd://host:2379/key",
     )
     .meta({ placeholder: "PLACE" }),
-  tls_cert: z
-    .string()
-    .optional()
-    .describe("this peer's certificate, from weft cluster certificates")
-    .meta({ placeholder: "FILE" }),
-  tls_key: z
-    .string()
-    .optional()
-    .describe("the certificate's private key")
-    .meta({ placeholder: "FILE" }),
-  tls_ca: z
-    .string()
-    .optional()
-    .describe("certificate of the authority that all peers' certificates come from")
-    .meta({ placeholder: "FILE" }),
-  cluster_secret_file: z
-    .string()
-    .optional()
-    .describe("file of a secret that all peers share, instead of certificates, on a closed network")
-    .meta({ placeholder: "FILE" }),
-  insecure: z
-    .boolean()
-    .default(false)
-    .describe("let anyone who reaches the port be a peer, beyond this machine, too"),
+  ...clusterSecurity.shape,
 });
 
 export type ClusterConfig = z.output<typeof cluster>;

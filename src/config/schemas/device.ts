@@ -14,7 +14,7 @@ export const device = z.strictObject({
     .int()
     .min(1)
     .optional()
-    .describe("threads of the cpu device (unset: one for each core)"),
+    .describe("threads of the cpu device (unset: WEFT_THREADS, else one for each core)"),
   blas: z
     .string()
     .optional()

@@ -24,7 +24,7 @@ import { type OnCommand, openThread, runProgram, type Thread, type ThreadSetup }
 const SCRATCH_ALIGNMENT = 64;
 
 export interface CpuOptions {
-  /** Default: the cores this process may use. */
+  /** Default: WEFT_THREADS, else the cores this process may use. */
   readonly threads?: number;
   /** Path of a BLAS library, or "none"; default: WEFT_BLAS, else the usual places. */
   readonly blas?: string;
@@ -32,10 +32,11 @@ export interface CpuOptions {
 
 /** Starts the threads and finds a BLAS. */
 export async function openCpuDevice(options: CpuOptions = {}): Promise<CpuDevice> {
-  const threads = options.threads ?? availableParallelism();
+  const { WEFT_THREADS: offered } = process.env;
+  const threads = options.threads ?? (offered ? Number(offered) : availableParallelism());
   if (!Number.isInteger(threads) || threads < 1) {
     throw new UserError({
-      place: "--threads",
+      place: options.threads === undefined ? `WEFT_THREADS=${offered}` : "--threads",
       problem: `${threads} is not a number of threads`,
       remedy: "give a whole number from 1 up",
     });

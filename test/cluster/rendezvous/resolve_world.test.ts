@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { resolveWorld } from "../../../cluster/rendezvous/resolve_world.ts";
+import { environmentOf } from "../../../cluster/rendezvous/weft_launch.ts";
 import type { WorldFlags } from "../../../cluster/rendezvous/world.ts";
 import { addressText } from "../../../cluster/transport/address_text.ts";
 
@@ -158,4 +159,21 @@ test("flags win over the environment", () => {
   const broken = { RANK: "x", WORLD_SIZE: "y" };
   expect(told(broken, { peers: "a,b", rank: 1 })).toContain("1/2");
   expect(told(broken, { rendezvous: "tcp://a:1", rank: 1, world_size: 2 })).toContain("1/2");
+});
+
+test("weft launch tells its processes all addresses, and a register", () => {
+  const addresses = [20001, 20002].map((port) => ({ host: "127.0.0.1", port }));
+  const env = environmentOf(1, addresses, "file:///tmp/fence");
+  expect(told(env)).toBe(
+    "1/2 local 1 job 127.0.0.1:20001 port 20002: 127.0.0.1:20001 127.0.0.1:20002",
+  );
+  expect(resolveWorld(env, {})?.fence).toBe("file:///tmp/fence");
+  // It is the innermost launcher; flags win over it.
+  const slurm = { SLURM_STEP_ID: "0", SLURM_PROCID: "5", SLURM_NTASKS: "9", MASTER_ADDR: "node1" };
+  expect(told({ ...slurm, ...env })).toBe(told(env));
+  expect(told(env, { world_size: 1, rank: 0 })).toBe("alone");
+  expect(told(env, { rendezvous: "tcp://node1:5", world_size: 4 })).toContain("?/4 local 1");
+  refused(env, { port: 7 }, "--port 7", "weft launch has given every process a port");
+  refused(env, { world_size: 3 }, "contradicts weft launch -n 2");
+  refused({ WEFT_PEERS: "127.0.0.1:1" }, {}, "RANK is not set");
 });
