@@ -43,6 +43,9 @@ const LOWER_WAITS = 3000;
 /** Connections that others opened and that have not greeted; of more the one that waits longest goes. */
 const MAX_GREETING = 64;
 
+/** Milliseconds beyond its patience after which a peer is sure that one who is still there is alive. */
+const RIVAL_WAITS = 2000;
+
 /** Milliseconds for which a refused connection stays open. */
 const REFUSAL_LINGERS = 500;
 
@@ -55,6 +58,8 @@ export class Links implements LinkEvents {
   private readonly dialling = new Map<number, Link>();
   private readonly lastDial = new Map<number, number>();
   private readonly trouble = new Map<number, string>();
+  /** Processes that were refused because another one has their rank, and since when. */
+  private readonly rivals = new Map<number, { incarnation: number; since: number }>();
   private began: number | undefined;
   private lastTick = 0;
   private isClosed = false;
@@ -161,9 +166,8 @@ export class Links implements LinkEvents {
       this.events.fatal(`rank ${rank} (${link.remote}) cannot be a peer: ${objection}`);
       return;
     }
-    if (present && present.peer?.self.incarnation !== self.incarnation) {
-      const where = `${present.peer?.self.host}:${present.peer?.self.port}`;
-      this.refuse(link, `rank ${rank} is already here, from ${where}`, false);
+    if (present?.peer && present.peer.self.incarnation !== self.incarnation) {
+      this.refuseRival(link, self, present.peer.self);
       return;
     }
     if (present) {
@@ -250,6 +254,21 @@ export class Links implements LinkEvents {
     link.send({ t: "refuse", reason, fatal });
     // Closed at once, with bytes of the other side unread, the message might be lost on its way.
     setTimeout(() => link.close(), REFUSAL_LINGERS);
+  }
+
+  /**
+   * A rank is there already. One that died without a word is dropped once it has been silent for too long,
+   * and its successor comes in; so if it is still there after that, two processes live under one rank.
+   */
+  private refuseRival(link: Link, { rank, incarnation }: Member, { host, port }: Member): void {
+    const known = this.rivals.get(rank);
+    const rival =
+      known?.incarnation === incarnation ? known : { incarnation, since: this.lastTick };
+    this.rivals.set(rank, rival);
+    const isAlive = this.lastTick - rival.since > this.options.patience + RIVAL_WAITS;
+    const reason = `rank ${rank} is already here, from ${host}:${port}`;
+    const remedy = "end that process, or give each a --rank of its own";
+    this.refuse(link, isAlive ? `${reason}; ${remedy}` : reason, isAlive);
   }
 
   /** The higher of two ranks dials; the lower one does too if it has waited in vain: it may have moved. */

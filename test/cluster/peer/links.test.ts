@@ -102,3 +102,32 @@ test("Links turn out callers that do not greet: the oldest of too many, and all 
   for (let turn = 0; turn < 3; turn++) await wire.deliver();
   expect(ended.length).toBe(70);
 });
+
+test("Links end a process whose rank another one has, once that is sure to be alive, and let a successor in", async () => {
+  const wire = new MemoryWire();
+  const low = peer(wire, 0);
+  wire.listen(1, low.links.accept);
+  const [first, rival] = [peer(wire, 1, 1), peer(wire, 1, 2)];
+  const pass = async (from: number, to: number, living: (typeof first)[]): Promise<void> => {
+    for (let now = from; now < to; now += 250) {
+      for (const each of [low, ...living]) each.tick(now);
+      for (let turn = 0; turn < 3; turn++) await wire.deliver();
+    }
+  };
+  await pass(0, 1000, [first]);
+  await pass(1000, 3000, [first, rival]);
+  expect(rival.told).toEqual([]);
+  expect(rival.links.troubleWith(0)).toBe("rank 1 is already here, from h:2");
+  // The first one is silent for longer than it may be: the other one takes its place.
+  await pass(3000, 4900, [rival]);
+  expect(low.told.filter((line) => !line.startsWith("fetch"))).toEqual([
+    "linked 1",
+    expect.stringMatching(/^unlinked 1: silent/),
+    "linked 1",
+  ]);
+  const twin = peer(wire, 1, 3);
+  await pass(4900, 9000, [rival, twin]);
+  expect(twin.told[0]).toBe(
+    "rank 1 is already here, from h:2; end that process, or give each a --rank of its own",
+  );
+});
