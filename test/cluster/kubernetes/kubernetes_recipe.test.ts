@@ -1,8 +1,24 @@
-// The manifests against Kubernetes's schemas, and their pods' environments through resolveWorld.
-import { expect, test } from "bun:test";
+// The manifests against Kubernetes's schemas, their pods' environments through resolveWorld, and their
+// commands through what weft train reads them with.
+import { afterAll, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openFence } from "../../../cluster/fence/open_fence.ts";
 import { resolveWorld } from "../../../cluster/rendezvous/resolve_world.ts";
 import type { World } from "../../../cluster/rendezvous/world.ts";
-import { environmentOf, faultsOf, type JobSpec, only, readManifest } from "./manifest.ts";
+import { refuseStrangers, securityOf } from "../../../cluster/transport/security_flags.ts";
+import { train } from "../../../src/cli/train.ts";
+import type { ClusterConfig } from "../../../src/config/schemas/cluster.ts";
+import { UserError } from "../../../src/config/user_error.ts";
+import {
+  environmentOf,
+  faultsOf,
+  type JobSpec,
+  mountedAt,
+  only,
+  readManifest,
+} from "./manifest.ts";
 
 const manifest = readManifest("kubernetes.yaml");
 const job = only<JobSpec>(manifest, "Job");
@@ -53,14 +69,15 @@ test("names, ports and numbers of the manifest agree", () => {
   expect(container).toMatchObject({ readinessProbe: { tcpSocket: { port: "peers" } } });
 });
 
+const jobSet = only<{
+  readonly replicatedJobs: readonly {
+    readonly name: string;
+    readonly replicas: number;
+    readonly template: { readonly spec: JobSpec };
+  }[];
+}>(readManifest("jobset.yaml"), "JobSet");
+
 test("each pod of the JobSet knows its rank and its peers, and its Jobs are as they should be", () => {
-  const jobSet = only<{
-    readonly replicatedJobs: readonly {
-      readonly name: string;
-      readonly replicas: number;
-      readonly template: { readonly spec: JobSpec };
-    }[];
-  }>(readManifest("jobset.yaml"), "JobSet");
   const [{ name, replicas, template }] = jobSet.spec.replicatedJobs;
   const { completions, parallelism } = template.spec;
   expect(parallelism).toBe(completions);
@@ -83,3 +100,52 @@ test("each pod of the JobSet knows its rank and its peers, and its Jobs are as t
     expect(addressesOf(world).map(({ host }) => host)).toEqual(hosts);
   }
 });
+
+const folder = mkdtempSync(join(tmpdir(), "weft-kubernetes-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+for (const [file, spec, labels] of [
+  ["kubernetes.yaml", job.spec, { "batch.kubernetes.io/job-name": "weft-train" }],
+  [
+    "jobset.yaml",
+    jobSet.spec.replicatedJobs[0].template.spec,
+    {
+      "batch.kubernetes.io/job-name": "weft-peers-1",
+      "jobset.sigs.k8s.io/jobset-name": "weft",
+      "jobset.sigs.k8s.io/job-index": "1",
+    },
+  ],
+] as const) {
+  test(`weft train takes what the containers of ${file} call it with, and the peers know each other`, async () => {
+    const [command, ...args] = spec.template.spec.containers[0].args;
+    expect(command).toBe("train");
+    const settings = new Map(
+      (await train.inspect(args)).map(({ section, key, value }) => [`${section}.${key}`, value]),
+    );
+    const cluster = Object.fromEntries(
+      [...settings]
+        .filter(([name]) => name.startsWith("cluster."))
+        .map(([name, value]) => [name.slice("cluster.".length), value]),
+    ) as unknown as ClusterConfig;
+
+    const data = mountedAt(spec, `${settings.get("dataset.data")}`);
+    const saved = mountedAt(spec, `${settings.get("checkpoint.save_dir")}`);
+    expect([data.readOnly, saved.readOnly]).toEqual([true, undefined]);
+    const fence = cluster.fence ?? "";
+    openFence(fence);
+    expect(mountedAt(spec, fence.replace(/^file:/, "")).name).toBe(saved.name);
+
+    const path = cluster.cluster_secret_file ?? "";
+    const { secret, mountPath } = mountedAt(spec, path);
+    expect([secret?.secretName, path]).toEqual(["weft-cluster", `${mountPath}/secret`]);
+    const mounted = join(folder, "secret");
+    writeFileSync(mounted, "0".repeat(64));
+    const security = securityOf({ ...cluster, cluster_secret_file: mounted });
+    const world = resolveWorld(environmentOf(spec, 1, labels), cluster);
+    const hosts = addressesOf(world).map(({ host }) => host);
+    expect(hosts).toHaveLength(4);
+    const refuse = (by: typeof security) => () => refuseStrangers(hosts, by, cluster, String);
+    expect(refuse(security)).not.toThrow();
+    expect(refuse({ kind: "plain" })).toThrow(UserError);
+  });
+}

@@ -15,6 +15,18 @@ interface Container {
   readonly args: readonly string[];
   readonly env: readonly EnvVar[];
   readonly ports: readonly { readonly name: string; readonly containerPort: number }[];
+  readonly volumeMounts: readonly Mount[];
+}
+
+interface Mount {
+  readonly name: string;
+  readonly mountPath: string;
+  readonly readOnly?: boolean;
+}
+
+interface Volume {
+  readonly name: string;
+  readonly secret?: { readonly secretName: string };
 }
 
 export interface JobSpec {
@@ -22,7 +34,11 @@ export interface JobSpec {
   readonly completions: number;
   readonly parallelism: number;
   readonly template: {
-    readonly spec: { readonly subdomain?: string; readonly containers: readonly [Container] };
+    readonly spec: {
+      readonly subdomain?: string;
+      readonly containers: readonly [Container];
+      readonly volumes: readonly Volume[];
+    };
   };
 }
 
@@ -70,6 +86,15 @@ export function environmentOf(
     return [name, text];
   });
   return { JOB_COMPLETION_INDEX: String(index), ...Object.fromEntries(values) };
+}
+
+/** What is mounted where a path leads to. @throws Error if nothing is. */
+export function mountedAt({ template }: JobSpec, path: string): Mount & Volume {
+  const [{ volumeMounts }] = template.spec.containers;
+  const mount = volumeMounts.find(({ mountPath }) => path.startsWith(`${mountPath}/`));
+  const volume = template.spec.volumes.find(({ name }) => name === mount?.name);
+  if (!mount || !volume) throw new Error(`${path} lies in no volume`);
+  return { ...mount, ...volume };
 }
 
 const { $defs } = JSON.parse(

@@ -170,9 +170,9 @@ export class SlurmCluster {
     }
   }
 
-  /** Process numbers of the tasks of a step, by the task's number on its node. */
-  async taskPids(job: number, step = 0): Promise<number[]> {
-    const { stdout } = await this.run("scontrol", ["listpids", `${job}.${step}`]);
+  /** Process numbers of the tasks of a job's first step on a node, by their number there. */
+  async taskPids(job: number, node: string): Promise<number[]> {
+    const { stdout } = await this.run("scontrol", ["listpids", `${job}.0`, node]);
     // PID JOBID STEPID LOCALID GLOBALID; children of tasks have a - there.
     const rows = stdout.split("\n").map((line) => line.trim().split(/\s+/));
     const tasks = rows.filter(([pid, , , local]) => /^\d+$/.test(pid) && /^\d+$/.test(local ?? ""));

@@ -1,6 +1,7 @@
 // The settings of a Slurm that lives in one folder, on this machine alone, for the length of a test.
 import { hostname } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 
 export interface SlurmSettings {
   /** Names of nodes, which are all this machine. Tasks find each other only by names that resolve. */
@@ -22,6 +23,8 @@ export const mungeSocket = (folder: string): string => join(folder, "munge.socke
 export function slurmConf(folder: string, { nodes, cpus }: SlurmSettings, ports: Ports): string {
   return `
 ClusterName=weft
+# Jobs of tests that run at one time differ, and so do their ports.
+FirstJobId=${1 + (process.pid % 900)}
 SlurmctldHost=${hostname()}(127.0.0.1)
 SlurmUser=root
 SlurmdUser=root
