@@ -145,11 +145,6 @@ export class DirectReduction implements Reduction {
     this.progress = this.options.pieces.map(() => ({ given: new Set(), isDone: false }));
   }
 
-  /** Whether each micro-batch is a contribution of its own. */
-  private get isBySlot(): boolean {
-    return this.options.slots > this.options.peers;
-  }
-
   private slotsOf(place: number): number[] {
     return (this.slots ?? []).filter((slot) => slot % this.options.peers === place);
   }
@@ -178,7 +173,7 @@ export class DirectReduction implements Reduction {
     const { codec, self } = this.options;
     const { number, address, elements } = piece;
     if (piece.owner === self) {
-      if (this.isBySlot) this.encode(piece, this.received(piece, slot));
+      if (this.options.isByMicroBatch) this.encode(piece, this.received(piece, slot));
       taken();
       this.settle(piece);
       return;
@@ -229,7 +224,7 @@ export class DirectReduction implements Reduction {
     const { self, codec, arithmetic } = this.options;
     const { address, elements } = piece;
     const [first, ...rest] = slots;
-    const isHere = (slot: number): boolean => slot === self && !this.isBySlot;
+    const isHere = (slot: number): boolean => slot === self && !this.options.isByMicroBatch;
     if (slots.length === 1 && isHere(first)) return;
     const total = isHere(first) ? address : this.memory.sum;
     if (!isHere(first)) codec.decode(total, this.received(piece, first), elements);

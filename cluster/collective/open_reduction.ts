@@ -12,10 +12,10 @@ export function openReduction(
   memory: ReductionMemory,
   effects: ReductionEffects,
 ): Reduction {
-  const { peers, slots } = options;
+  const { peers, isByMicroBatch } = options;
   if (peers === 1) return new SoloReduction(options, memory, effects);
   if (peers <= DIRECT_PEERS) return new DirectReduction(options, memory, effects);
-  if (slots === peers) return new RingReduction(options, memory, effects);
+  if (!isByMicroBatch) return new RingReduction(options, memory, effects);
   throw new UserError({
     place: "--reproducible",
     problem: `is for up to ${DIRECT_PEERS} peers that send each other everything; there are ${peers}`,

@@ -13,12 +13,14 @@ export interface ReductionOptions {
   readonly pieces: readonly Piece[];
   readonly codec: Codec;
   readonly arithmetic: Arithmetic;
-  /**
-   * How many contributions there may be. As many as peers: each gives one, the sum of its batches. More:
-   * one for each micro-batch, so that the order of additions, and so every bit of the sum, does not
-   * depend on who computes which.
-   */
+  /** How many contributions there may be. */
   readonly slots: number;
+  /**
+   * Whether each micro-batch is a contribution of its own, rounded as on the wire even where it is not
+   * sent, so that no bit of the sum depends on who computes which. Else each peer gives one, the sum of
+   * its micro-batches.
+   */
+  readonly isByMicroBatch: boolean;
 }
 
 /** Where the scratch memory lies. */

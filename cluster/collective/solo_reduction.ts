@@ -28,7 +28,7 @@ export class SoloReduction implements Reduction {
   finish(slot: number, elements: number): void {
     if (slot !== this.slots[this.next] || elements < this.elements) return;
     const isLast = ++this.next === this.slots.length;
-    if (this.options.slots > 1) this.add(this.next === 1, isLast);
+    if (this.options.isByMicroBatch) this.add(this.next === 1, isLast);
     this.effects.taken(slot);
     if (isLast) this.effects.reduced();
   }

@@ -18,6 +18,8 @@ export interface LaunchOptions {
   readonly processes: number;
   /** How often each may be started again after a signal ended it. */
   readonly restarts: number;
+  /** Milliseconds after which the others are ended when one has failed by itself; 5000 by default. */
+  readonly grace?: number;
   /** What a rank's environment has besides this process's own. */
   readonly environment: (rank: number) => Readonly<Record<string, string>>;
   readonly stdout: Output;
@@ -32,12 +34,15 @@ interface End {
   readonly signal: NodeJS.Signals | null;
 }
 
+const GRACE = 5000;
+
 export class Launcher {
   /** Process ids by rank. */
   private readonly running = new Map<number, number>();
   /** How each rank ended at last, in the order in which they did. */
   private readonly ends = new Map<number, End>();
   private passedOn: NodeJS.Signals | undefined;
+  private ending: ReturnType<typeof setTimeout> | undefined;
 
   constructor(private readonly options: LaunchOptions) {}
 
@@ -47,6 +52,7 @@ export class Launcher {
     try {
       await Promise.all(Array.from({ length: processes }, (_, rank) => this.supervise(rank)));
     } finally {
+      clearTimeout(this.ending);
       this.send("SIGTERM");
     }
     return this.summarize();
@@ -84,13 +90,28 @@ export class Launcher {
       const isWanted = !this.passedOn && [...this.ends.values()].every(({ code }) => code !== 0);
       if (end.signal === null || restart > restarts || !isWanted) {
         this.ends.set(rank, end);
-        if (isFailure(end) && this.running.size > 0 && !this.passedOn) {
-          say(`rank ${rank} ${told(end)}; ${this.running.size} of ${this.options.processes} go on`);
-        }
+        this.failed(rank, end);
         return;
       }
       say(`rank ${rank} ${told(end)}: starting it again (${restart} of ${restarts})`);
     }
+  }
+
+  /** What that means for the others. */
+  private failed(rank: number, end: End): void {
+    const { say, processes, grace = GRACE } = this.options;
+    if (!isFailure(end) || this.running.size === 0 || this.passedOn) return;
+    if (!isError(end)) {
+      say(`rank ${rank} ${told(end)}; ${this.running.size} of ${processes} go on`);
+      return;
+    }
+    say(`rank ${rank} ${told(end)}`);
+    // They hear of it themselves, unless they still wait for one another.
+    this.ending ??= setTimeout(() => {
+      if (this.running.size === 0 || this.passedOn) return;
+      say(`ending the others, for rank ${rank} has failed`);
+      this.send("SIGTERM");
+    }, grace);
   }
 
   /** Runs a rank's process to its end. */
@@ -134,6 +155,9 @@ async function relay(from: Readable, to: Output, rank: number): Promise<void> {
   for await (const chunk of from) await write(lines.take(chunk as Uint8Array));
   await write(lines.end());
 }
+
+/** Whether it failed by itself, not because somebody wanted its end. */
+const isError = ({ code }: End): boolean => code !== null && code > 0 && code < 128;
 
 const isFailure = ({ code }: End): boolean => code !== 0;
 

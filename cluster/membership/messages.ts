@@ -5,7 +5,9 @@ import { member, view } from "./view.ts";
 const rank = z.int().min(0).max(65535);
 const generation = z.int().min(0);
 const step = z.int().min(0);
-const text = z.string().max(1000);
+/** Characters of a reason: longer ones are cut before they are sent. */
+export const MAX_REASON = 1000;
+const text = z.string().max(MAX_REASON);
 
 /** What a peer is doing: waiting for all to come, training, between two views, or without a quorum. */
 export const phase = z.enum(["forming", "member", "changing", "suspended"]);
@@ -81,8 +83,8 @@ const schemas = [
   z.strictObject({ t: z.literal("beat"), ...standing }),
   /** Goes away in good order. */
   z.strictObject({ t: z.literal("leave"), reason: text }),
-  /** Stops the whole job on every peer. */
-  z.strictObject({ t: z.literal("fail"), reason: text }),
+  /** Stops the whole job on every peer. `isMistake`: until the user mends it, it would end likewise. */
+  z.strictObject({ t: z.literal("fail"), reason: text, isMistake: z.boolean() }),
   // A change of the view, to its leader: these do not answer the sender.
   z.strictObject({ t: z.literal("suspect"), generation, ranks: z.array(rank).max(4096) }),
   /** Wants to be taken in. */

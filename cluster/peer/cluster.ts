@@ -1,4 +1,5 @@
 // The main thread's side of a peer: asks the communication thread, and waits for what it tells.
+import { TemporaryFailure } from "../../src/config/temporary_failure.ts";
 import { UserError } from "../../src/config/user_error.ts";
 import { workerUrl } from "../../src/workers.ts";
 import type { HeldUpdate } from "../collective/update_barrier.ts";
@@ -71,7 +72,8 @@ export class Cluster {
     private readonly say: (line: string) => void,
   ) {
     worker.onmessage = ({ data }: MessageEvent<Event>) => this.heard(data);
-    worker.onerror = (event) => this.fail(`the communication thread failed: ${event.message}`);
+    worker.onerror = (event) =>
+      this.fail(`the communication thread failed: ${event.message}`, false);
   }
 
   /** Starts the communication thread. @param say hears what happens to the cluster. */
@@ -162,7 +164,8 @@ export class Cluster {
 
   /**
    * Deals with new members until all of a view may go on.
-   * @throws UserError if the job has failed. @throws Cancelled
+   * @throws UserError if the job has failed: a TemporaryFailure if another attempt may go better.
+   * @throws Cancelled
    */
   async settle(handlers: ViewHandlers): Promise<void> {
     this.isSettling = true;
@@ -216,9 +219,9 @@ export class Cluster {
     await this.close();
   }
 
-  /** Stops the job on all peers. */
-  async stopAll(reason: string): Promise<void> {
-    if (!this.failure) this.ask({ kind: "fail", reason });
+  /** Stops the job on all peers. @param isMistake whether the user must mend it. */
+  async stopAll(reason: string, isMistake: boolean): Promise<void> {
+    if (!this.failure) this.ask({ kind: "fail", reason, isMistake });
     await this.close();
   }
 
@@ -293,7 +296,7 @@ export class Cluster {
   private heard(event: Event): void {
     switch (event.kind) {
       case "failed":
-        this.fail(event.reason);
+        this.fail(event.reason, event.isMistake);
         return;
       case "say":
         this.say(event.line);
@@ -354,14 +357,15 @@ export class Cluster {
 
   private tooLate(seconds: number): void {
     const reason = `not all peers came within ${seconds} s; see the lines above for who is missing`;
-    this.ask({ kind: "fail", reason });
-    this.fail(reason);
+    this.ask({ kind: "fail", reason, isMistake: false });
+    this.fail(reason, false);
   }
 
-  private fail(reason: string): void {
+  private fail(reason: string, isMistake: boolean): void {
     const [problem, ...rest] = reason.split(/[;\n]\s*/);
     const remedy = rest.join("; ") || "see the logs of the other peers";
-    this.failure ??= new UserError({ place: "cluster", problem, remedy });
+    const Failure = isMistake ? UserError : TemporaryFailure;
+    this.failure ??= new Failure({ place: "cluster", problem, remedy });
     this.reject(this.failure);
   }
 }

@@ -1,10 +1,17 @@
 // One peer of the cluster, whatever thread it runs in: joins its membership, its links and its exchange.
 import { pid } from "node:process";
+import { UserError } from "../../src/config/user_error.ts";
 import type { Arithmetic } from "../collective/codec.ts";
 import { UpdateBarrier } from "../collective/update_barrier.ts";
 import type { Fence } from "../fence/fence.ts";
 import { Membership } from "../membership/membership.ts";
-import { type Hello, type Message, PROTOCOL, type Progress } from "../membership/messages.ts";
+import {
+  type Hello,
+  MAX_REASON,
+  type Message,
+  PROTOCOL,
+  type Progress,
+} from "../membership/messages.ts";
 import { type Member, ranksOf, type View, view as viewSchema } from "../membership/view.ts";
 import { addressText } from "../transport/address_text.ts";
 import type { Address, Transport } from "../transport/transport.ts";
@@ -86,7 +93,7 @@ export class ClusterNode implements LinksEvents {
       this.end({ t: "leave", reason });
       this.parts.tell({ kind: "left" });
     },
-    fail: ({ reason }) => this.fail(reason),
+    fail: ({ reason, isMistake }) => this.fail(reason, isMistake),
   };
 
   constructor(private readonly parts: NodeParts) {
@@ -165,9 +172,9 @@ export class ClusterNode implements LinksEvents {
   }
 
   /** Stops the job on all peers. */
-  private fail(reason: string): void {
-    this.end({ t: "fail", reason });
-    this.parts.tell({ kind: "failed", reason });
+  private fail(reason: string, isMistake: boolean): void {
+    this.end({ t: "fail", reason: reason.slice(0, MAX_REASON), isMistake });
+    this.parts.tell({ kind: "failed", reason, isMistake });
   }
 
   private end(lastWord: Message): void {
@@ -193,7 +200,7 @@ export class ClusterNode implements LinksEvents {
     const isFetching = view.fetching.includes(rank);
     const isBehind = step === view.resume - 1;
     if (!isFetching && step !== view.resume && !(isBehind && held)) {
-      this.fail(`rank ${rank} made ${step} updates and cannot go on after ${view.resume}`);
+      this.fail(`rank ${rank} made ${step} updates and cannot go on after ${view.resume}`, false);
       return;
     }
     barrier.install(view);
@@ -207,11 +214,11 @@ export class ClusterNode implements LinksEvents {
         send: (to, message) => this.links.send(to, message),
         sendData: (to, header, payload, sent) =>
           this.links.linkTo(to)?.sendData(header, payload, sent),
-        fail: (reason) => this.fail(reason),
+        fail: (reason) => this.fail(reason, false),
         parameters: () => this.parameters?.hash ?? 0,
       });
     } catch (error) {
-      this.fail((error as Error).message);
+      this.fail((error as Error).message, error instanceof UserError);
       return;
     }
     tell({ kind: "view", view, held: isFetching || !isBehind ? undefined : held });
@@ -234,7 +241,9 @@ export class ClusterNode implements LinksEvents {
     switch (message.t) {
       case "fail":
         this.isEnded = true;
-        this.parts.tell({ kind: "failed", reason: message.reason });
+        this.parts.tell({
+          ...{ kind: "failed", reason: message.reason, isMistake: message.isMistake },
+        });
         break;
       case "fetch":
         // It may know the view before this peer does.
@@ -292,7 +301,7 @@ export class ClusterNode implements LinksEvents {
 
   fatal(reason: string): void {
     // A stranger must not stop a job at work; a job that cannot begin says why.
-    if (this.membership.view === undefined) this.fail(reason);
+    if (this.membership.view === undefined) this.fail(reason, true);
     else this.say(reason);
   }
 

@@ -86,8 +86,8 @@ export type NodeRequest =
   /** A line about this peer for those who ask for the job's status. */
   | { readonly kind: "progress"; readonly report: Readonly<Record<string, number>> }
   | { readonly kind: "leave"; readonly reason: string }
-  /** Stops the job on all peers. */
-  | { readonly kind: "fail"; readonly reason: string };
+  /** Stops the job on all peers. @param isMistake whether the user must mend it: see the message `fail`. */
+  | { readonly kind: "fail"; readonly reason: string; readonly isMistake: boolean };
 
 /** To the main thread. */
 export type Event =
@@ -127,8 +127,8 @@ export type Event =
       readonly trouble: readonly string[];
     }
   | { readonly kind: "say"; readonly line: string }
-  /** The end, for a reason that is the user's to mend. */
-  | { readonly kind: "failed"; readonly reason: string }
+  /** The end. @param isMistake whether the user must mend it, or another attempt may go better. */
+  | { readonly kind: "failed"; readonly reason: string; readonly isMistake: boolean }
   | { readonly kind: "left" };
 
 /** How the exchange of an update went. */

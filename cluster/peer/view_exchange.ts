@@ -64,7 +64,9 @@ export class ViewExchange {
     const pieces = cutPieces(numbers.gradients, peers);
     const codec = codecOf(wire, arithmetic);
     const slots = Math.max(peers, numbers.microBatches);
-    const options = { self: this.ranks.indexOf(rank), peers, pieces, slots, codec, arithmetic };
+    const self = this.ranks.indexOf(rank);
+    const isByMicroBatch = numbers.microBatches > 0;
+    const options = { self, peers, pieces, slots, isByMicroBatch, codec, arithmetic };
     this.reduction = openReduction(options, reductionMemory(options, numbers.scratch), {
       send: (place, frame, address, bytes, sent) =>
         this.sendData(this.ranks[place], frame, address, bytes, sent),

@@ -1,5 +1,6 @@
 // Entry of the communication thread: sockets, framing, heartbeats and sums go on while the main thread
 // computes without a pause.
+import { UserError } from "../../src/config/user_error.ts";
 import { openArithmetic } from "../collective/codec.ts";
 import { openFence } from "../fence/open_fence.ts";
 import { openTransport } from "../transport/open_transport.ts";
@@ -67,6 +68,7 @@ self.onmessage = async ({ data: request }) => {
     else if (request.kind === "close") close();
     else node?.request(request);
   } catch (error) {
-    tell({ kind: "failed", reason: error instanceof Error ? error.message : String(error) });
+    const reason = error instanceof Error ? error.message : String(error);
+    tell({ kind: "failed", reason, isMistake: error instanceof UserError });
   }
 };

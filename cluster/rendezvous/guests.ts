@@ -1,4 +1,5 @@
 // Who has come to a meeting, in words.
+import { TemporaryFailure } from "../../src/config/temporary_failure.ts";
 import { UserError } from "../../src/config/user_error.ts";
 import { addressText } from "../transport/address_text.ts";
 import type { Address } from "../transport/transport.ts";
@@ -40,8 +41,8 @@ export function notAllCame(
   size: number,
   seconds: number,
   here: readonly Guest[],
-): UserError {
-  return new UserError({
+): TemporaryFailure {
+  return new TemporaryFailure({
     place,
     problem: `of ${size} peers ${missingText(size, here)} after ${seconds} s (here: ${guestsText(here)})`,
     remedy:

@@ -32,7 +32,8 @@ export interface Met extends Roster {
  *
  * @param own where this process listens already. If that is all of the machine's addresses, the others
  * are told one that leads to it.
- * @throws UserError if some have not come in time (naming them), or if another process has the same rank.
+ * @throws TemporaryFailure if some have not come in time, naming them. @throws UserError if another process
+ * has the same rank.
  */
 export async function meet(world: World, own: Address, options: MeetOptions): Promise<Met> {
   const { meeting } = world;

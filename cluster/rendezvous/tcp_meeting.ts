@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { lookup } from "node:dns/promises";
 import { connect, isIP, type Socket } from "node:net";
 import { clearTimeout, setTimeout } from "node:timers";
+import { TemporaryFailure } from "../../src/config/temporary_failure.ts";
 import { UserError } from "../../src/config/user_error.ts";
 import { errorCode } from "../fence/error_code.ts";
 import { addressText } from "../transport/address_text.ts";
@@ -252,12 +253,12 @@ class TcpPeer {
     if (this.told) say(`${place}: ${problem}`);
   }
 
-  private timedOut(seconds: number): UserError {
+  private timedOut(seconds: number): TemporaryFailure {
     const { place, host, world } = this.options;
     // A host whose own time is over closes the connection a moment before.
     const isKnown = this.here.length > 0 && performance.now() - this.lostAt < RECENT_MILLISECONDS;
     if (isKnown) return notAllCame(place, world.size, seconds, this.here);
-    return new UserError({
+    return new TemporaryFailure({
       place,
       problem: `nobody has answered within ${seconds} s (${this.trouble || "no connection"})`,
       remedy: `start rank 0 on that machine, and let the others reach ${addressText(host)}`,

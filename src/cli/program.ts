@@ -1,19 +1,20 @@
 import { didYouMean } from "../config/nearest.ts";
+import { TemporaryFailure } from "../config/temporary_failure.ts";
 import { UserError } from "../config/user_error.ts";
 import { version } from "../version.ts";
 import type { Command, ExitCode } from "./command.ts";
 import { overviewHelp } from "./help.ts";
 import type { Terminal } from "./terminal.ts";
 
-/** What the shell gets to know. */
-export const exitCode = { ok: 0, internalError: 1, userError: 2 } as const;
+/** What the shell gets to know; 75 is EX_TEMPFAIL of sysexits.h. */
+export const exitCode = { ok: 0, internalError: 1, userError: 2, temporaryFailure: 75 } as const;
 
 /**
  * Runs one command line.
  *
  * @param args what follows the program's name.
  * @returns the exit code: the command's own (0 as a rule), 2 after a mistake of the user's, 1 after one
- *   of weft's.
+ *   of weft's, 75 if the same may go better another time.
  */
 export async function runProgram(
   args: readonly string[],
@@ -95,6 +96,7 @@ function report(error: unknown, debug: boolean, terminal: Terminal): number {
     const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
     terminal.log(`weft: internal error: ${message};\n  --debug shows where it arose`);
   }
+  if (error instanceof TemporaryFailure) return exitCode.temporaryFailure;
   return isUserError ? exitCode.userError : exitCode.internalError;
 }
 

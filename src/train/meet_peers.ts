@@ -29,8 +29,8 @@ export interface Meeting {
  * Listens, and finds out where the other peers are.
  *
  * @returns undefined for a process that trains alone.
- * @throws UserError on contradicting flags or variables, unreadable files, an address in use, or if the
- * others do not come.
+ * @throws UserError on contradicting flags or variables, unreadable files, an address in use.
+ * @throws TemporaryFailure if the others do not come.
  */
 export async function meetPeers(
   config: ClusterConfig,

@@ -18,6 +18,7 @@ import type { DeviceConfig } from "../config/schemas/device.ts";
 import type { EmaConfig } from "../config/schemas/ema.ts";
 import type { OptimizationConfig } from "../config/schemas/optimization.ts";
 import type { RawTextConfig } from "../config/schemas/raw_text.ts";
+import { TemporaryFailure } from "../config/temporary_failure.ts";
 import { UserError } from "../config/user_error.ts";
 import { commonWidthMultiple, type Device, type Span } from "../device/device.ts";
 import { openDevice } from "../device/open_device.ts";
@@ -117,7 +118,9 @@ export async function train(
       await meeting?.cluster.leave(`${interrupt.signal}`);
       return interrupt.exitCode;
     }
-    await meeting?.cluster.stopAll(`rank ${meeting.rank} has failed: ${(error as Error).message}`);
+    const reason = `rank ${meeting?.rank} has failed: ${(error as Error).message}`;
+    const isMistake = error instanceof UserError && !(error instanceof TemporaryFailure);
+    await meeting?.cluster.stopAll(reason, isMistake);
     throw error;
   } finally {
     interrupt.close();

@@ -26,6 +26,12 @@ test("runAsProcess() ends with 1 after a fault of its own, and shows the stack o
   expect(debug.stderr).toContain("program.ts:");
 });
 
+test("runAsProcess() ends with 75 after what may go better another time", async () => {
+  const { code, stderr } = await runFixture("program.ts", ["wait"]);
+  expect(code).toBe(75);
+  expect(stderr).toBe("weft: cluster: nobody came;\n  start the others\n");
+});
+
 test("runAsProcess() ends with the exit code that the command returns", async () => {
   expect((await runFixture("program.ts", ["stop"])).code).toBe(130);
 });

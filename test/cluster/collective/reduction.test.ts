@@ -40,12 +40,12 @@ class Mesh {
     count: number,
     sizes: readonly number[],
     wire: Wire,
-    slots: number,
+    microBatches: number,
     random: NumpyRandom,
   ): Promise<Mesh> {
     const mesh = new Mesh(random);
     for (let self = 0; self < count; self++)
-      mesh.peers.push(await mesh.peer(self, count, sizes, wire, slots));
+      mesh.peers.push(await mesh.peer(self, count, sizes, wire, microBatches));
     return mesh;
   }
 
@@ -54,7 +54,7 @@ class Mesh {
     peers: number,
     sizes: readonly number[],
     wire: Wire,
-    slots: number,
+    microBatches: number,
   ): Promise<Peer> {
     let address = PAGE_BYTES;
     const blocks = sizes.map((elements) => {
@@ -62,12 +62,15 @@ class Mesh {
       address += 4 * elements;
       return block;
     });
-    const bytes = scratchBytes(blocks, codecBytes(wire), peers, slots > peers ? slots : 0);
+    const bytes = scratchBytes(blocks, codecBytes(wire), peers, microBatches);
+    const slots = Math.max(peers, microBatches);
+    const isByMicroBatch = microBatches > 0;
     const pages = Math.max(INITIAL_PAGES, Math.ceil((address + bytes) / PAGE_BYTES));
     const memory = new WebAssembly.Memory({ initial: pages, maximum: MAXIMUM_PAGES, shared: true });
     const arithmetic: Arithmetic = await openArithmetic(memory);
     const codec = codecOf(wire, arithmetic);
-    const options = { self, peers, pieces: cutPieces(blocks, peers), slots, codec, arithmetic };
+    const pieces = cutPieces(blocks, peers);
+    const options = { self, peers, pieces, slots, isByMicroBatch, codec, arithmetic };
     const total = sizes.reduce((a, b) => a + b, 0);
     const peer: Peer = {
       memory,
@@ -150,7 +153,7 @@ for (const { peers, name } of cases) {
     test(`${peers} peers have one sum, ${name}, with --wire ${wire}`, async () => {
       const random = new NumpyRandom(100 * peers + wire.length);
       const sizes = peers > 8 ? [777, 64] : [MAX_PIECE + 1000, 1, 12_345];
-      const mesh = await Mesh.of(peers, sizes, wire, peers, random);
+      const mesh = await Mesh.of(peers, sizes, wire, 0, random);
       for (let step = 0; step < 3; step++) {
         const all = Array.from({ length: peers }, (_, place) => place);
         // Where batches run out, some peers have none.
@@ -176,7 +179,7 @@ for (const { peers, name } of cases) {
 
 test("contributions are added in the order of the members, to the bit", async () => {
   const random = new NumpyRandom(5);
-  const mesh = await Mesh.of(4, [5000], "f32", 4, random);
+  const mesh = await Mesh.of(4, [5000], "f32", 0, random);
   const [a, b, c, d] = await reduce(mesh, 0, [0, 1, 2, 3], random);
   const expected = a.map((_, i) =>
     Math.fround(Math.fround(Math.fround(a[i] + b[i]) + c[i]) + d[i]),
@@ -194,7 +197,7 @@ for (const wire of ["f32", "bf16"] as const) {
       return values;
     });
     const results: Float32Array[] = [];
-    for (const count of [1, 2, 3, 4]) {
+    for (const count of [1, 2, 3, 4, 6]) {
       const mesh = await Mesh.of(count, [3000], wire, microBatches, random);
       const slots = gradients.map((_, slot) => slot);
       for (let place = 0; place < count; place++) mesh.begin(place, 0, slots);

@@ -30,7 +30,7 @@ function launched(script: string, processes: number, restarts = 0): Launched {
   const lines = (name: "out" | "err") => () => texts[name].split("\n").filter(Boolean).sort();
   const launcher = new Launcher({
     ...{ command: ["/bin/sh", "-c", script], processes, restarts, say: (line) => said.push(line) },
-    environment: (rank) => ({ RANK: String(rank) }),
+    ...{ grace: 400, environment: (rank) => ({ RANK: String(rank) }) },
     ...{ stdout: into("out"), stderr: into("err") },
   });
   return {
@@ -53,15 +53,20 @@ test("Launcher joins the lines of all processes, each with its rank, and keeps t
   expect(said).toEqual([]);
 });
 
-test("Launcher waits for all, and gives the exit code of the first that failed", async () => {
-  // Rank 2 fails first; rank 0 goes on and ends well; rank 1 fails last.
-  const script = "case $RANK in 2) exit 7;; 1) sleep 0.4; exit 5;; 0) sleep 0.2; echo done;; esac";
-  const { launcher, out, said } = launched(script, 3, 3);
-  expect(await launcher.run()).toBe(7);
-  expect(out()).toEqual(["[0] done"]);
+test("Launcher waits for all, ends those who still run after a failure, and gives the first one's code", async () => {
+  // Rank 3 was told to go; rank 2 fails; rank 0 ends well in time; rank 1 would wait for ever.
+  const script =
+    "case $RANK in 3) exit 143;; 2) sleep 0.2; exit 7;; 0) sleep 0.3; echo done;; " +
+    "1) trap 'echo bye; exit 5' TERM; while :; do sleep 0.02; done;; esac";
+  const { launcher, out, said } = launched(script, 4, 3);
+  expect(await launcher.run()).toBe(143);
+  expect(out()).toEqual(["[0] done", "[1] bye"]);
   expect(said).toEqual([
-    "rank 2 ended with exit code 7; 2 of 3 go on",
-    "rank 2 ended with exit code 7; rank 1 ended with exit code 5; 1 of 3 ended well: exit code 7, of rank 2",
+    "rank 3 ended with exit code 143; 3 of 4 go on",
+    "rank 2 ended with exit code 7",
+    "ending the others, for rank 2 has failed",
+    "rank 3 ended with exit code 143; rank 2 ended with exit code 7; rank 1 ended with exit code 5; " +
+      "1 of 4 ended well: exit code 143, of rank 3",
   ]);
 });
 

@@ -8,6 +8,8 @@ import {
 } from "../../../cluster/peer/cluster.ts";
 import type { Event, Request } from "../../../cluster/peer/protocol.ts";
 import { ViewChanged } from "../../../cluster/peer/view_changed.ts";
+import { TemporaryFailure } from "../../../src/config/temporary_failure.ts";
+import { UserError } from "../../../src/config/user_error.ts";
 
 const held = { step: 4, sums: new Map() };
 
@@ -18,7 +20,7 @@ const viewOf = (generation: number, resume: number, fetching: number[] = []): Vi
 });
 
 /** Rank 1 of two, whose communication thread says what a test says. */
-function peer() {
+function peer({ startTimeout = 100 } = {}) {
   const asked: Request[] = [];
   const thread: CommunicationThread = {
     onmessage: null,
@@ -40,13 +42,13 @@ function peer() {
         scratch: { address: 0, bytes: 0 },
       },
     },
-    ...{ step: 0, own: { host: "h", port: 1 }, addresses: [], startTimeout: 100 },
+    ...{ step: 0, own: { host: "h", port: 1 }, addresses: [], startTimeout },
   });
   const tell = (event: Event): void => {
     thread.onmessage?.call(thread as Worker, { data: event } as MessageEvent);
   };
   const kinds = () => asked.map(({ kind }) => kind).filter((kind) => kind !== "start");
-  return { cluster, tell, kinds };
+  return { cluster, tell, kinds, asked };
 }
 
 const turn = () => new Promise((resolve) => setTimeout(resolve, 1));
@@ -131,4 +133,21 @@ test("Cluster leaves its memory to others only once nothing of its own uses it",
     ["save", "restore"],
     ["fetch", "fetch", "installed"],
   ]);
+});
+
+test("Cluster tells the user's mistakes from what may go better another time", async () => {
+  const failureOf = async ({ cluster }: ReturnType<typeof peer>): Promise<unknown> =>
+    await cluster.settle(handlers().made).catch((error: unknown) => error);
+  for (const isMistake of [true, false]) {
+    const other = peer();
+    other.tell({ kind: "failed", reason: "rank 0 has failed: why", isMistake });
+    const failure = await failureOf(other);
+    expect(failure).toBeInstanceOf(UserError);
+    expect(failure instanceof TemporaryFailure).toBe(!isMistake);
+  }
+  const alone = peer({ startTimeout: 0.01 });
+  const failure = await failureOf(alone);
+  expect(failure).toBeInstanceOf(TemporaryFailure);
+  expect((failure as Error).message).toContain("not all peers came within 0.01 s");
+  expect(alone.asked.at(-1)).toMatchObject({ kind: "fail", isMistake: false });
 });
