@@ -32,7 +32,7 @@ async function killTwo(stage: Stage, peers: number, dead: readonly number[]): Pr
 /** All rounds in one job: a rank dies at a moment that nobody chose, and comes back. */
 async function killAtRandom(stage: Stage): Promise<string> {
   const rounds = 12;
-  const job = await stage.begin({ updates: 3000, pace: 4 });
+  const job = await stage.begin({ updates: 2000, pace: 10 });
   const times: number[] = [];
   let state = 7;
   const random = (below: number): number => {
@@ -62,7 +62,7 @@ async function killAtRandom(stage: Stage): Promise<string> {
 
 /** A donor dies while a newcomer fetches, or just before or after. */
 async function killWhileFetching(stage: Stage): Promise<string> {
-  const job = await stage.begin({ updates: 1200, pace: 4 });
+  const job = await stage.begin({ updates: 800, pace: 10 });
   let delay = 150;
   const outcomes: string[] = [];
   await job.peer(0).reaches(20);
@@ -83,7 +83,7 @@ async function killWhileFetching(stage: Stage): Promise<string> {
 }
 
 async function twoLowestOfFour(stage: Stage): Promise<string> {
-  const job = await stage.begin({ updates: 200 });
+  const job = await stage.begin({});
   await job.peer(0).reaches(30);
   await Promise.all([0, 1].map((rank) => job.peer(rank).kill()));
   await Promise.all([2, 3].map((rank) => job.peer(rank).sees(/saved checkpoint_suspended_/)));
@@ -96,10 +96,10 @@ async function twoLowestOfFour(stage: Stage): Promise<string> {
   return `suspended and saved; all go on ${ms(back)} after the restart; ${end}`;
 }
 
-/** For a second nobody of these makes an update. */
+/** For half a second nobody of these makes an update. */
 export async function noProgress(job: Job, ranks: readonly number[]): Promise<void> {
   const before = ranks.map((rank) => job.peer(rank).update);
-  await pause(1000);
+  await pause(500);
   const after = ranks.map((rank) => job.peer(rank).update);
   check(before.join() === after.join(), `ranks ${ranks} went on from ${before} to ${after}`);
 }

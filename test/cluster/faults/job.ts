@@ -1,5 +1,5 @@
 // A cluster of real processes on this machine.
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { freePort } from "../rendezvous/peers.ts";
@@ -13,9 +13,9 @@ export interface JobOptions {
   readonly peers: number;
   /** Updates of the whole training. */
   readonly updates: number;
-  /** Batches of one update. */
-  readonly shards: number;
-  /** Milliseconds between two updates. */
+  /** Batches of one update; unset: as many as there are peers, or as a checkpoint says. */
+  readonly shards: number | undefined;
+  /** Milliseconds that each update takes at least, until `finish`. */
   readonly pace?: number;
   /** Seconds after which a silent peer is expelled. */
   readonly timeout?: number;
@@ -44,15 +44,15 @@ export class Job {
   /** All processes that there were, the dead ones too. */
   readonly processes: PeerProcess[] = [];
   readonly addresses: readonly string[];
-  private readonly holds: string;
+  private readonly hurrying: string;
 
   private constructor(
     readonly options: JobOptions,
     addresses: readonly string[],
   ) {
     this.addresses = addresses;
-    this.holds = join(options.folder, "holds");
-    mkdirSync(this.holds, { recursive: true });
+    this.hurrying = join(options.folder, "hurry");
+    mkdirSync(options.folder, { recursive: true });
   }
 
   /** Nothing runs yet. */
@@ -70,19 +70,20 @@ export class Job {
 
   /** Starts a peer; again, if it had been ended. */
   start(rank: number, peer: PeerOptions = {}): PeerProcess {
-    const { options, holds } = this;
+    const { options, hurrying } = this;
     const addresses = peer.addresses ?? this.addresses;
     const args = [
       ...["train", peer.data ?? options.data, ...trainFlags],
-      ...["--max-update", `${options.updates}`, "--batch-shards", `${options.shards}`],
+      ...["--max-update", `${options.updates}`],
+      ...(options.shards === undefined ? [] : ["--batch-shards", `${options.shards}`]),
       ...["--wire=f32", "--peer-timeout", `${options.timeout ?? 2}`],
       ...["--save-dir", peer.saveDir ?? this.folderOf(rank)],
       ...["--peers", addresses.join(","), "--rank", `${rank}`],
       ...[...(options.flags ?? []), ...furtherFlags, ...(peer.flags ?? [])],
     ];
-    const pace = `${peer.pace ?? options.pace ?? 10}`;
+    const pace = `${peer.pace ?? options.pace ?? 25}`;
     const started = new PeerProcess(rank, args, {
-      env: { WEFT_PACE: pace, WEFT_HOLD: holds },
+      env: { WEFT_PACE: pace, WEFT_HURRY: hurrying },
       prefix: options.prefix?.(rank),
     });
     this.processes.push(started);
@@ -111,17 +112,9 @@ export class Job {
     return this.processes.filter(({ isOver }) => !isOver);
   }
 
-  /** Makes all peers wait after an update, until `release`. */
-  hold(update: number): void {
-    writeFileSync(join(this.holds, `${update}`), "");
-  }
-
-  release(update: number): void {
-    rmSync(join(this.holds, `${update}`));
-  }
-
-  /** Waits until all who live have ended well. */
+  /** Waits until all who live have ended well; nothing is to be seen any more, so they need not take their time. */
   async finish(): Promise<void> {
+    writeFileSync(this.hurrying, "");
     const codes = await Promise.all(
       this.living.map(async (peer) => [peer, await peer.end()] as const),
     );

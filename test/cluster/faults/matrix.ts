@@ -7,15 +7,22 @@
 // The flags are given to every peer, those of the undisturbed trainings too. Partitions need root and
 // iproute2. The exit code is 1 if a scenario failed.
 import process from "node:process";
+import { cables } from "./cables.ts";
 import { deaths } from "./deaths.ts";
+import { many } from "./many.ts";
+import { pairs } from "./pairs.ts";
 import { partitions } from "./partitions.ts";
+import { restarts } from "./restarts.ts";
 import { silences } from "./silences.ts";
 import { Stage } from "./stage.ts";
+import { strangers } from "./strangers.ts";
 
 const words = process.argv.slice(2).join(" ");
-const scenarios = [...deaths, ...silences, ...partitions].filter(({ name }) =>
-  name.includes(words),
-);
+const all = [
+  ...[many, ...deaths, ...silences, ...partitions, ...cables],
+  ...[...strangers, ...restarts, ...pairs],
+];
+const scenarios = all.filter(({ name }) => name.includes(words));
 const stage = new Stage();
 let failed = 0;
 for (const { name, obstacle, play } of scenarios) {

@@ -18,7 +18,7 @@ async function fallApart(stage: Stage, { major, minor, flags }: Split): Promise<
   const network = new Network(all.length);
   try {
     const job = await stage.begin({
-      ...{ peers: all.length, updates: 900, timeout: TIMEOUT, flags },
+      ...{ peers: all.length, pace: 50, timeout: TIMEOUT, flags },
       shards: Math.min(2, major.length),
       addresses: network.addresses(),
       prefix: (rank) => network.prefix(rank),
@@ -57,7 +57,7 @@ async function oneLink(stage: Stage): Promise<string> {
   const network = new Network(3);
   try {
     const job = await stage.begin({
-      ...{ peers: 3, updates: 400, timeout: TIMEOUT, shards: 2 },
+      ...{ peers: 3, pace: 30, timeout: TIMEOUT, shards: 2 },
       addresses: network.addresses(),
       prefix: (rank) => network.prefix(rank),
     });

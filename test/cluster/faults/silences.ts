@@ -36,6 +36,7 @@ async function shortStop(stage: Stage): Promise<string> {
 async function slowPace(stage: Stage): Promise<string> {
   const job = await stage.prepare({ timeout: 1, updates: 60 });
   for (const rank of [0, 1, 2, 3]) job.start(rank, { pace: rank === 1 ? 100 : 10 });
+  await job.peer(0).reaches(55);
   const end = await stage.judge(job);
   check(!job.processes.some((peer) => peer.has(/lost rank/)), `a member was lost\n${job.log}`);
   return `nobody is expelled; ${end}`;

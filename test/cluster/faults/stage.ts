@@ -20,7 +20,7 @@ export const ROUNDING = { losses: 0.02, tensors: 0.02 };
 type Setting = Partial<Omit<JobOptions, "folder" | "data">>;
 
 /** Enough for a fault and what follows it. */
-const UPDATES = 250;
+const UPDATES = 200;
 
 export class Stage {
   private readonly folder = mkdtempSync(join(tmpdir(), "weft-faults-"));
@@ -73,7 +73,7 @@ export class Stage {
    */
   async judge(job: Job, { writer = 0, isExact = true } = {}): Promise<string> {
     await job.finish();
-    const { updates, shards } = job.options;
+    const { updates, shards = job.options.peers } = job.options;
     const { folder, logged } = await this.reference(updates, shards);
     const tolerance = isExact ? 0 : ROUNDING.losses;
     const wrong = job.processes.flatMap((peer) => [
