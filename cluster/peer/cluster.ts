@@ -53,6 +53,7 @@ export class Cluster {
   private view: View | undefined;
   private rank = 0;
   private isSettling = false;
+  private isSuspended = false;
   private isCancelled = false;
   private made = 0;
   /** What has to be settled before anything else. */
@@ -109,6 +110,11 @@ export class Cluster {
     return this.made;
   }
 
+  /** Whether this peer is among those who go on, and nobody is writing its state. */
+  get isSound(): boolean {
+    return this.isWhole && !this.isSuspended;
+  }
+
   get generation(): number {
     return this.view?.generation ?? 0;
   }
@@ -127,7 +133,11 @@ export class Cluster {
 
   /** @throws ViewChanged */
   async given(step: number, slot: number, elements: number): Promise<void> {
-    const taken = this.next("taken", (event) => event.step === step && event.slot === slot);
+    const { generation } = this;
+    const taken = this.next(
+      "taken",
+      (event) => event.generation === generation && event.step === step && event.slot === slot,
+    );
     this.final(step, slot, elements);
     await taken;
   }
@@ -312,6 +322,7 @@ export class Cluster {
         break;
       case "view":
       case "suspended":
+        this.isSuspended = event.kind === "suspended";
         this.change = event;
         if (event.kind === "view" && event.held) this.held = event.held;
         this.fetched = undefined;

@@ -31,6 +31,25 @@ export class Company {
     return (this.peers?.position.place ?? 0) === 0;
   }
 
+  get hasPeers(): boolean {
+    return this.peers !== undefined;
+  }
+
+  /** Whether what this process has is what all have: alone always. */
+  get isSound(): boolean {
+    return this.peers?.isSound ?? true;
+  }
+
+  /** Does what only the first peer does; the others wait until it is done, or do it if that one dies. */
+  async ledBy(name: string, lead: () => Promise<void>): Promise<void> {
+    const { peers } = this;
+    if (!peers) return await lead();
+    await this.together(async () => {
+      if (this.leads) await lead();
+      await peers.share(name, "");
+    }, this.nothingHeld);
+  }
+
   /** Of the peers since the last call, for the log: nothing where there are none. */
   rates(): ReadonlyMap<string, number> {
     return this.peers?.rates() ?? new Map();

@@ -2,6 +2,7 @@
 import { codecBytes } from "../../cluster/collective/codec.ts";
 import { scratchBytes } from "../../cluster/collective/reduction_memory.ts";
 import type { CheckpointConfig } from "../config/schemas/checkpoint.ts";
+import type { EpochIteratorState } from "../data/epoch_iterator.ts";
 import { agreementOf } from "./agreement.ts";
 import type { BatchSource } from "./batch_source.ts";
 import { parseRecord, stringifyRecord } from "./checkpoint_record.ts";
@@ -23,6 +24,8 @@ export interface JoinParts {
   readonly identity: RunIdentity;
   readonly run: TrainingRun;
   readonly checkpoint: CheckpointConfig;
+  /** The epoch that this process would go on with. */
+  readonly epoch: number;
   /** Batches of one shard that make an update, by epoch. */
   readonly updateFreq: readonly number[];
   readonly say: (line: string) => void;
@@ -73,10 +76,14 @@ export async function joinPeers(meeting: Meeting, parts: JoinParts): Promise<num
       ...{ rank, size, job, joining: config.join, wire: config.wire, fence: config.fence },
       incarnation: Math.floor(Math.random() * 2 ** 48),
       patience: config.peer_timeout * 1000,
-      agreement: agreementOf(parts.identity, config, parameters.elements),
+      agreement: {
+        ...agreementOf(parts.identity, config, parameters.elements),
+        ...(microBatches > 0 ? { "number of batches of an update": String(microBatches) } : {}),
+      },
     },
     numbers: memory.numbers,
-    step: trainer.updates,
+    // What is exchanged are updates, or rounds of them.
+    step: sgd ? Math.floor(trainer.updates / config.sync_every) : trainer.updates,
     ...{ own, addresses, startTimeout: config.start_timeout },
   });
   const epoch = await company.meet({
@@ -105,7 +112,7 @@ export async function joinPeers(meeting: Meeting, parts: JoinParts): Promise<num
 
   function recordOf({ identity, metrics, checkpoint }: JoinParts) {
     const { best_checkpoint_metric: metric } = checkpoint;
-    const position = run.state.position ?? batches.epochs(1).state();
+    const position = run.state.position ?? batches.epochs(parts.epoch).state();
     return runRecord(identity, trainer, metrics, run.state, position, metric);
   }
 }
@@ -120,6 +127,7 @@ function restore(handover: Handover, parts: JoinParts): number {
     resume: (iterator) => batches.resume(iterator),
   });
   run.state.pending = handover.pending ?? undefined;
+  run.state.position = record.iterator as unknown as EpochIteratorState;
   run.state.validated = record.valid_value ?? undefined;
   say(`took over the other peers' state: ${trainer.updates} updates`);
   return Number(record.iterator.epoch);

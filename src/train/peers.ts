@@ -18,6 +18,10 @@ export interface Settlement {
 export interface Peers {
   /** Place of this one among those that there are. The first one writes checkpoints and logs. */
   readonly position: { readonly place: number; readonly count: number };
+  /** Counts the changes of who is there. */
+  readonly generation: number;
+  /** Whether this one is among those who go on, and has a whole state. */
+  readonly isSound: boolean;
   /** Number of the exchange under way, from 0: updates made, or rounds of them. */
   readonly step: number;
   /** Whether each micro-batch's gradients are a contribution of their own. */

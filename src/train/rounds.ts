@@ -60,9 +60,12 @@ export class Rounds {
     const { peers, sgd, memory } = this.parts;
     const { elements } = sgd.options.parameters;
     const own = this.share ? "1" : "0";
-    const answers = await peers.share(`round to ${updates}`, own);
+    // Places are those of this view: the answers of an earlier one would name others.
+    const answers = await peers.share(`round to ${updates}, view ${peers.generation}`, own);
     const { place } = peers.position;
     const slots = answers.flatMap((answer, number) => (answer === "1" ? [number] : []));
+    // Of those who made the round nobody is left: all stand where it began.
+    if (slots.length === 0) return;
     const { step } = peers;
     peers.begin(step, slots);
     if (this.share) {

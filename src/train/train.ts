@@ -118,14 +118,23 @@ export async function train(
       await meeting?.cluster.leave(`${interrupt.signal}`);
       return interrupt.exitCode;
     }
-    const reason = `rank ${meeting?.rank} has failed: ${(error as Error).message}`;
-    const isMistake = error instanceof UserError && !(error instanceof TemporaryFailure);
-    await meeting?.cluster.stopAll(reason, isMistake);
+    if (meeting) await giveUp(meeting, error as Error);
     throw error;
   } finally {
     interrupt.close();
     await device.close();
   }
+}
+
+/** What one machine lacks, its disk, its memory, need not end the job: the others go on without it. */
+async function giveUp({ cluster, rank }: Meeting, error: Error): Promise<void> {
+  const reason = `rank ${rank} has failed: ${error.message}`;
+  if (cluster.generation > 0) await cluster.leave(reason);
+  else
+    await cluster.stopAll(
+      reason,
+      error instanceof UserError && !(error instanceof TemporaryFailure),
+    );
 }
 
 function buildTask(
@@ -235,7 +244,7 @@ async function trainOn(
     meeting &&
     (await joinPeers(meeting, {
       ...{ company, trainer, batches, metrics, identity, run, checkpoint, say },
-      updateFreq: optimization.update_freq,
+      ...{ updateFreq: optimization.update_freq, epoch: own },
     }));
   if (!checkpoint.no_save && company.leads) await removeUnfinished(checkpoint.save_dir);
   const epoch = theirs ?? own;

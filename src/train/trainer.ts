@@ -166,13 +166,12 @@ export class Trainer {
     // Nothing is read before all is under way: a device need not wait for the host.
     const pending: Record<string, Pending>[] = [];
     const collated: LanguagePairBatch[] = [];
-    const mine = rounds ? rounds.shareOf(plan.present) : plan.present;
-    for (const [i, number] of mine.entries()) {
+    for (const [i, number] of plan.present.entries()) {
       if (i > 0) await breathe?.();
       collated.push(batch.collate(batch.microBatches[number]));
       pending.push(this.startGradients(plan, number, collated[i], i === 0));
     }
-    if (mine.length === 0) return this.skipUpdate(plan);
+    if (plan.present.length === 0) return this.skipUpdate(plan);
     const { criterion } = this.options;
     const sampleSize = collated.reduce((sum, each) => sum + criterion.sampleSize(each), 0);
     const norm = this.startUpdate(plan, sampleSize);
@@ -269,7 +268,9 @@ export class Trainer {
   private planUpdate({ microBatches }: GlobalBatch, epoch: number): UpdatePlan {
     const { seed } = this.options;
     const update = this.updates + 1;
-    const present = microBatches.flatMap((ids, number) => (ids.length > 0 ? [number] : []));
+    const all = microBatches.flatMap((ids, number) => (ids.length > 0 ? [number] : []));
+    // In a round of local updates the others' batches are not of this peer's updates.
+    const present = this.rounds?.shareOf(all) ?? all;
     const keys = microBatches.map((_, microBatch) => ({ seed, update, microBatch }));
     const kept = keys.map((key) => this.keptLayers(key));
     const trained = this.layerSteps.map((_, layer) =>

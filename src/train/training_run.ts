@@ -84,14 +84,19 @@ export class TrainingRun {
   /** If peers train by themselves for some updates at a time. */
   rounds: Rounds | undefined;
   private lastSaved: string | undefined;
+  /** Updates that the last checkpoint of this process holds. */
+  private savedAt: number | undefined;
 
   constructor(private readonly parts: TrainingRunParts) {}
 
   /** Trains until something says stop. @param epoch the first one, or the one that is resumed. */
   async run(epoch: number): Promise<RunEnd> {
+    const begun = this.parts.trainer.updates;
     for (let next = epoch; ; ) {
       try {
-        return await this.runFrom(next);
+        const end = await this.runFrom(next);
+        if (!this.parts.interrupt.signal) await this.keep(begun);
+        return { ...end, last: this.lastSaved };
       } catch (error) {
         if (error instanceof Cancelled) return await this.cancelled(next);
         if (!(error instanceof StateReplaced)) throw error;
@@ -100,10 +105,23 @@ export class TrainingRun {
     }
   }
 
+  /** Training is not over before its end is saved: whoever comes to lead meanwhile saves it. */
+  private async keep(begun: number): Promise<void> {
+    const { trainer, company, config } = this.parts;
+    const { updates } = trainer;
+    if (!company.hasPeers) return;
+    await company.ledBy(`end ${updates}`, async () => {
+      const isDone = this.savedAt === updates || begun === updates;
+      if (isDone || config.checkpoint.no_last_checkpoints) return;
+      await this.saveLast(this.state.position?.epoch ?? 1, false, false);
+    });
+  }
+
   /** Told to stop in the midst of an update, which peers that came or went have made void. */
   private async cancelled(epoch: number): Promise<RunEnd> {
     const { config, company, interrupt } = this.parts;
-    if (company.leads && !config.checkpoint.no_save) await this.saveLast(epoch, false, false);
+    const mine = company.leads && company.isSound && !config.checkpoint.no_save;
+    if (mine) await this.saveLast(epoch, false, false);
     return this.end(`${interrupt.signal}`);
   }
 
@@ -293,6 +311,7 @@ export class TrainingRun {
       (path) => save(path, this.state, iterator),
     );
     if (written.length === 0) return;
+    this.savedAt = this.parts.trainer.updates;
     const folder = config.checkpoint.save_dir;
     const last = lastCheckpointName(config.checkpoint);
     if (written.includes(last)) this.lastSaved = `${folder}/${last}`;
