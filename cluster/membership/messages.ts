@@ -1,5 +1,6 @@
 // The control messages between peers: what each may hold, checked before anything reads it.
 import { z } from "zod";
+import { MAX_PARTS, PART_BYTES } from "../wire/text_parts.ts";
 import { member, view } from "./view.ts";
 
 const rank = z.int().min(0).max(65535);
@@ -76,6 +77,13 @@ const position = z.strictObject({
 });
 export type Position = z.infer<typeof position>;
 
+/** Of a text that may be longer than a message. */
+const inParts = {
+  part: z.int().min(0),
+  parts: z.int().min(1).max(MAX_PARTS),
+  bytes: z.instanceof(Uint8Array).refine(({ length }) => length <= PART_BYTES, "too many bytes"),
+};
+
 const schemas = [
   hello,
   /** Ends a connection; `fatal` says that dialling again is of no use. */
@@ -134,14 +142,8 @@ const schemas = [
   }),
   /** Nothing touches a newcomer's memory any more: those who have the state may write there. */
   z.strictObject({ t: z.literal("fetch"), generation }),
-  /** What a newcomer needs besides tensors, in parts. */
-  z.strictObject({
-    t: z.literal("record"),
-    generation,
-    part: z.int().min(0),
-    parts: z.int().min(1).max(4096),
-    text: z.string().max(262_144),
-  }),
+  /** What a newcomer needs besides tensors. */
+  z.strictObject({ t: z.literal("record"), generation, ...inParts }),
   /** Asks about the job, instead of a hello. */
   z.strictObject({ t: z.literal("status") }),
   z.strictObject({ t: z.literal("report"), report: z.string().max(900_000) }),
