@@ -127,18 +127,16 @@ const schemas = [
   }),
   z.strictObject({ t: z.literal("ready"), generation, step }),
   /** A value from every member, or from the first, for all. */
-  z.strictObject({
-    t: z.literal("share"),
-    generation,
-    name: z.string().max(200),
-    value: z.string().max(900_000),
-  }),
-  /** What all members had shared, for one that missed the end of it. */
+  z.strictObject({ t: z.literal("share"), generation, name: z.string().max(200), ...inParts }),
+  /** What all members had shared, for one that missed the end of it: a message for each of them. */
   z.strictObject({
     t: z.literal("shared"),
     generation,
     name: z.string().max(200),
-    values: z.array(z.tuple([rank, z.string().max(900_000)])).max(4096),
+    /** Whose value it is, and how many had one. */
+    rank,
+    count: z.int().min(1).max(4096),
+    ...inParts,
   }),
   /** Nothing touches a newcomer's memory any more: those who have the state may write there. */
   z.strictObject({ t: z.literal("fetch"), generation }),
@@ -146,7 +144,7 @@ const schemas = [
   z.strictObject({ t: z.literal("record"), generation, ...inParts }),
   /** Asks about the job, instead of a hello. */
   z.strictObject({ t: z.literal("status") }),
-  z.strictObject({ t: z.literal("report"), report: z.string().max(900_000) }),
+  z.strictObject({ t: z.literal("report"), ...inParts }),
 ] as const;
 
 export const message = z.discriminatedUnion("t", schemas);

@@ -50,10 +50,14 @@ export class ArrivingText {
     if (!this.arrived.has(part)) this.arrived.set(part, bytes);
   }
 
+  get isWhole(): boolean {
+    return this.arrived.size === this.parts;
+  }
+
   /** The text, once all of it is there. @throws ProtocolError if it is no UTF-8. */
   get whole(): string | undefined {
-    const { arrived, parts } = this;
-    if (arrived.size !== parts) return undefined;
+    const { arrived, parts = 0 } = this;
+    if (!this.isWhole) return undefined;
     const inOrder = Array.from(
       { length: parts },
       (_, part) => arrived.get(part) ?? new Uint8Array(),
