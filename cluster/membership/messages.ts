@@ -77,6 +77,9 @@ const position = z.strictObject({
 });
 export type Position = z.infer<typeof position>;
 
+/** A loss may be infinite or none at all, which zod's own number() refuses. */
+const anyNumber = z.custom<number>((value) => typeof value === "number", "expected a number");
+
 /** Of a text that may be longer than a message. */
 const inParts = {
   part: z.int().min(0),
@@ -119,7 +122,7 @@ const schemas = [
     generation,
     step,
     /** What the criterion summed, by number of the micro-batch. */
-    rows: z.array(z.tuple([z.int().min(0), z.array(z.number()).max(64)])).max(65536),
+    rows: z.array(z.tuple([z.int().min(0), z.array(anyNumber).max(64)])).max(65536),
     /** Hash of the parameters that the gradients belong to. */
     parameters: z.int(),
     /** Seconds that this peer computed for the update. */
