@@ -9,6 +9,7 @@ import {
   type Transport,
 } from "../transport/transport.ts";
 import type { DataHeader } from "../wire/frame.ts";
+import { cutText } from "../wire/text_parts.ts";
 import { Link, type LinkEvents } from "./link.ts";
 
 export interface LinksOptions {
@@ -189,7 +190,7 @@ export class Links implements LinkEvents {
 
   asked(link: Link): void {
     this.hasGreeted(link);
-    link.send({ t: "report", report: this.events.report() });
+    for (const part of cutText(this.events.report())) link.send({ t: "report", ...part });
     setTimeout(() => link.close(), REFUSAL_LINGERS);
   }
 

@@ -9,10 +9,11 @@ import {
   type Hello,
   MAX_REASON,
   type Message,
+  type MessageOf,
   PROTOCOL,
   type Progress,
 } from "../membership/messages.ts";
-import { type Member, ranksOf, type View, view as viewSchema } from "../membership/view.ts";
+import { isSame, type Member, ranksOf, type View, view as viewSchema } from "../membership/view.ts";
 import { addressText } from "../transport/address_text.ts";
 import type { Address, Transport } from "../transport/transport.ts";
 import { type DataHeader, ProtocolError } from "../wire/frame.ts";
@@ -177,6 +178,20 @@ export class ClusterNode implements LinksEvents {
     this.parts.tell({ kind: "failed", reason, isMistake });
   }
 
+  /** A job at work is ended by its members alone: whoever was not let in ends by itself. */
+  private hearFailure(rank: number, message: MessageOf<"fail">): void {
+    const { view } = this.membership;
+    const { reason, isMistake } = message;
+    const process = this.links.linkTo(rank)?.peer?.self;
+    if (view && !view.members.some((member) => isSame(member, process))) {
+      this.say(`rank ${rank}, which is no member, ends: ${reason}`);
+      return;
+    }
+    // To those, too, who have yet to hear that it is a member.
+    this.end(message);
+    this.parts.tell({ kind: "failed", reason, isMistake });
+  }
+
   private end(lastWord: Message): void {
     this.isEnded = true;
     this.exchange = undefined;
@@ -240,10 +255,7 @@ export class ClusterNode implements LinksEvents {
     if (this.isEnded) return;
     switch (message.t) {
       case "fail":
-        this.isEnded = true;
-        this.parts.tell({
-          ...{ kind: "failed", reason: message.reason, isMistake: message.isMistake },
-        });
+        this.hearFailure(rank, message);
         break;
       case "fetch":
         // It may know the view before this peer does.
