@@ -69,9 +69,13 @@ export class Link implements FrameSink {
     return this.connection?.queued ?? 0;
   }
 
-  /** Whether what arrives now is written into memory that the exchange named. */
-  get isFilling(): boolean {
-    return this.payload !== undefined;
+  /**
+   * What is left of a payload under way goes nowhere.
+   * @param released called once nothing is written any more where it would have gone.
+   */
+  divert(released: () => void): void {
+    this.payload = undefined;
+    this.reader.divert(released);
   }
 
   send(message: Message): void {

@@ -79,13 +79,13 @@ export class ClusterNode implements LinksEvents {
     },
     final: ({ step, slot, elements }) => this.exchange?.finish(step, slot, elements),
     sums: (sums) => this.exchange?.giveSums(sums),
-    installed: () => {
-      if (!this.exchange) return;
-      this.hashParameters();
-      this.membership.ready();
-    },
+    installed: () =>
+      this.onceUntouched(() => {
+        this.hashParameters();
+        this.membership.ready();
+      }),
     share: ({ name, value }) => this.exchange?.share(name, value),
-    fetch: () => this.exchange?.fetch(),
+    fetch: () => this.onceUntouched((exchange) => exchange.fetch()),
     record: ({ text }) => this.exchange?.donate(text),
     progress: ({ report }) => {
       this.progress = report;
@@ -114,6 +114,7 @@ export class ClusterNode implements LinksEvents {
           this.exchange = undefined;
           this.shares.abort();
           this.links.dropData();
+          this.links.divert();
         },
         install: (view) => this.install(view),
         assembled: ({ generation }) => tell({ kind: "assembled", generation }),
@@ -207,6 +208,18 @@ export class ClusterNode implements LinksEvents {
     return { step, held, parameters: this.parameters?.hash ?? 0 };
   }
 
+  /**
+   * In the present view, unless that ends before: once no frame of an earlier one is written into memory.
+   * Only then may others write there, or they might be overwritten after their checksums have passed.
+   */
+  private onceUntouched(action: (exchange: ViewExchange) => void): void {
+    const { exchange } = this;
+    if (!exchange) return;
+    this.links.whenUntouched(() => {
+      if (this.exchange === exchange) action(exchange);
+    });
+  }
+
   private install(view: View): void {
     const { numbers, settings, arithmetic, tell } = this.parts;
     const { barrier, clock } = this;
@@ -219,6 +232,7 @@ export class ClusterNode implements LinksEvents {
       return;
     }
     barrier.install(view);
+    this.links.divert();
     this.links.cutOff(ranksOf(view.members));
     this.parameters = undefined;
     try {
