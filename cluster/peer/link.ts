@@ -57,10 +57,6 @@ export class Link implements FrameSink {
     return this.connection?.remote ?? this.dialled ?? "an unknown address";
   }
 
-  get proven(): string | undefined {
-    return this.connection?.proven;
-  }
-
   get traffic(): Connection["traffic"] {
     return this.connection?.traffic ?? { sent: 0, received: 0 };
   }
