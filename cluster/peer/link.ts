@@ -25,7 +25,7 @@ export interface LinkEvents {
   ended(link: Link, reason: string): void;
 }
 
-/** Messages that must not wait behind gradients. All but those that tell of the exchange's progress. */
+/** Control messages go ahead of gradients that wait to be sent. */
 const URGENT = { urgent: true } as const;
 
 export class Link implements FrameSink {
@@ -59,10 +59,6 @@ export class Link implements FrameSink {
 
   get traffic(): Connection["traffic"] {
     return this.connection?.traffic ?? { sent: 0, received: 0 };
-  }
-
-  get queued(): number {
-    return this.connection?.queued ?? 0;
   }
 
   /**

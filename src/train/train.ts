@@ -124,6 +124,7 @@ export async function train(
     throw error;
   } finally {
     interrupt.close();
+    meeting?.close();
     await device.close();
   }
 }
