@@ -1,5 +1,6 @@
 // The control messages between peers: what each may hold, checked before anything reads it.
 import { z } from "zod";
+import { MAX_PARTS, PART_BYTES } from "../wire/text_parts.ts";
 import { member, view } from "./view.ts";
 
 const rank = z.int().min(0).max(65535);
@@ -76,6 +77,16 @@ const position = z.strictObject({
 });
 export type Position = z.infer<typeof position>;
 
+/** A loss may be infinite or none at all, which zod's own number() refuses. */
+const anyNumber = z.custom<number>((value) => typeof value === "number", "expected a number");
+
+/** Of a text that may be longer than a message. */
+const inParts = {
+  part: z.int().min(0),
+  parts: z.int().min(1).max(MAX_PARTS),
+  bytes: z.instanceof(Uint8Array).refine(({ length }) => length <= PART_BYTES, "too many bytes"),
+};
+
 const schemas = [
   hello,
   /** Ends a connection; `fatal` says that dialling again is of no use. */
@@ -111,7 +122,7 @@ const schemas = [
     generation,
     step,
     /** What the criterion summed, by number of the micro-batch. */
-    rows: z.array(z.tuple([z.int().min(0), z.array(z.number()).max(64)])).max(65536),
+    rows: z.array(z.tuple([z.int().min(0), z.array(anyNumber).max(64)])).max(65536),
     /** Hash of the parameters that the gradients belong to. */
     parameters: z.int(),
     /** Seconds that this peer computed for the update. */
@@ -119,32 +130,24 @@ const schemas = [
   }),
   z.strictObject({ t: z.literal("ready"), generation, step }),
   /** A value from every member, or from the first, for all. */
-  z.strictObject({
-    t: z.literal("share"),
-    generation,
-    name: z.string().max(200),
-    value: z.string().max(900_000),
-  }),
-  /** What all members had shared, for one that missed the end of it. */
+  z.strictObject({ t: z.literal("share"), generation, name: z.string().max(200), ...inParts }),
+  /** What all members had shared, for one that missed the end of it: a message for each of them. */
   z.strictObject({
     t: z.literal("shared"),
     generation,
     name: z.string().max(200),
-    values: z.array(z.tuple([rank, z.string().max(900_000)])).max(4096),
+    /** Whose value it is, and how many had one. */
+    rank,
+    count: z.int().min(1).max(4096),
+    ...inParts,
   }),
   /** Nothing touches a newcomer's memory any more: those who have the state may write there. */
   z.strictObject({ t: z.literal("fetch"), generation }),
-  /** What a newcomer needs besides tensors, in parts. */
-  z.strictObject({
-    t: z.literal("record"),
-    generation,
-    part: z.int().min(0),
-    parts: z.int().min(1).max(4096),
-    text: z.string().max(262_144),
-  }),
+  /** What a newcomer needs besides tensors. */
+  z.strictObject({ t: z.literal("record"), generation, ...inParts }),
   /** Asks about the job, instead of a hello. */
   z.strictObject({ t: z.literal("status") }),
-  z.strictObject({ t: z.literal("report"), report: z.string().max(900_000) }),
+  z.strictObject({ t: z.literal("report"), ...inParts }),
 ] as const;
 
 export const message = z.discriminatedUnion("t", schemas);

@@ -7,6 +7,7 @@ import type { Address } from "../transport/transport.ts";
 import { encodeControl } from "../wire/encode_control.ts";
 import { type FrameSink, MAX_CONTROL, ProtocolError } from "../wire/frame.ts";
 import { FrameReader } from "../wire/frame_reader.ts";
+import { ArrivingText, type TextPart } from "../wire/text_parts.ts";
 import { type StatusReport, statusReport } from "./status_report.ts";
 
 /** Milliseconds that a peer may take to answer. */
@@ -15,12 +16,17 @@ const PATIENCE = 5000;
 /** Asks any peer of a job how it is. @throws UserError if there is none, or it does not answer. */
 export async function askStatus(address: Address, security: Security): Promise<StatusReport> {
   const answer = Promise.withResolvers<StatusReport>();
+  const text = new ArrivingText();
   const sink: FrameSink = {
     place() {
       throw new ProtocolError("it sends data");
     },
     arrived: () => undefined,
-    control: (document) => answer.resolve(reportIn(document)),
+    control(document) {
+      text.add(reportIn(document));
+      const { whole } = text;
+      if (whole !== undefined) answer.resolve(statusReport.parse(JSON.parse(whole)));
+    },
     closed: (reason) =>
       answer.reject(new Error(reason ?? "it closed the connection without an answer")),
   };
@@ -54,9 +60,9 @@ export async function askStatus(address: Address, security: Security): Promise<S
 }
 
 /** @throws ProtocolError if it is something else. */
-function reportIn(document: unknown): StatusReport {
+function reportIn(document: unknown): TextPart {
   const { data } = message.safeParse(document);
   if (data?.t === "refuse") throw new ProtocolError(data.reason);
   if (data?.t !== "report") throw new ProtocolError("it answers something else");
-  return statusReport.parse(JSON.parse(data.report));
+  return data;
 }

@@ -9,6 +9,7 @@ import type { Address } from "../transport/transport.ts";
 import { Cancelled } from "./cancelled.ts";
 import { ExchangeTotals } from "./exchange_totals.ts";
 import type { Event, NodeSettings, Request, SharedNumbers } from "./protocol.ts";
+import { refuseTooLong } from "./refuse_too_long.ts";
 import { ViewChanged } from "./view_changed.ts";
 
 type EventOf<K extends Event["kind"]> = Extract<Event, { kind: K }>;
@@ -158,9 +159,11 @@ export class Cluster {
     return rowsOf(held);
   }
 
-  /** @throws ViewChanged */
+  /** @throws ViewChanged @throws UserError if the value is too long. */
   async share(name: string, value: string): Promise<readonly string[]> {
     const { generation } = this;
+    const remedy = "divide the work into fewer pieces, such as larger batches";
+    refuseTooLong(`this peer's share of "${name}"`, value, remedy);
     const shared = this.next("shared", (event) => event.name === name);
     this.ask({ kind: "share", generation, name, value });
     return (await shared).values.map(([, text]) => text);
@@ -273,6 +276,8 @@ export class Cluster {
       this.isWhole = true;
     } else if (view.fetching.length > 0) {
       const text = await handlers.record();
+      const remedy = "end the job, and start all peers anew from its last checkpoint";
+      refuseTooLong("the state for a new peer, without its tensors,", text, remedy);
       this.checkCurrent(generation);
       this.ask({ kind: "record", generation, text });
     }

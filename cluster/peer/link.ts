@@ -25,7 +25,7 @@ export interface LinkEvents {
   ended(link: Link, reason: string): void;
 }
 
-/** Messages that must not wait behind gradients. All but those that tell of the exchange's progress. */
+/** Control messages go ahead of gradients that wait to be sent. */
 const URGENT = { urgent: true } as const;
 
 export class Link implements FrameSink {
@@ -57,21 +57,17 @@ export class Link implements FrameSink {
     return this.connection?.remote ?? this.dialled ?? "an unknown address";
   }
 
-  get proven(): string | undefined {
-    return this.connection?.proven;
-  }
-
   get traffic(): Connection["traffic"] {
     return this.connection?.traffic ?? { sent: 0, received: 0 };
   }
 
-  get queued(): number {
-    return this.connection?.queued ?? 0;
-  }
-
-  /** Whether what arrives now is written into memory that the exchange named. */
-  get isFilling(): boolean {
-    return this.payload !== undefined;
+  /**
+   * What is left of a payload under way goes nowhere.
+   * @param released called once nothing is written any more where it would have gone.
+   */
+  divert(released: () => void): void {
+    this.payload = undefined;
+    this.reader.divert(released);
   }
 
   send(message: Message): void {

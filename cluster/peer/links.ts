@@ -9,6 +9,7 @@ import {
   type Transport,
 } from "../transport/transport.ts";
 import type { DataHeader } from "../wire/frame.ts";
+import { cutText } from "../wire/text_parts.ts";
 import { Link, type LinkEvents } from "./link.ts";
 
 export interface LinksOptions {
@@ -60,6 +61,9 @@ export class Links implements LinkEvents {
   private readonly trouble = new Map<number, string>();
   /** Processes that were refused because another one has their rank, and since when. */
   private readonly rivals = new Map<number, { incarnation: number; since: number }>();
+  /** Those on which a runtime reads into a payload's place, though that goes nowhere now. */
+  private readonly writing = new Set<Link>();
+  private untouched: (() => void)[] = [];
   private began: number | undefined;
   private lastTick = 0;
   private isClosed = false;
@@ -131,6 +135,7 @@ export class Links implements LinkEvents {
     this.byRank.delete(rank);
     this.heard.delete(link);
     link.close();
+    this.divertOne(link);
     this.events.unlinked(rank, reason);
   }
 
@@ -139,13 +144,26 @@ export class Links implements LinkEvents {
   }
 
   /**
-   * Ends connections that write into memory of the exchange, but to these ranks: what is begun goes on to
-   * its end, and the memory is about to be used for something else.
+   * The memory of the exchange is about to be used for something else: payloads under way go nowhere.
+   * What a runtime is reading just now still lands where it was to go: see `whenUntouched`.
    */
+  divert(): void {
+    for (const link of this.byRank.values()) this.divertOne(link);
+  }
+
+  /** Ends connections that may still write into memory of the exchange, but to these ranks. */
   cutOff(members: readonly number[]): void {
     for (const [rank, link] of [...this.byRank]) {
-      if (link.isFilling && !members.includes(rank)) this.drop(rank, link, "it is no member now");
+      if (this.writing.has(link) && !members.includes(rank)) {
+        this.drop(rank, link, "it is no member now");
+      }
     }
+  }
+
+  /** Does something once nothing writes any more where payloads went that were diverted: perhaps now. */
+  whenUntouched(action: () => void): void {
+    this.untouched.push(action);
+    this.checkUntouched();
   }
 
   close(): void {
@@ -189,7 +207,7 @@ export class Links implements LinkEvents {
 
   asked(link: Link): void {
     this.hasGreeted(link);
-    link.send({ t: "report", report: this.events.report() });
+    for (const part of cutText(this.events.report())) link.send({ t: "report", ...part });
     setTimeout(() => link.close(), REFUSAL_LINGERS);
   }
 
@@ -220,6 +238,23 @@ export class Links implements LinkEvents {
     this.hasGreeted(link);
     const rank = link.peer?.self.rank;
     if (rank !== undefined) this.drop(rank, link, reason);
+  }
+
+  // ---- memory of the exchange ----
+
+  private divertOne(link: Link): void {
+    this.writing.add(link);
+    link.divert(() => {
+      this.writing.delete(link);
+      this.checkUntouched();
+    });
+  }
+
+  private checkUntouched(): void {
+    if (this.writing.size > 0) return;
+    const actions = this.untouched;
+    this.untouched = [];
+    for (const action of actions) action();
   }
 
   // ---- before a greeting ----

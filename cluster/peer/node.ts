@@ -9,10 +9,11 @@ import {
   type Hello,
   MAX_REASON,
   type Message,
+  type MessageOf,
   PROTOCOL,
   type Progress,
 } from "../membership/messages.ts";
-import { type Member, ranksOf, type View, view as viewSchema } from "../membership/view.ts";
+import { isSame, type Member, ranksOf, type View, view as viewSchema } from "../membership/view.ts";
 import { addressText } from "../transport/address_text.ts";
 import type { Address, Transport } from "../transport/transport.ts";
 import { type DataHeader, ProtocolError } from "../wire/frame.ts";
@@ -20,6 +21,7 @@ import { ExchangeClock } from "./exchange_clock.ts";
 import { Links, type LinksEvents } from "./links.ts";
 import { objectionTo } from "./objection.ts";
 import type { Event, NodeRequest, NodeSettings, SharedNumbers } from "./protocol.ts";
+import { RareLines } from "./rare_lines.ts";
 import { Shares } from "./shares.ts";
 import { finite, type PeerStatus, type StatusReport } from "./status_report.ts";
 import { ViewExchange } from "./view_exchange.ts";
@@ -68,7 +70,7 @@ export class ClusterNode implements LinksEvents {
   private lastAwaiting: number;
   private readonly began: number;
   private readonly faults: string[] = [];
-  private readonly told = new Set<string>();
+  private readonly rare = new RareLines();
   private progress: Readonly<Record<string, number>> = {};
 
   private readonly requests: RequestHandlers = {
@@ -78,13 +80,13 @@ export class ClusterNode implements LinksEvents {
     },
     final: ({ step, slot, elements }) => this.exchange?.finish(step, slot, elements),
     sums: (sums) => this.exchange?.giveSums(sums),
-    installed: () => {
-      if (!this.exchange) return;
-      this.hashParameters();
-      this.membership.ready();
-    },
+    installed: () =>
+      this.onceUntouched(() => {
+        this.hashParameters();
+        this.membership.ready();
+      }),
     share: ({ name, value }) => this.exchange?.share(name, value),
-    fetch: () => this.exchange?.fetch(),
+    fetch: () => this.onceUntouched((exchange) => exchange.fetch()),
     record: ({ text }) => this.exchange?.donate(text),
     progress: ({ report }) => {
       this.progress = report;
@@ -113,6 +115,7 @@ export class ClusterNode implements LinksEvents {
           this.exchange = undefined;
           this.shares.abort();
           this.links.dropData();
+          this.links.divert();
         },
         install: (view) => this.install(view),
         assembled: ({ generation }) => tell({ kind: "assembled", generation }),
@@ -159,11 +162,9 @@ export class ClusterNode implements LinksEvents {
     handle(request);
   }
 
-  /** A caller could not prove that it is a peer. Told once for each reason: it will come again. */
+  /** A caller could not prove that it is a peer. */
   refused(remote: string, reason: string): void {
-    if (this.told.has(reason)) return;
-    this.told.add(reason);
-    this.say(`${remote} is no peer of ours: ${reason}`);
+    this.sayRarely(reason, `${remote} is no peer of ours: ${reason}`);
   }
 
   close(): void {
@@ -174,6 +175,21 @@ export class ClusterNode implements LinksEvents {
   /** Stops the job on all peers. */
   private fail(reason: string, isMistake: boolean): void {
     this.end({ t: "fail", reason: reason.slice(0, MAX_REASON), isMistake });
+    this.parts.tell({ kind: "failed", reason, isMistake });
+  }
+
+  /** A job at work is ended by its members alone: whoever was not let in ends by itself. */
+  private hearFailure(rank: number, message: MessageOf<"fail">): void {
+    const { view } = this.membership;
+    const { reason, isMistake } = message;
+    const process = this.links.linkTo(rank)?.peer?.self;
+    if (view && !view.members.some((member) => isSame(member, process))) {
+      const line = `rank ${rank}, which is no member, ends: ${reason}`;
+      this.sayRarely(line, line);
+      return;
+    }
+    // To those, too, who have yet to hear that it is a member.
+    this.end(message);
     this.parts.tell({ kind: "failed", reason, isMistake });
   }
 
@@ -192,6 +208,18 @@ export class ClusterNode implements LinksEvents {
     return { step, held, parameters: this.parameters?.hash ?? 0 };
   }
 
+  /**
+   * In the present view, unless that ends before: once no frame of an earlier one is written into memory.
+   * Only then may others write there, or they might be overwritten after their checksums have passed.
+   */
+  private onceUntouched(action: (exchange: ViewExchange) => void): void {
+    const { exchange } = this;
+    if (!exchange) return;
+    this.links.whenUntouched(() => {
+      if (this.exchange === exchange) action(exchange);
+    });
+  }
+
   private install(view: View): void {
     const { numbers, settings, arithmetic, tell } = this.parts;
     const { barrier, clock } = this;
@@ -204,6 +232,7 @@ export class ClusterNode implements LinksEvents {
       return;
     }
     barrier.install(view);
+    this.links.divert();
     this.links.cutOff(ranksOf(view.members));
     this.parameters = undefined;
     try {
@@ -240,10 +269,7 @@ export class ClusterNode implements LinksEvents {
     if (this.isEnded) return;
     switch (message.t) {
       case "fail":
-        this.isEnded = true;
-        this.parts.tell({
-          ...{ kind: "failed", reason: message.reason, isMistake: message.isMistake },
-        });
+        this.hearFailure(rank, message);
         break;
       case "fetch":
         // It may know the view before this peer does.
@@ -302,13 +328,18 @@ export class ClusterNode implements LinksEvents {
   fatal(reason: string): void {
     // A stranger must not stop a job at work; a job that cannot begin says why.
     if (this.membership.view === undefined) this.fail(reason, true);
-    else this.say(reason);
+    else this.sayRarely(reason, reason);
   }
 
   say(line: string): void {
     this.faults.push(`${new Date().toISOString()} ${line}`);
     if (this.faults.length > FAULTS_KEPT) this.faults.shift();
     this.parts.tell({ kind: "say", line });
+  }
+
+  /** What others cause, who will come again. */
+  private sayRarely(reason: string, line: string): void {
+    if (this.rare.isDue(reason, this.parts.now())) this.say(line);
   }
 
   private statusOf(rank: number): PeerStatus {

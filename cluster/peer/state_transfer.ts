@@ -1,14 +1,12 @@
 // How a newcomer gets the state: all who have it send it a share each, straight from memory to memory.
-import { type Block, elementsOf } from "../collective/pieces.ts";
+import type { Block } from "../collective/pieces.ts";
 import type { MessageOf } from "../membership/messages.ts";
 import { ranksOf, type View } from "../membership/view.ts";
 import { type DataHeader, ProtocolError } from "../wire/frame.ts";
+import { ArrivingText, cutText } from "../wire/text_parts.ts";
 
 /** Elements of one frame: 1 MiB. */
 const FRAME_ELEMENTS = 2 ** 18;
-
-/** Characters of one part of the record. */
-const RECORD_PART = 60_000;
 
 interface Part {
   readonly address: number;
@@ -18,7 +16,7 @@ interface Part {
 export class StateTransfer {
   private readonly parts: readonly Part[];
   private readonly arrived = new Set<number>();
-  private readonly text: (string | undefined)[] = [];
+  private readonly text = new ArrivingText();
 
   constructor(
     private readonly view: View,
@@ -56,11 +54,7 @@ export class StateTransfer {
   *record(text: string): Generator<MessageOf<"record">> {
     if (this.donors[0] !== this.self) return;
     const { generation } = this.view;
-    const parts = Math.max(1, Math.ceil(text.length / RECORD_PART));
-    for (let part = 0; part < parts; part++) {
-      const piece = text.slice(part * RECORD_PART, (part + 1) * RECORD_PART);
-      yield { t: "record", generation, part, parts, text: piece };
-    }
+    for (const part of cutText(text)) yield { t: "record", generation, ...part };
   }
 
   /** Where a frame belongs. */
@@ -81,20 +75,12 @@ export class StateTransfer {
     this.arrived.add(piece);
   }
 
-  addRecord({ part, parts, text }: MessageOf<"record">): void {
-    this.text.length = parts;
-    this.text[part] = text;
+  addRecord(part: MessageOf<"record">): void {
+    this.text.add(part);
   }
 
   /** The record, once everything is there. */
   get complete(): string | undefined {
-    const { text, parts, arrived } = this;
-    const isWhole = text.length > 0 && Array.from(text).every((part) => part !== undefined);
-    return isWhole && arrived.size === parts.length ? text.join("") : undefined;
-  }
-
-  /** Bytes of the state. */
-  static bytes(blocks: readonly Block[]): number {
-    return 4 * elementsOf(blocks);
+    return this.arrived.size === this.parts.length ? this.text.whole : undefined;
   }
 }

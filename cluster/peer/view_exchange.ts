@@ -10,6 +10,7 @@ import type { UpdateBarrier } from "../collective/update_barrier.ts";
 import type { Message, MessageOf } from "../membership/messages.ts";
 import { ranksOf, type View } from "../membership/view.ts";
 import { CODEC, type DataHeader, KIND, ProtocolError, type Wire } from "../wire/frame.ts";
+import { cutText } from "../wire/text_parts.ts";
 import { difference } from "./difference.ts";
 import type { ExchangeClock } from "./exchange_clock.ts";
 import type { Event, Request, SharedNumbers } from "./protocol.ts";
@@ -110,8 +111,15 @@ export class ViewExchange {
   }
 
   share(name: string, value: string): void {
-    const { view, rank } = this.parts;
-    this.toOthers({ t: "share", generation: view.generation, name, value });
+    const { view, rank, shares } = this.parts;
+    const { generation } = view;
+    // It may have been shared in an earlier view, whose end the main thread did not hear.
+    const known = shares.completed(name);
+    if (known) {
+      this.complete(name, known);
+      return;
+    }
+    for (const part of cutText(value)) this.toOthers({ t: "share", generation, name, ...part });
     this.addShare(rank, name, value);
   }
 
@@ -155,8 +163,11 @@ export class ViewExchange {
       if (message.step === barrier.step) this.reduction.begun(this.ranks.indexOf(rank));
     }
     if (message.t === "ready") barrier.addReady(rank, message.step);
-    if (message.t === "share") this.addShare(rank, message.name, message.value);
-    if (message.t === "shared") this.complete(message.name, message.values);
+    if (message.t === "share") this.hearShare(rank, message);
+    if (message.t === "shared") {
+      const values = this.parts.shares.addAnswer(rank, this.parts.rank, message);
+      if (values) this.complete(message.name, values);
+    }
     if (message.t === "record") {
       this.transfer.addRecord(message);
       this.checkFetched();
@@ -187,16 +198,29 @@ export class ViewExchange {
     } else this.reduction.arrived(this.ranks.indexOf(rank), header);
   }
 
-  private addShare(rank: number, name: string, value: string): void {
-    const { shares, view, send } = this.parts;
-    const { generation } = view;
+  private hearShare(from: number, message: MessageOf<"share">): void {
+    const { shares } = this.parts;
+    const { name, part } = message;
     const known = shares.completed(name);
     if (known) {
-      // It was shared in an earlier view, whose end this one did not hear.
-      if (rank === this.parts.rank) this.complete(name, known);
-      else send(rank, { t: "shared", generation, name, values: known });
+      if (part === 0) this.answer(from, name, known);
       return;
     }
+    const value = shares.addPart(from, name, message);
+    if (value !== undefined) this.addShare(from, name, value);
+  }
+
+  /** Tells one that has missed it what all had shared. */
+  private answer(to: number, name: string, values: SharedValues): void {
+    const { send, view } = this.parts;
+    const of = { t: "shared", generation: view.generation, name, count: values.length } as const;
+    for (const [rank, value] of values) {
+      for (const part of cutText(value)) send(to, { ...of, rank, ...part });
+    }
+  }
+
+  private addShare(rank: number, name: string, value: string): void {
+    const { shares } = this.parts;
     shares.add(rank, name, value);
     const values = shares.take(name, this.ranks);
     if (values) this.complete(name, values);

@@ -45,6 +45,9 @@ export class FrameReader implements Receiver {
   private end = 0;
   /** The frame whose payload is under way. */
   private frame: Frame | undefined;
+  /** Whether space of a payload was given out that has not been filled yet: bytes may come there any time. */
+  private isLent = false;
+  private released: (() => void) | undefined;
   private maxControl: number;
   private failure: string | undefined;
   private over = false;
@@ -62,16 +65,29 @@ export class FrameReader implements Receiver {
     this.maxControl = bytes;
   }
 
+  /**
+   * The rest of a data frame that is under way goes nowhere, and the sink is not told that it arrived.
+   * @param released called once nothing is written to its place any more: now, unless space there was
+   *   given out, and then with the next bytes or the end of the connection.
+   */
+  divert(released: () => void): void {
+    if (this.frame?.header) this.frame = { ...this.frame, place: undefined };
+    if (this.isLent) this.released = released;
+    else released();
+  }
+
   space(): Uint8Array {
     this.refuseAfterFailure();
     const { frame } = this;
     if (!frame) return this.inbox.subarray(this.end);
-    if (frame.place) return frame.place.subarray(frame.received);
-    return nowhere.subarray(0, frame.bytes - frame.received);
+    if (!frame.place) return nowhere.subarray(0, frame.bytes - frame.received);
+    this.isLent = frame.header !== undefined;
+    return frame.place.subarray(frame.received);
   }
 
   /** @throws ProtocolError for bytes that no honest peer sends; whatever the sink throws. */
   filled(count: number): void {
+    this.release();
     this.refuseAfterFailure();
     if (this.over) return;
     try {
@@ -87,11 +103,19 @@ export class FrameReader implements Receiver {
   }
 
   closed(reason: string | undefined): void {
+    this.release();
     if (this.over) return;
     this.over = true;
     const inside = this.frame !== undefined || this.begin < this.end;
     const ending = inside ? "the connection ended inside a frame" : undefined;
     this.sink.closed(this.failure ?? reason ?? ending);
+  }
+
+  private release(): void {
+    const { released } = this;
+    this.isLent = false;
+    this.released = undefined;
+    released?.();
   }
 
   private refuseAfterFailure(): void {

@@ -122,6 +122,7 @@ export async function train(
     throw error;
   } finally {
     interrupt.close();
+    meeting?.close();
     await device.close();
   }
 }

@@ -8,6 +8,7 @@ import {
 } from "../../../cluster/peer/cluster.ts";
 import type { Event, Request } from "../../../cluster/peer/protocol.ts";
 import { ViewChanged } from "../../../cluster/peer/view_changed.ts";
+import { MAX_TEXT } from "../../../cluster/wire/text_parts.ts";
 import { TemporaryFailure } from "../../../src/config/temporary_failure.ts";
 import { UserError } from "../../../src/config/user_error.ts";
 
@@ -154,4 +155,13 @@ test("Cluster tells the user's mistakes from what may go better another time", a
   expect(failure).toBeInstanceOf(TemporaryFailure);
   expect((failure as Error).message).toContain("not all peers came within 0.01 s");
   expect(alone.asked.at(-1)).toMatchObject({ kind: "fail", isMistake: false });
+});
+
+test("Cluster sends no value that is too long for the others, and says so", async () => {
+  const { cluster, kinds } = peer();
+  const shared = cluster.share("valid 72", "x".repeat(MAX_TEXT + 1));
+  await expect(shared).rejects.toThrow(
+    'this peer\'s share of "valid 72": has 65 MiB, and peers tell each other 64 MiB at most',
+  );
+  expect(kinds()).toEqual([]);
 });

@@ -2,17 +2,20 @@ import { expect, test } from "bun:test";
 import { type Hello, PROTOCOL } from "../../../cluster/membership/messages.ts";
 import { Links, type LinksEvents } from "../../../cluster/peer/links.ts";
 import type { Connection, Receiver } from "../../../cluster/transport/transport.ts";
+import { encodeControl } from "../../../cluster/wire/encode_control.ts";
+import { dataFrame, pattern } from "../wire/frames.ts";
 import { MemoryWire } from "./memory_wire.ts";
 
 /** A peer that knows only its connections; the other one has rank 0 or 1, too. */
 function peer(wire: MemoryWire, rank: number, incarnation = 1) {
   const told: string[] = [];
+  const place = new Uint8Array(300);
   const self = { rank, incarnation, host: "h", port: rank + 1 };
   const events: LinksEvents = {
     linked: ({ self: { rank } }) => told.push(`linked ${rank}`),
     unlinked: (rank, reason) => told.push(`unlinked ${rank}: ${reason}`),
     message: (rank, { t }) => told.push(`${t} of ${rank}`),
-    place: () => undefined,
+    place: () => place,
     arrived: () => undefined,
     report: () => "",
     fatal: (reason) => told.push(reason),
@@ -31,7 +34,13 @@ function peer(wire: MemoryWire, rank: number, incarnation = 1) {
     },
     events,
   );
-  return { links, told, tick: (now: number) => links.tick(now, { t: "fetch", generation: 0 }) };
+  return {
+    links,
+    told,
+    greeting,
+    place,
+    tick: (now: number) => links.tick(now, { t: "fetch", generation: 0 }),
+  };
 }
 
 test("Links keep one connection where two crossed: both sides the one that the higher rank dialled", async () => {
@@ -130,4 +139,43 @@ test("Links end a process whose rank another one has, once that is sure to be al
   expect(twin.told[0]).toBe(
     "rank 1 is already here, from h:2; end that process, or give each a --rank of its own",
   );
+});
+
+test("Links let nothing go on while a frame of an earlier view is read into memory", () => {
+  const wire = new MemoryWire();
+  const [low, high] = [peer(wire, 0), peer(wire, 1)];
+  const receiver = low.links.accept({
+    ...{ remote: "h:9", proven: undefined, queued: 0, traffic: { sent: 0, received: 0 } },
+    ...{ send: () => undefined, dropQueued: () => undefined, close: () => undefined },
+  });
+  const give = (bytes: Uint8Array): void => {
+    const space = receiver.space();
+    space.set(bytes);
+    receiver.filled(bytes.length);
+  };
+  give(encodeControl(high.greeting()));
+  const frame = dataFrame(pattern(300));
+  give(frame.subarray(0, 100));
+  // As a runtime does that reads straight into memory: it waits there for what comes next.
+  const space = receiver.space();
+  low.links.divert();
+  let goesOn = 0;
+  low.links.whenUntouched(() => goesOn++);
+  low.links.cutOff([0, 1]);
+  expect(goesOn).toBe(0);
+  space.set(frame.subarray(100, 150));
+  receiver.filled(50);
+  expect(goesOn).toBe(1);
+  low.place.fill(0);
+  give(frame.subarray(150));
+  expect(low.place.every((byte) => byte === 0)).toBe(true);
+  give(frame.subarray(0, 100));
+  receiver.space();
+  low.links.divert();
+  low.links.whenUntouched(() => goesOn++);
+  // Whoever is no member any more may be silent for long: it is cut off, and its connection ends.
+  low.links.cutOff([0]);
+  expect([low.told.at(-1), goesOn]).toEqual(["unlinked 1: it is no member now", 1]);
+  receiver.closed(undefined);
+  expect(goesOn).toBe(2);
 });

@@ -114,6 +114,39 @@ test("FrameReader drops the largest payload through little memory", () => {
   expect(recorder.heard).toEqual([{ unwanted: header(), bytes: MAX_PAYLOAD }, heartbeat]);
 });
 
+test("FrameReader diverts a payload under way, and says when its place is written to no more", () => {
+  const [place, recorder] = [new Uint8Array(9000), new Recorder()];
+  recorder.place = () => place;
+  const frame = dataFrame(pattern(9000));
+  const half = (): FrameReader => {
+    const reader = new FrameReader(recorder, limits);
+    feed(reader, frame.subarray(0, 5000));
+    place.fill(0, 6000);
+    return reader;
+  };
+  const reader = half();
+  let released = 0;
+  reader.divert(() => released++);
+  expect(released).toBe(1);
+  feed(reader, frame.subarray(5000));
+  feed(reader, encodeControl(heartbeat));
+  expect(recorder.heard).toEqual([heartbeat]);
+  expect(place.subarray(6000).every((byte) => byte === 0)).toBe(true);
+  // A runtime that reads into it already goes on until it has some bytes, or none for ever.
+  for (const end of [
+    (each: FrameReader) => each.filled(10),
+    (each: FrameReader) => each.closed(""),
+  ]) {
+    const reading = half();
+    reading.space();
+    released = 0;
+    reading.divert(() => released++);
+    expect(released).toBe(0);
+    end(reading);
+    expect(released).toBe(1);
+  }
+});
+
 /** Prefix of a frame, with lengths that need not fit together. */
 function prefix(rest: number, headerBytes: number, type: number, flags = 0): Uint8Array {
   const bytes = new Uint8Array(8);

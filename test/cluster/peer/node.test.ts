@@ -1,0 +1,40 @@
+import { expect, test } from "bun:test";
+import { NodePeers } from "./node_peers.ts";
+
+test("sums that are no finite numbers reach all: each finds out by itself that training diverges", async () => {
+  const { peers, low, high } = await NodePeers.two();
+  for (const { node, rank } of [low, high]) {
+    node.request({ kind: "begin", generation: 1, step: 0, slots: [0, 1] });
+    node.request({ kind: "final", generation: 1, step: 0, slot: rank, elements: 4096 });
+    const rows: [number, number[]][] = [
+      [rank, rank === 1 ? [3, 1, Number.NaN, Number.POSITIVE_INFINITY] : [3, 1, 2.5, 2.25]],
+    ];
+    node.request({ kind: "sums", generation: 1, step: 0, rows, busy: 0 });
+  }
+  await peers.pass(200);
+  for (const { of } of [low, high]) {
+    const [{ held }] = of("update");
+    expect(held.sums.get(1)?.rows).toEqual([[1, [3, 1, Number.NaN, Number.POSITIVE_INFINITY]]]);
+  }
+  expect([low, high].map(({ view }) => view?.generation)).toEqual([1, 1]);
+});
+
+test("a process that was never let in cannot end a job; a member can, and all hear of it", async () => {
+  const { peers, low, high } = await NodePeers.two();
+  const stranger = await peers.add(2, { joining: true, incarnation: 9 });
+  await peers.wire.deliver();
+  // It gives up as soon as it is connected, before anyone has let it in.
+  stranger.node.tick();
+  for (let turn = 0; turn < 4; turn++) await peers.wire.deliver();
+  stranger.node.request({ kind: "fail", reason: "not all peers came", isMistake: false });
+  await peers.pass(1000);
+  expect([low, high].map(({ of }) => of("failed"))).toEqual([[], []]);
+  expect(low.of("say").map(({ line }) => line)).toContain(
+    "rank 2, which is no member, ends: not all peers came",
+  );
+  high.node.request({ kind: "fail", reason: "rank 1 has failed: why", isMistake: true });
+  await peers.pass(200);
+  expect(low.of("failed")).toEqual([
+    { kind: "failed", reason: "rank 1 has failed: why", isMistake: true },
+  ]);
+});
