@@ -29,7 +29,7 @@ import type { Interrupt } from "./interrupt.ts";
 import type { TrainingMetrics } from "./metrics.ts";
 import type { EpochProgress, TrainingLog } from "./progress.ts";
 import type { Rounds } from "./rounds.ts";
-import type { Trainer } from "./trainer.ts";
+import type { Trainer, UpdateReport } from "./trainer.ts";
 import type { Validator } from "./validator.ts";
 
 export interface TrainingRunConfig {
@@ -188,9 +188,9 @@ export class TrainingRun {
     const progress = log.begin({ epoch, done: groups.n, size: groups.length });
     try {
       for (const group of groups) {
-        await this.update(group.flat(), epoch, progress);
-        this.state.position = iterator.state();
-        const reason = await this.afterUpdate(epoch, !groups.hasNext(), progress);
+        const next = { position: iterator.state(), endOfEpoch: !groups.hasNext() };
+        await this.update(group.flat(), epoch, next, progress);
+        const reason = await this.afterUpdate(epoch, next.endOfEpoch, progress);
         if (reason !== undefined) return reason;
       }
       return undefined;
@@ -199,24 +199,41 @@ export class TrainingRun {
     }
   }
 
+  /** @param next where the run stands once the update is made. */
   private async update(
     microBatches: readonly Int32Array[],
     epoch: number,
+    next: { readonly position: EpochIteratorState; readonly endOfEpoch: boolean },
     progress: EpochProgress,
-  ) {
-    const { trainer, batches, metrics, clock, config, interrupt, company } = this.parts;
+  ): Promise<void> {
+    const { trainer, batches, clock, interrupt, company } = this.parts;
     const begun = clock();
     const collate = (ids: Int32Array) => batches.trainingBatch(epoch, ids);
     const batch = { microBatches, collate };
-    const report = await company.together(
-      () => trainer.update(batch, epoch, interrupt.breathe),
-      (rows) => trainer.applyRows(batch, epoch, rows),
+    // It is recorded at once: peers that come in the same moment are told of the state with it.
+    const record = (report: UpdateReport): void => {
+      this.state.position = next.position;
+      this.state.pending = { epoch, endOfEpoch: next.endOfEpoch };
+      this.recordUpdate(report, epoch, clock() - begun, progress);
+    };
+    await company.together(
+      async () => record(await trainer.update(batch, epoch, interrupt.breathe)),
+      async (rows) => record(await trainer.applyRows(batch, epoch, rows)),
     );
+  }
+
+  private recordUpdate(
+    report: UpdateReport,
+    epoch: number,
+    seconds: number,
+    progress: EpochProgress,
+  ): void {
+    const { trainer, metrics, config, company } = this.parts;
     metrics.update({
       sums: report.sums,
       gradientNorm: report.gradientNorm,
       clipped: report.clipped,
-      seconds: clock() - begun,
+      seconds,
       numUpdates: report.update,
       nextLr: trainer.learningRate(epoch),
     });
