@@ -22,6 +22,8 @@ export class Membership {
   /** Members of the view that are held to be dead, and those that left in good order. */
   private readonly accused = new Set<number>();
   private readonly gone = new Set<number>();
+  /** By rank, the last incarnation that left in good order: it comes back to no view. */
+  private readonly left = new Map<number, number>();
   private readonly joiners = new Map<number, Standing>();
   private readonly assembly = new Assembly();
   /** The last generation whose state this peer has. */
@@ -249,6 +251,10 @@ export class Membership {
     this.gone.clear();
     for (const { rank } of view.members) this.joiners.delete(rank);
     this.effects.install(view);
+    // Some of its members may have left before they heard of it.
+    const departed = view.members.filter((each) => this.left.get(each.rank) === each.incarnation);
+    for (const { rank } of departed) this.gone.add(rank);
+    for (const { rank } of departed) this.accuse(rank);
     this.checkAssembled();
   }
 
@@ -273,6 +279,8 @@ export class Membership {
 
   private onLeave(rank: number, reason: string): void {
     this.gone.add(rank);
+    const member = this.neighbours.get(rank)?.member;
+    if (member) this.left.set(rank, member.incarnation);
     this.unlinked(rank, reason);
   }
 
