@@ -22,6 +22,8 @@ export class Membership {
   private readonly acceptor = new Acceptor();
   private readonly campaign: Campaign;
   private readonly suspicions = new Suspicions();
+  /** By rank, the last incarnation that left in good order: it comes back to no view. */
+  private readonly left = new Map<number, { incarnation: number; voted: boolean }>();
   private readonly joiners = new Map<number, Standing>();
   private since = 0;
   private now = 0;
@@ -278,6 +280,14 @@ export class Membership {
     this.acceptor.forget(view.generation);
     for (const { rank } of view.members) this.joiners.delete(rank);
     this.effects.install(view);
+    // Some of its members may have left before they heard of it.
+    const departed = view.members.filter(
+      (each) => this.left.get(each.rank)?.incarnation === each.incarnation,
+    );
+    // Who had not voted for a change when it left decides nothing any more.
+    for (const { rank } of departed)
+      if (!this.left.get(rank)?.voted) this.suspicions.gone.add(rank);
+    for (const { rank } of departed) this.accuse(rank);
     this.checkAssembled();
   }
 
@@ -302,6 +312,8 @@ export class Membership {
 
   private onLeave(rank: number, { reason, generation, voted }: MessageOf<"leave">): void {
     if (generation === this.generation && !voted) this.suspicions.gone.add(rank);
+    const member = this.neighbours.get(rank)?.member;
+    if (member) this.left.set(rank, { incarnation: member.incarnation, voted });
     this.unlinked(rank, reason);
   }
 

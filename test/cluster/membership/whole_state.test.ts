@@ -2,9 +2,9 @@
 // nor be counted.
 import { expect, test } from "bun:test";
 import { firstView, nextView, type Standing } from "../../../cluster/membership/candidacy.ts";
-import { Membership } from "../../../cluster/membership/membership.ts";
-import type { Hello, Message, Position } from "../../../cluster/membership/messages.ts";
+import type { Position } from "../../../cluster/membership/messages.ts";
 import type { View } from "../../../cluster/membership/view.ts";
+import { SmallNetwork } from "./small_network.ts";
 
 const at = (rank: number, position: Partial<Position>): Standing => ({
   member: { rank, incarnation: 1, host: "h", port: 1 },
@@ -46,75 +46,8 @@ test("firstView() prefers who was in the later generation: a checkpoint knows no
   expect(firstView(0, [at(0, { installed: 0 }), at(1, { installed: 0 })])?.fetching).toEqual([]);
 });
 
-/** Peers whose messages are delivered at once, in order. */
-class Network {
-  readonly peers = new Map<number, Membership>();
-  readonly suspended: number[] = [];
-  private readonly queue: (() => void)[] = [];
-  private readonly steps = new Map<number, number>();
-
-  start(rank: number, step: number, incarnation = 1): Membership {
-    this.steps.set(rank, step);
-    const peer: Membership = new Membership(
-      {
-        self: { rank, incarnation, host: "h", port: rank },
-        ...{ size: 3, joining: false, patience: 100 },
-      },
-      {
-        send: (to, message) => this.send(rank, to, message),
-        position: () => ({
-          step: peer.view?.resume ?? step,
-          held: false,
-          parameters: this.steps.get(rank) ?? 0,
-        }),
-        abort: () => undefined,
-        install: ({ fetching }) => {
-          if (!fetching.includes(rank)) peer.ready();
-        },
-        assembled: () => undefined,
-        suspended: () => this.suspended.push(rank),
-        say: () => undefined,
-      },
-    );
-    for (const [other, known] of this.peers) {
-      known.linked(this.helloOf(peer, rank, incarnation));
-      peer.linked(this.helloOf(known, other, 1));
-    }
-    this.peers.set(rank, peer);
-    return peer;
-  }
-
-  kill(rank: number): void {
-    this.peers.delete(rank);
-    for (const peer of this.peers.values()) peer.unlinked(rank, "it died");
-  }
-
-  run(): void {
-    for (let now = 0; now < 1000; now += 50) {
-      for (const peer of this.peers.values()) peer.tick(now);
-      for (let next = this.queue.shift(); next; next = this.queue.shift()) next();
-      for (const [rank, peer] of this.peers) {
-        const beat = { t: "beat", ...peer.standing() } as const;
-        for (const [other, to] of this.peers) if (other !== rank) to.received(rank, beat);
-      }
-    }
-  }
-
-  private send(from: number, to: number, message: Message): void {
-    this.queue.push(() => this.peers.get(to)?.received(from, message as never));
-  }
-
-  private helloOf(peer: Membership, rank: number, incarnation: number): Hello {
-    return {
-      ...{ t: "hello", protocol: 1, job: "j", size: 3, joining: false, parameters: 0 },
-      ...{ agreement: {}, clock: 0, self: { rank, incarnation, host: "h", port: rank } },
-      ...peer.standing(),
-    };
-  }
-}
-
 test("Membership suspends two of three who were fetching from the third, until it is back", () => {
-  const network = new Network();
+  const network = new SmallNetwork();
   network.start(0, 9);
   const peers = [network.start(1, 0), network.start(2, 0)];
   network.run();
