@@ -267,6 +267,11 @@ export class Membership {
   private announce(view: View): void {
     for (const rank of this.neighbours.ranks) this.effects.send(rank, { t: "decide", view });
     this.onDecide(view);
+    if (this.view || !this.effects.swap) return;
+    const ranks = ranksOf(view.members).join(", ");
+    this.effects.say(
+      `the register knows of a cluster of ranks ${ranks}: if it is none of this run, empty the register`,
+    );
   }
 
   private onDecide(view: View): void {
