@@ -269,9 +269,7 @@ export class Membership {
     this.onDecide(view);
     if (this.view || !this.effects.swap) return;
     const ranks = ranksOf(view.members).join(", ");
-    this.effects.say(
-      `the register knows of a cluster of ranks ${ranks}: if it is none of this run, empty the register`,
-    );
+    this.effects.say(`the register knows of ranks ${ranks}: empty it if they are none of this run`);
   }
 
   private onDecide(view: View): void {
@@ -285,14 +283,13 @@ export class Membership {
     this.acceptor.forget(view.generation);
     for (const { rank } of view.members) this.joiners.delete(rank);
     this.effects.install(view);
-    // Some of its members may have left before they heard of it.
-    const departed = view.members.filter(
-      (each) => this.left.get(each.rank)?.incarnation === each.incarnation,
-    );
-    // Who had not voted for a change when it left decides nothing any more.
-    for (const { rank } of departed)
-      if (!this.left.get(rank)?.voted) this.suspicions.gone.add(rank);
-    for (const { rank } of departed) this.accuse(rank);
+    for (const { rank, incarnation } of view.members) {
+      const left = this.left.get(rank);
+      if (left?.incarnation !== incarnation) continue;
+      // It left before it heard of this view; unless it voted for a change, it decides nothing more.
+      if (!left.voted) this.suspicions.gone.add(rank);
+      this.accuse(rank);
+    }
     this.checkAssembled();
   }
 
