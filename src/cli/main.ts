@@ -3,6 +3,7 @@ import process from "node:process";
 import { average } from "./average.ts";
 import { bpeApply, bpeLearn } from "./bpe.ts";
 import { clusterCertificates } from "./cluster_certificates.ts";
+import { clusterSimulate } from "./cluster_simulate.ts";
 import { clusterStatus } from "./cluster_status.ts";
 import type { Command } from "./command.ts";
 import { configCommand } from "./config.ts";
@@ -39,6 +40,7 @@ const commands: readonly Command[] = [
   deployStatic,
   clusterCertificates,
   clusterStatus,
+  clusterSimulate,
   info,
   configCommand(() => commands),
 ];

@@ -22,6 +22,7 @@ export class History {
   /** The parameters after each number of updates: there is one line of them, which nobody leaves. */
   private readonly line: number[] = [UNTRAINED];
   latest: View | undefined;
+  private readonly seen = new Set<string>();
   violation: Error | undefined;
 
   /** Updates that somebody has made. */
@@ -35,10 +36,14 @@ export class History {
    * @param living the views of all processes that live.
    */
   installed(rank: number, view: View, living: readonly View[]): void {
-    const { latest } = this;
+    const { latest, seen } = this;
+    // Whoever stood still may install a view that others have left long ago.
     const isHeir =
-      !latest || view.members.some((each) => latest.members.some((other) => isSame(each, other)));
+      !latest ||
+      seen.has(textOf(view)) ||
+      view.members.some((each) => latest.members.some((other) => isSame(each, other)));
     if (!isHeir) this.violation ??= new BegunAnew();
+    seen.add(textOf(view));
     for (const known of living) {
       if (known.generation === view.generation && textOf(known) !== textOf(view)) {
         this.violated(`rank ${rank} installs ${textOf(view)}, and there is ${textOf(known)}`);
