@@ -1,5 +1,6 @@
 // Runs kernels at the ends of the largest memory there is, and across the middle, where 32-bit addresses
-// change their sign. A worker of its own: while such a memory lives, Bun lets as much garbage pile up.
+// change their sign. A process of its own: while
+// such a memory lives, Bun lets as much garbage pile up.
 import { openExchangeKernels } from "../../../cluster/collective/exchange_kernels.ts";
 import { MAXIMUM_PAGES, PAGE_BYTES } from "../../../kernels/pages.ts";
 
@@ -24,4 +25,4 @@ const found = [MAXIMUM_PAGES * PAGE_BYTES - 4 * n, 2 ** 31 - 12].map((address) =
     checksum: kernels.checksum(address, 4 * n, 9),
   };
 });
-postMessage(found);
+console.log(JSON.stringify(found));

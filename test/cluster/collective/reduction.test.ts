@@ -66,7 +66,7 @@ class Mesh {
     const slots = Math.max(peers, microBatches);
     const isByMicroBatch = microBatches > 0;
     const pages = Math.max(INITIAL_PAGES, Math.ceil((address + bytes) / PAGE_BYTES));
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: MAXIMUM_PAGES, shared: true });
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
     const arithmetic: Arithmetic = await openArithmetic(memory);
     const codec = codecOf(wire, arithmetic);
     const pieces = cutPieces(blocks, peers);
