@@ -284,14 +284,20 @@ export class Membership {
     this.unlinked(rank, reason);
   }
 
-  private onJoin(rank: number, { generation, self: member, position }: MessageOf<"join">): void {
+  private onJoin(
+    rank: number,
+    { generation, self: member, position, reach }: MessageOf<"join">,
+  ): void {
     if (this.phase === "forming" || this.phase === "suspended") return;
     if (this.view?.members.some((each) => isSame(each, member))) {
       // It was taken in meanwhile; or else a member that asks to come in has given its place up.
       if (this.isPast(rank, generation)) return;
       this.accuse(rank);
     }
-    this.joiners.set(rank, { member, position });
+    // Everyone exchanges with everyone: one that does not reach all would only make them wait for it.
+    const isOfUse = this.live().every((each) => each === rank || reach.includes(each));
+    if (isOfUse) this.joiners.set(rank, { member, position });
+    else this.joiners.delete(rank);
     this.reconsider();
   }
 
@@ -300,7 +306,8 @@ export class Membership {
     for (const { member, phase, generation } of this.neighbours.all) {
       if (phase !== "member" || generation <= this.generation) continue;
       const position = this.position();
-      const join = { t: "join", generation: this.generation, self, position } as const;
+      const { ranks: reach } = this.neighbours;
+      const join = { t: "join", generation: this.generation, self, position, reach } as const;
       this.effects.send(member.rank, join);
     }
   }

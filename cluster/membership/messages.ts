@@ -98,8 +98,14 @@ const schemas = [
   z.strictObject({ t: z.literal("fail"), reason: text, isMistake: z.boolean() }),
   // A change of the view, to its leader: these do not answer the sender.
   z.strictObject({ t: z.literal("suspect"), generation, ranks: z.array(rank).max(4096) }),
-  /** Wants to be taken in. */
-  z.strictObject({ t: z.literal("join"), generation, self: member, position }),
+  /** Wants to be taken in, and has connections to these. */
+  z.strictObject({
+    t: z.literal("join"),
+    generation,
+    self: member,
+    position,
+    reach: z.array(rank).max(4096),
+  }),
   // Single-decree Paxos over what follows generation `generation`; its members are the acceptors.
   z.strictObject({ t: z.literal("prepare"), generation, ballot }),
   z.strictObject({

@@ -8,7 +8,8 @@ export class SmallNetwork {
   private readonly queue: (() => void)[] = [];
   private readonly steps = new Map<number, number>();
 
-  start(rank: number, step: number, incarnation = 1): Membership {
+  /** @param without those that it cannot reach yet. */
+  start(rank: number, step: number, incarnation = 1, without: readonly number[] = []): Membership {
     this.steps.set(rank, step);
     const peer: Membership = new Membership(
       {
@@ -31,12 +32,18 @@ export class SmallNetwork {
         say: () => undefined,
       },
     );
-    for (const [other, known] of this.peers) {
-      known.linked(this.helloOf(peer, rank, incarnation));
-      peer.linked(this.helloOf(known, other, 1));
-    }
     this.peers.set(rank, peer);
+    for (const other of this.peers.keys()) {
+      if (other !== rank && !without.includes(other)) this.link(rank, other, incarnation);
+    }
     return peer;
+  }
+
+  link(rank: number, other: number, incarnation = 1): void {
+    const [peer, known] = [this.peers.get(rank), this.peers.get(other)];
+    if (!peer || !known) throw new Error("nobody is there to be linked");
+    known.linked(this.helloOf(peer, rank, incarnation));
+    peer.linked(this.helloOf(known, other, 1));
   }
 
   /** Goes away in good order; of some it is heard later. */
