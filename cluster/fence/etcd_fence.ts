@@ -48,7 +48,8 @@ export class EtcdFence implements Fence {
       throw new UserError({
         place,
         problem: "is not the address of an etcd with a key",
-        remedy: "write etcd:http://host:2379/key (names and passwords are not supported)",
+        remedy:
+          "write etcd://host:2379/key, or etcd:https://… (names and passwords are not supported)",
       });
     }
     this.server = url.origin;

@@ -11,7 +11,6 @@ export class Assembly {
     this.installed.set(generation, ranks.add(rank));
   }
 
-  /** Whether a member is known to have installed a generation that is not over. */
   has(rank: number, generation: number): boolean {
     return this.installed.get(generation)?.has(rank) ?? false;
   }
@@ -22,7 +21,7 @@ export class Assembly {
       if (old < generation) this.installed.delete(old);
     }
     const ranks = this.installed.get(generation);
-    if (this.assembled === generation || !ranks) return false;
+    if (this.assembled === generation || !ranks || ranks.size < members.length) return false;
     if (!ranksOf(members).every((rank) => ranks.has(rank))) return false;
     this.assembled = generation;
     return true;

@@ -28,8 +28,6 @@ export interface Ground {
 
 export class Campaign {
   private candidacy: Candidacy | undefined;
-  /** Generation of the register when it was found ahead of all who are there. */
-  private floor = 0;
 
   constructor(private readonly ground: Ground) {}
 
@@ -46,22 +44,21 @@ export class Campaign {
     this.candidacy = undefined;
   }
 
-  /** Opens a ballot, unless one is open. @param forms whether all begin anew. */
+  /** Opens a ballot, unless one about the same is open. @param forms whether all begin anew. */
   stand(forms: boolean): void {
-    if (this.candidacy) return;
     const { rank, acceptor, answer } = this.ground;
-    const known = this.ground.generation(forms);
-    const generation = forms ? Math.max(known, this.floor) : known;
+    const generation = this.ground.generation(forms);
+    if (this.candidacy?.forms === forms && this.candidacy.generation === generation) return;
     const ballot: Ballot = [acceptor.roundOf(generation) + 1, rank];
     this.candidacy = new Candidacy(generation, ballot, forms);
-    answer(rank, { t: "prepare", generation, ballot });
+    answer(rank, this.candidacy.prepare(this.ground.electorate(forms)));
     this.remind();
   }
 
   /** Repeats what has not been answered: a message may have met a peer of an older view. */
   remind(): void {
     const { candidacy, ground } = this;
-    if (!candidacy) return;
+    if (!candidacy || candidacy.isSubmitted) return;
     for (const [rank, request] of candidacy.unanswered(ground.electorate(candidacy.forms))) {
       ground.effects.send(rank, request);
     }
@@ -69,10 +66,14 @@ export class Campaign {
 
   promised(rank: number, promise: MessageOf<"promise">): void {
     const { candidacy, ground } = this;
-    if (!candidacy || candidacy.proposed || !candidacy.has(promise.ballot)) return;
+    if (!candidacy || candidacy.proposed || !candidacy.isAsked(promise)) return;
     candidacy.promises.set(rank, promise);
-    const awaited = ground.electorate(candidacy.forms);
-    if (awaited.every((each) => candidacy.promises.has(each))) this.propose(candidacy);
+    if (!this.haveAll(candidacy, candidacy.promises)) return;
+    // Others may have moved on since this one stood; fewer might not know what was accepted.
+    const isUpToRegister = ground.effects.swap !== undefined;
+    if (candidacy.forms || isUpToRegister || this.isQuorum(candidacy.promises)) {
+      this.propose(candidacy);
+    }
   }
 
   rejected({ generation, promised }: MessageOf<"reject">): void {
@@ -82,32 +83,43 @@ export class Campaign {
     this.candidacy = undefined;
   }
 
-  accepted(rank: number, { ballot }: MessageOf<"accepted">): void {
+  accepted(rank: number, answer: MessageOf<"accepted">): void {
     const { candidacy, ground } = this;
-    const view = ground.view();
-    if (!candidacy?.proposed || !view || !candidacy.has(ballot)) return;
-    candidacy.accepted.add(rank);
-    if (isQuorum(view, candidacy.accepted, ground.gone)) ground.decided(candidacy.proposed);
+    if (!candidacy?.proposed || !candidacy.isAsked(answer)) return;
+    const { accepted, proposed, forms } = candidacy;
+    accepted.add(rank);
+    // Those who form a cluster may have forgotten what they were: only all of them can decide.
+    const isDecided = forms ? this.haveAll(candidacy, accepted) : this.isQuorum(accepted);
+    if (!isDecided) return;
+    this.candidacy = undefined;
+    ground.decided(proposed);
+  }
+
+  /** Whether all who can be asked have answered, this peer included. */
+  private haveAll({ forms }: Candidacy, answers: { has(rank: number): boolean }): boolean {
+    const { rank, electorate } = this.ground;
+    return answers.has(rank) && electorate(forms).every((each) => answers.has(each));
+  }
+
+  private isQuorum(answers: { keys(): Iterable<number> }): boolean {
+    const view = this.ground.view();
+    return view !== undefined && isQuorum(view, new Set(answers.keys()), this.ground.gone);
   }
 
   private propose(candidacy: Candidacy): void {
     const { ground } = this;
-    const { generation, ballot, forms } = candidacy;
+    const { generation, ballot } = candidacy;
     const { swap } = ground.effects;
-    const view =
-      candidacy.bound ?? candidacy.choose((rank) => ground.memberOf(rank), ground.joiners);
-    if (!view) {
+    const chosen = candidacy.choose(ground.view(), (rank) => ground.memberOf(rank), ground.joiners);
+    // What a register decides, members must not decide as well.
+    const view = (swap ? undefined : candidacy.bound) ?? chosen;
+    if (!view || (swap && this.mustYield(candidacy))) {
       this.candidacy = undefined;
       return;
     }
-    if (swap) {
-      if (this.mustYield(candidacy)) this.candidacy = undefined;
-      else void this.decideBySwap(candidacy, view, swap);
-      return;
-    }
     candidacy.proposed = view;
-    if (forms) {
-      ground.decided(view); // nobody is left who could decide otherwise
+    if (swap) {
+      void this.submit(candidacy, view, swap);
       return;
     }
     ground.answer(ground.rank, { t: "accept", generation, ballot, view });
@@ -116,28 +128,21 @@ export class Campaign {
 
   /** The many go first: a few who are cut off must not win the register by being quick. */
   private mustYield({ forms, promises }: Candidacy): boolean {
-    const { ground } = this;
-    const view = ground.view();
-    if (forms || view === undefined || ground.isPatient()) return false;
-    return !isQuorum(view, new Set(promises.keys()), ground.gone);
+    return !forms && !this.ground.isPatient() && !this.isQuorum(promises);
   }
 
-  private async decideBySwap(
+  /** Has the register decide. */
+  private async submit(
     candidacy: Candidacy,
     view: View,
     swap: NonNullable<MembershipEffects["swap"]>,
   ): Promise<void> {
     const { ground } = this;
-    candidacy.proposed = view;
-    try {
-      const standing = await swap(candidacy.generation, view);
-      // A register of an earlier run of the job, whose processes are all gone.
-      if (candidacy.forms) this.floor = Math.max(this.floor, standing.generation);
-      ground.decided(standing);
-    } catch (error) {
-      const { message } = error as Error;
+    candidacy.isSubmitted = true;
+    const standing = await swap(candidacy.generation, view).catch(({ message }: Error) => {
       ground.effects.say(`the fence does not answer: ${message}`);
-    }
+    });
     if (this.candidacy === candidacy) this.candidacy = undefined;
+    if (standing) ground.decided(standing);
   }
 }

@@ -5,7 +5,7 @@ import type { Member, View } from "./view.ts";
 /** What membership makes happen. */
 export interface MembershipEffects {
   send(rank: number, message: Message): void;
-  /** Where this peer stands now. */
+  /** What this peer has made so far. */
   position(): Progress;
   /** The exchange of the present view ends; its frames no longer count. */
   abort(): void;

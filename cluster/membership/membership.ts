@@ -1,12 +1,14 @@
 // Who belongs to the cluster: a state machine without sockets, threads or clocks, so that the simulator
 // runs the same code. Peers agree on a sequence of views; docs/cluster.md says what follows from it.
 import { Acceptor } from "./acceptor.ts";
-import { Assembly } from "./assembly.ts";
 import { Campaign, type Ground } from "./campaign.ts";
 import type { Standing } from "./candidacy.ts";
 import type { MembershipEffects, MembershipMessage, MembershipOptions } from "./contract.ts";
+import { knowsBetter, lastGeneration, mayForm, missingRanks, type Past } from "./formation.ts";
+import { KnownViews } from "./known_views.ts";
 import type { Hello, Message, MessageOf, Phase, Position } from "./messages.ts";
 import { type Neighbour, Neighbours } from "./neighbours.ts";
+import { Suspicions } from "./suspicions.ts";
 import { isQuorum, isSame, type Member, ranksOf, type View } from "./view.ts";
 
 type Handlers = {
@@ -15,26 +17,19 @@ type Handlers = {
 
 export class Membership {
   phase: Phase = "forming";
-  view: View | undefined;
+  private readonly views: KnownViews;
   private readonly neighbours = new Neighbours();
   private readonly acceptor = new Acceptor();
   private readonly campaign: Campaign;
-  /** Members of the view that are held to be dead, and those that left in good order. */
-  private readonly accused = new Set<number>();
-  private readonly gone = new Set<number>();
-  /** By rank, the last incarnation that left in good order: it comes back to no view. */
-  private readonly left = new Map<number, number>();
+  private readonly suspicions = new Suspicions();
   private readonly joiners = new Map<number, Standing>();
-  private readonly assembly = new Assembly();
-  /** The last generation whose state this peer has. */
-  private installed = 0;
   private since = 0;
   private now = 0;
 
   private readonly handlers: Handlers = {
     beat: (rank, message) => this.onBeat(rank, message),
-    leave: (rank, { reason }) => this.onLeave(rank, reason),
-    suspect: (_, message) => this.onSuspect(message),
+    leave: (rank, message) => this.onLeave(rank, message),
+    suspect: (rank, message) => this.onSuspect(rank, message),
     join: (rank, message) => this.onJoin(rank, message),
     prepare: (rank, message) => this.onPrepare(rank, message),
     promise: (rank, message) => this.campaign.promised(rank, message),
@@ -49,11 +44,17 @@ export class Membership {
     private readonly options: MembershipOptions,
     private readonly effects: MembershipEffects,
   ) {
+    this.views = new KnownViews(options.self);
     this.campaign = new Campaign(this.ground());
   }
 
+  /** The last view that this peer was in. */
+  get view(): View | undefined {
+    return this.views.own;
+  }
+
   get generation(): number {
-    return this.view?.generation ?? 0;
+    return this.views.generation;
   }
 
   /** The lowest rank of the view: writes checkpoints, logs, proposes changes. */
@@ -63,28 +64,29 @@ export class Membership {
 
   /** Ranks that are awaited before a first view. */
   missing(): number[] {
-    return this.needed().filter((rank) => this.neighbours.get(rank) === undefined);
+    return missingRanks(this.past);
   }
 
   isMember(rank: number): boolean {
-    return this.view?.members.some((member) => member.rank === rank) ?? false;
+    return this.views.isMember(rank);
   }
 
   /** What a peer in reach said of itself last. */
-  lastOf(rank: number): Neighbour | undefined {
+  lastSaidBy(rank: number): Neighbour | undefined {
     return this.neighbours.get(rank);
   }
 
   /** What heartbeats and greetings tell of this peer. */
   standing(): Pick<Hello, "generation" | "step" | "phase" | "members" | "installed"> {
-    const { generation, phase, view, installed } = this;
+    const { generation, phase, view } = this;
+    const { installed } = this.views;
     const { step } = this.effects.position();
     return { generation, step, phase, members: view ? ranksOf(view.members) : [], installed };
   }
 
   /** Whether this peer has the state: it has not while it fetches it. */
   get isWhole(): boolean {
-    return this.has(this.options.self.rank);
+    return this.views.has(this.options.self.rank);
   }
 
   /** A connection to a peer is open and its hello fits. */
@@ -94,6 +96,8 @@ export class Membership {
     const known = this.view?.members.find((each) => each.rank === rank);
     // It was started again: whoever had the rank before is dead.
     if (known && !isSame(known, hello.self)) this.accuse(rank);
+    // Its connection was broken, and it was not.
+    if (isSame(known, hello.self) && this.suspicions.acquit(rank)) this.tellMissed(this.inReach());
     this.reconsider();
   }
 
@@ -101,26 +105,27 @@ export class Membership {
   unlinked(rank: number, reason: string): void {
     if (!this.neighbours.remove(rank)) return;
     this.joiners.delete(rank);
+    this.suspicions.silence(rank);
     if (this.campaign.forms) this.campaign.end();
     if (!this.isMember(rank)) return;
-    if (!this.gone.has(rank)) this.effects.say(`lost rank ${rank}: ${reason}`);
+    this.effects.say(`lost rank ${rank}: ${reason}`);
     this.accuse(rank);
     this.reconsider();
+    this.tellMissed(this.inReach());
   }
 
   /** Time passes: to be called a few times per second. @param now milliseconds, from any origin. */
   tick(now: number): void {
     this.now = now;
     if (this.phase === "member" && now - this.since > this.options.patience) {
-      for (const { rank } of this.view?.members ?? []) {
-        if (rank !== this.options.self.rank && !this.neighbours.get(rank)) this.accuse(rank);
-      }
+      const inReach = new Set(this.inReach());
+      for (const { rank } of this.view?.members ?? []) if (!inReach.has(rank)) this.accuse(rank);
     }
     this.reconsider();
     if (this.phase === "member") return;
     this.askToJoin();
     this.campaign.remind();
-    this.remindLeader();
+    if (!this.campaign.isOpen) this.tellMissed(this.live().slice(0, 1));
   }
 
   /** A message about membership has come. */
@@ -134,16 +139,21 @@ export class Membership {
     const { view } = this;
     if (!view) return;
     const { generation } = view;
-    this.installed = generation;
+    this.views.installed = generation;
     for (const { rank } of view.members) this.answer(rank, { t: "installed", generation });
   }
 
   /** A member must be dead, for a reason that only the exchange may know. */
   accuse(rank: number): void {
-    if (!this.isMember(rank) || this.accused.has(rank)) return;
-    this.accused.add(rank);
+    if (!this.isMember(rank) || !this.suspicions.accuse(rank)) return;
     this.campaign.end();
     this.beginChange();
+  }
+
+  /** What this peer says when it goes away in good order. */
+  farewell(reason: string): MessageOf<"leave"> {
+    const { generation, acceptor } = this;
+    return { t: "leave", reason, generation, voted: acceptor.lastAccepted };
   }
 
   // ---- a change ----
@@ -158,8 +168,11 @@ export class Membership {
   /** Does what the present knowledge asks for, if that was not done yet. */
   private reconsider(): void {
     if (this.phase === "forming" || this.phase === "suspended") {
-      if (this.canForm()) this.campaign.stand(true);
-      if (!this.mayDecide(this.live())) return;
+      if (!this.mayDecide(this.live())) {
+        if (mayForm(this.past)) this.campaign.stand(true);
+        else if (this.campaign.forms) this.campaign.end();
+        return;
+      }
       this.phase = "changing";
       this.since = this.now;
     }
@@ -170,62 +183,76 @@ export class Membership {
     else if (live[0] === this.options.self.rank) this.campaign.stand(false);
   }
 
+  /** Members of the view that are there and have not moved on to a later one, this one included. */
+  private inReach(): number[] {
+    const { view, neighbours, options } = this;
+    return view ? [...ranksOf(neighbours.livingOf(view)), options.self.rank] : [];
+  }
+
   /** Members of the view that can still decide with this one, itself included, in order of rank. */
   private live(): number[] {
-    const { view, neighbours, accused } = this;
-    if (!view) return [];
-    const others = ranksOf(neighbours.livingOf(view)).filter((rank) => !accused.has(rank));
-    return [...others, this.options.self.rank].sort((a, b) => a - b);
+    return this.suspicions.trusted(this.inReach()).sort((a, b) => a - b);
   }
 
   private mayDecide(live: readonly number[]): boolean {
-    const { view, effects, gone } = this;
-    if (!view || !live.some((rank) => this.has(rank))) return false;
-    return effects.swap !== undefined || isQuorum(view, new Set(live), gone);
-  }
-
-  /** Whether a member has the state of the present view, as far as this one knows. */
-  private has(rank: number): boolean {
-    const { view, installed, assembly, options } = this;
-    if (!view?.fetching.includes(rank)) return true;
-    const { generation } = view;
-    return rank === options.self.rank ? installed >= generation : assembly.has(rank, generation);
+    const { view, views, effects, suspicions } = this;
+    if (!view || views.isOutside || !live.some((rank) => views.has(rank))) return false;
+    return effects.swap !== undefined || isQuorum(view, new Set(live), suspicions.gone);
   }
 
   private suspend(live: readonly number[]): void {
     this.phase = "suspended";
     this.campaign.end();
-    const all = this.view?.members.length ?? 0;
-    const reach = `only ${live.length} of the last ${all} members are in reach`;
-    const none = live.some((rank) => this.has(rank))
-      ? ""
-      : ", and none of them has the whole state";
-    this.effects.suspended(`${reach}${none}`);
+    this.effects.suspended(this.whyNot(live));
   }
 
-  /** Tells the leader, who may not know, who is missed. */
-  private remindLeader(): void {
-    const { campaign, effects, generation } = this;
-    const [leader] = this.live();
-    if (campaign.isOpen || this.phase !== "changing" || leader === this.options.self.rank) return;
-    effects.send(leader, { t: "suspect", generation, ranks: [...this.accused] });
+  private whyNot(live: readonly number[]): string {
+    const { views, view } = this;
+    if (views.isOutside) return "the others go on without this peer";
+    const reach = `only ${live.length} of the last ${view?.members.length} members are in reach`;
+    const isStateThere = live.some((rank) => views.has(rank));
+    return isStateThere ? reach : `${reach}, and none of them has the whole state`;
   }
 
-  private onSuspect({ generation, ranks }: MessageOf<"suspect">): void {
-    if (generation !== this.generation) return;
-    for (const rank of ranks) if (rank !== this.options.self.rank) this.accuse(rank);
+  /** Tells members, who may not know, who is missed, or is not missed any more. */
+  private tellMissed(to: readonly number[]): void {
+    const { effects, generation, suspicions, phase, options } = this;
+    if (phase !== "changing") return;
+    const { missed: ranks, gone } = suspicions;
+    for (const rank of to) {
+      if (rank === options.self.rank) continue;
+      effects.send(rank, { t: "suspect", generation, ranks, gone: [...gone] });
+    }
+  }
+
+  private onSuspect(rank: number, { generation, ranks, gone }: MessageOf<"suspect">): void {
+    if (generation !== this.generation || !this.isMember(rank)) return;
+    if (this.views.isOutside) {
+      this.tellOutside(rank);
+      return;
+    }
+    const isFirst = this.phase === "member";
     this.beginChange();
+    const { rank: own } = this.options.self;
+    const missed = ranks.filter((each) => each !== own);
+    if (!this.suspicions.hear(rank, missed, gone) && !isFirst) return;
+    // It may have been standing for a view with somebody who is missed.
+    this.campaign.end();
     this.reconsider();
   }
 
   private onPrepare(rank: number, message: MessageOf<"prepare">): void {
     if (this.isPast(rank, message.generation)) return;
+    if (message.forms && knowsBetter(this.past, message.generation, message.forms)) {
+      this.tellOutside(rank);
+      return;
+    }
     const isOwn = rank === this.options.self.rank;
     const reply = this.acceptor.prepare(message, () => {
       // Whoever promises has stopped: it makes no update of this view any more.
       this.beginChange();
       if (!isOwn) this.campaign.end();
-      return this.position();
+      return { position: this.position(), last: this.views.lastOf(message.generation) };
     });
     this.answer(rank, reply);
   }
@@ -241,31 +268,30 @@ export class Membership {
   }
 
   private onDecide(view: View): void {
-    if (view.generation <= this.generation) return;
-    if (!view.members.some((member) => isSame(member, this.options.self))) return;
-    this.view = view;
+    // If this peer was asked about a later one, what followed this one was decided long ago.
+    if (!this.views.isNews(view) || this.acceptor.knowsLater(view.generation)) return;
+    this.views.own = view;
     this.phase = "member";
     this.since = this.now;
     this.campaign.end();
-    this.accused.clear();
-    this.gone.clear();
+    this.suspicions.clear();
+    this.acceptor.forget(view.generation);
     for (const { rank } of view.members) this.joiners.delete(rank);
     this.effects.install(view);
     // Some of its members may have left before they heard of it.
-    const departed = view.members.filter((each) => this.left.get(each.rank) === each.incarnation);
-    for (const { rank } of departed) this.gone.add(rank);
-    for (const { rank } of departed) this.accuse(rank);
+    this.suspicions.discount(view);
+    for (const rank of this.suspicions.gone) this.accuse(rank);
     this.checkAssembled();
   }
 
   private onInstalled(rank: number, generation: number): void {
-    this.assembly.add(rank, generation);
+    this.views.assembly.add(rank, generation);
     this.checkAssembled();
   }
 
   private checkAssembled(): void {
-    const { view, phase } = this;
-    if (view && phase === "member" && this.assembly.isComplete(view)) this.effects.assembled(view);
+    const { view, phase, views } = this;
+    if (view && phase === "member" && views.assembly.isComplete(view)) this.effects.assembled(view);
   }
 
   // ---- coming and going ----
@@ -277,27 +303,22 @@ export class Membership {
     this.isPast(rank, beat.generation);
   }
 
-  private onLeave(rank: number, reason: string): void {
-    this.gone.add(rank);
+  private onLeave(rank: number, { reason, ...departure }: MessageOf<"leave">): void {
+    const { suspicions, view } = this;
     const member = this.neighbours.get(rank)?.member;
-    if (member) this.left.set(rank, member.incarnation);
+    if (member) suspicions.left.set(rank, { member, ...departure });
+    if (view) suspicions.discount(view);
     this.unlinked(rank, reason);
   }
 
-  private onJoin(
-    rank: number,
-    { generation, self: member, position, reach }: MessageOf<"join">,
-  ): void {
+  private onJoin(rank: number, { generation, self: member, position }: MessageOf<"join">): void {
     if (this.phase === "forming" || this.phase === "suspended") return;
     if (this.view?.members.some((each) => isSame(each, member))) {
       // It was taken in meanwhile; or else a member that asks to come in has given its place up.
       if (this.isPast(rank, generation)) return;
       this.accuse(rank);
     }
-    // Everyone exchanges with everyone: one that does not reach all would only make them wait for it.
-    const isOfUse = this.live().every((each) => each === rank || reach.includes(each));
-    if (isOfUse) this.joiners.set(rank, { member, position });
-    else this.joiners.delete(rank);
+    this.joiners.set(rank, { member, position });
     this.reconsider();
   }
 
@@ -306,44 +327,37 @@ export class Membership {
     for (const { member, phase, generation } of this.neighbours.all) {
       if (phase !== "member" || generation <= this.generation) continue;
       const position = this.position();
-      const { ranks: reach } = this.neighbours;
-      const join = { t: "join", generation: this.generation, self, position, reach } as const;
+      const join = { t: "join", generation: this.generation, self, position } as const;
       this.effects.send(member.rank, join);
     }
   }
 
+  private tellOutside(rank: number): void {
+    const { outside: view } = this.views;
+    if (view) this.effects.send(rank, { t: "decide", view });
+  }
+
   private position(): Position {
-    const { installed, isWhole: whole } = this;
-    return { ...this.effects.position(), installed, whole };
+    const { installed } = this.views;
+    return { ...this.effects.position(), installed, whole: this.isWhole };
   }
 
-  private needed(): number[] {
-    const { self, size } = this.options;
-    const { generation, view } = this;
-    const own = { generation, members: view ? ranksOf(view.members) : [] };
-    return this.neighbours.neededBeside(own, size).filter((rank) => rank !== self.rank);
-  }
-
-  /** Whether all are there, none is at work, and this is the one to propose the first view. */
-  private canForm(): boolean {
-    const { neighbours, options, campaign } = this;
-    if (options.joining || campaign.isOpen || neighbours.areAtWork) return false;
-    const { rank } = options.self;
-    const isLowest = neighbours.all.every(({ member, joining }) => member.rank > rank || joining);
-    return isLowest && this.missing().length === 0;
+  private get past(): Past {
+    const { options, neighbours, views } = this;
+    return { options, neighbours, view: views.own, outside: views.outside };
   }
 
   // ---- small things ----
 
   private ground(): Ground {
-    const { options, acceptor, effects, gone, joiners } = this;
+    const { options, acceptor, effects, joiners, suspicions } = this;
     const { rank } = options.self;
+    const { gone } = suspicions;
     return {
       ...{ rank, acceptor, effects, gone, joiners },
       electorate: (forms) =>
         (forms ? this.neighbours.ranks : this.live()).filter((each) => each !== rank),
-      generation: (forms) =>
-        forms ? Math.max(this.generation, this.neighbours.highestGeneration) : this.generation,
+      generation: (forms) => (forms ? lastGeneration(this.past) : this.generation),
       view: () => this.view,
       isPatient: () => this.now - this.since >= options.patience,
       memberOf: (each) => this.memberOf(each),

@@ -92,27 +92,35 @@ const schemas = [
   /** Ends a connection; `fatal` says that dialling again is of no use. */
   z.strictObject({ t: z.literal("refuse"), reason: text, fatal: z.boolean() }),
   z.strictObject({ t: z.literal("beat"), ...standing }),
-  /** Goes away in good order. */
-  z.strictObject({ t: z.literal("leave"), reason: text }),
+  /** Goes away in good order. `voted`: the last generation that it has accepted a view to follow, if any. */
+  z.strictObject({ t: z.literal("leave"), reason: text, generation, voted: generation }),
   /** Stops the whole job on every peer. `isMistake`: until the user mends it, it would end likewise. */
   z.strictObject({ t: z.literal("fail"), reason: text, isMistake: z.boolean() }),
   // A change of the view, to its leader: these do not answer the sender.
-  z.strictObject({ t: z.literal("suspect"), generation, ranks: z.array(rank).max(4096) }),
-  /** Wants to be taken in, and has connections to these. */
   z.strictObject({
-    t: z.literal("join"),
+    t: z.literal("suspect"),
     generation,
-    self: member,
-    position,
-    reach: z.array(rank).max(4096),
+    /** Members that it misses, and those that have left with no vote that counts. */
+    ranks: z.array(rank).max(4096),
+    gone: z.array(rank).max(4096),
   }),
+  /** Wants to be taken in. */
+  z.strictObject({ t: z.literal("join"), generation, self: member, position }),
   // Single-decree Paxos over what follows generation `generation`; its members are the acceptors.
-  z.strictObject({ t: z.literal("prepare"), generation, ballot }),
+  z.strictObject({
+    t: z.literal("prepare"),
+    generation,
+    ballot,
+    /** All who are asked, if it is to form a cluster. */
+    forms: z.array(rank).max(4096).nullable(),
+  }),
   z.strictObject({
     t: z.literal("promise"),
     generation,
     ballot,
     position,
+    /** Of the view that the change would follow, if this member knows it. */
+    last: z.strictObject({ resume: step, fetching: z.array(rank).max(4096) }).nullable(),
     accepted: z.strictObject({ ballot, view }).nullable(),
   }),
   /** Has promised a later ballot. */

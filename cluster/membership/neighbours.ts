@@ -46,17 +46,4 @@ export class Neighbours {
   get areAtWork(): boolean {
     return this.all.some(({ phase }) => phase === "member" || phase === "changing");
   }
-
-  get highestGeneration(): number {
-    return Math.max(0, ...this.all.map(({ generation }) => generation));
-  }
-
-  /**
-   * Ranks that must be there before a cluster is formed: those of the last view that anyone knows;
-   * if there was none, the first `size`.
-   */
-  neededBeside(own: Pick<Hello, "generation" | "members">, size: number): readonly number[] {
-    const last = [own, ...this.all].reduce((a, b) => (b.generation > a.generation ? b : a));
-    return last.generation > 0 ? last.members : Array.from({ length: size }, (_, rank) => rank);
-  }
 }

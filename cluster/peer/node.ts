@@ -92,7 +92,7 @@ export class ClusterNode implements LinksEvents {
       this.progress = report;
     },
     leave: ({ reason }) => {
-      this.end({ t: "leave", reason });
+      this.end(this.membership.farewell(reason));
       this.parts.tell({ kind: "left" });
     },
     fail: ({ reason, isMistake }) => this.fail(reason, isMistake),
@@ -346,7 +346,7 @@ export class ClusterNode implements LinksEvents {
     const { membership, links, self, parts } = this;
     const isSelf = rank === self.rank;
     const { host, port } = (isSelf ? parts.own : parts.addresses.get(rank)) ?? self;
-    const last = isSelf ? membership.standing() : membership.lastOf(rank);
+    const last = isSelf ? membership.standing() : membership.lastSaidBy(rank);
     const at = links.lastHeard(rank);
     return {
       rank,

@@ -1,7 +1,7 @@
 // How the peers of a job learn each other's addresses.
 import type { Address } from "../transport/transport.ts";
 import { meetInFolder } from "./file_meeting.ts";
-import { isOfThisMachine } from "./own_host.ts";
+import { isOfThisMachine, isUnspecified, outwardHost } from "./own_host.ts";
 import { Patience } from "./patience.ts";
 import type { Roster, Say } from "./roster.ts";
 import { meetOverTcp } from "./tcp_meeting.ts";
@@ -23,6 +23,8 @@ export interface MeetOptions {
 export interface Met extends Roster {
   /** Number of this process among those of its machine: the world's, or by the addresses. */
   readonly localRank: number;
+  /** Where the others reach this process. */
+  readonly own: Address;
 }
 
 /**
@@ -44,19 +46,29 @@ export async function meet(world: World, own: Address, options: MeetOptions): Pr
     case "static": {
       const { addresses } = meeting;
       if (world.rank === undefined) throw new RangeError("a list of addresses gives out no ranks");
-      return asMet(world, { rank: world.rank, addresses, close: () => undefined });
+      return asMet(world, own, { rank: world.rank, addresses, close: () => undefined });
     }
-    case "tcp":
-      return asMet(world, await meetOverTcp(world, meeting.address, own, patience, options.say));
-    case "file":
-      return asMet(world, await meetInFolder(world, meeting.folder, own, patience, options.say));
+    case "tcp": {
+      const roster = await meetOverTcp(world, meeting.address, own, patience, options.say);
+      return asMet(world, own, roster);
+    }
+    case "file": {
+      const roster = await meetInFolder(world, meeting.folder, own, patience, options.say);
+      return asMet(world, own, roster);
+    }
   }
 }
 
-async function asMet({ localRank }: World, roster: Roster): Promise<Met> {
-  if (localRank !== undefined) return { ...roster, localRank };
+async function addressTold({ host, port }: Address): Promise<Address> {
+  return { host: isUnspecified(host) ? await outwardHost() : host, port };
+}
+
+async function asMet({ localRank }: World, listening: Address, roster: Roster): Promise<Met> {
+  // Who joins is in no list.
+  const own = roster.addresses[roster.rank] ?? (await addressTold(listening));
+  if (localRank !== undefined) return { ...roster, own, localRank };
   // One machine may be known by several names.
   const before = roster.addresses.slice(0, roster.rank).map(({ host }) => isOfThisMachine(host));
   const here = (await Promise.all(before)).filter((isHere) => isHere);
-  return { ...roster, localRank: here.length };
+  return { ...roster, own, localRank: here.length };
 }

@@ -22,24 +22,23 @@ export function staticWorld(peers: string, flags: WorldFlags, launch: Launch | u
     });
   }
   const rank = flags.rank ?? rankFrom(launch, size);
+  const { port = 0, join = false } = flags;
+  const common = {
+    ...{ source: "--peers", rank, size, job: flags.job ?? launch?.job ?? "weft" },
+    meeting: { kind: "static", addresses },
+  } as const;
+  // The others learn from itself where it is.
+  if (join && rank >= size) return { ...common, localRank: undefined, port };
   if (rank >= size) {
     throw new UserError({
       place: `--rank ${rank}`,
       problem: `--peers has ${size} addresses, whose ranks go from 0 to ${size - 1}`,
-      remedy: "count from 0",
+      remedy: "count from 0, or add --join to come to a job at work",
     });
   }
   const own = addresses[rank];
   const before = addresses.slice(0, rank).filter(({ host }) => host === own.host);
-  return {
-    source: "--peers",
-    rank,
-    size,
-    localRank: before.length,
-    job: flags.job ?? launch?.job ?? "weft",
-    meeting: { kind: "static", addresses },
-    port: own.port,
-  };
+  return { ...common, localRank: before.length, port: own.port };
 }
 
 /** @param place where they were given, for the error. @throws UserError if one stands there twice. */
@@ -63,6 +62,6 @@ function rankFrom(launch: Launch | undefined, size: number): number {
     problem: launch
       ? `contradicts --peers, which has ${size} addresses`
       : "does not say which of the peers this process is",
-    remedy: "add --rank, from 0 in the order of --peers",
+    remedy: "add --rank, from 0 in the order of --peers; with --join, a number that no peer has",
   });
 }

@@ -36,4 +36,5 @@ export const DEFAULT_PORT = 29400;
 export type WorldFlags = Pick<
   ClusterConfig,
   "peers" | "rank" | "world_size" | "rendezvous" | "port" | "job"
->;
+> &
+  Partial<Pick<ClusterConfig, "join">>;

@@ -27,10 +27,11 @@ const LONGEST = 60;
 
 /** By what it is, its value: or several flags with theirs, as lines "--flag value". */
 export function agreementOf(
-  { version, config, dataHash }: Pick<RunIdentity, "version" | "config" | "dataHash">,
+  identity: Pick<RunIdentity, "version" | "config" | "dataHash" | "validationHash">,
   cluster: Pick<ClusterConfig, (typeof EXCHANGE)[number] | "batch_shards">,
   elements: number,
 ): Record<string, string> {
+  const { version, config, dataHash, validationHash } = identity;
   const { sections, plugins } = config;
   const { dataset = {}, checkpoint = {}, common = {}, optimization = {}, ema = {} } = sections;
   const parts = Object.entries(COMPONENTS).map(([name, flag]) => chosen(sections[name], flag));
@@ -41,6 +42,7 @@ export function agreementOf(
   return {
     "version of weft": version,
     "training data": dataHash.slice(0, 16),
+    "validation data": short(validationHash ?? "none"),
     components: lines(parts.flat()),
     settings: lines(
       [

@@ -48,17 +48,19 @@ export async function meetPeers(
   const security = securityOf(config);
   refuseOpenDoors(world, security, config);
   const cluster = Cluster.open(say);
-  const own = await cluster.listen(listeningAddress(world), security);
+  const listening = await cluster.listen(listeningAddress(world), security);
   const timeoutSeconds = config.start_timeout;
-  const { rank, localRank, addresses, close } = await meet(world, own, { timeoutSeconds, say });
+  const met = await meet(world, listening, { timeoutSeconds, say });
+  const { rank, localRank, own, addresses, close } = met;
+  const which = rank < world.size ? `${rank} of ${world.size}` : `${rank}, which is new,`;
   say(
-    `rank ${rank} of ${world.size} by ${world.source}: listening on ${own.host}:${own.port}, ` +
+    `rank ${which} by ${world.source}: listening on ${listening.host}:${listening.port}, ` +
       `${SECURED[security.kind]}`,
   );
   return {
     ...{ cluster, job: world.job, rank, localRank, size: world.size, close },
     config: { ...config, fence: config.fence ?? world.fence },
-    own: addresses[rank] ?? own,
+    own,
     addresses: [...addresses.entries()],
   };
 }
@@ -85,13 +87,12 @@ function refuseOpenDoors({ meeting }: World, security: Security, config: Cluster
   );
 }
 
-/** Loopback only where all peers are on it, else every address of this machine. */
+/** Loopback only where the peers are on it, else every address of this machine. */
 function listeningAddress({ meeting, rank, port }: World): Address {
-  const known =
-    meeting.kind === "static" && rank !== undefined ? meeting.addresses[rank] : undefined;
-  const isLocal =
-    known !== undefined
-      ? isLoopback(known.host)
-      : meeting.kind === "tcp" && isLoopback(meeting.address.host);
+  if (meeting.kind === "file") return { host: "0.0.0.0", port };
+  const addresses = meeting.kind === "static" ? meeting.addresses : [meeting.address];
+  const known = meeting.kind === "static" && rank !== undefined ? addresses[rank] : undefined;
+  // One that joins is in no list: it is where all others are.
+  const isLocal = (known ? [known] : addresses).every(({ host }) => isLoopback(host));
   return { host: isLocal ? (known?.host ?? "127.0.0.1") : "0.0.0.0", port };
 }

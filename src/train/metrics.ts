@@ -52,7 +52,7 @@ export type MetricsState = z.infer<typeof metricsState>;
 export class TrainingMetrics {
   private readonly train: Stretch;
   private readonly inner: Stretch;
-  private readonly begun: number;
+  private begun: number;
   private wallBefore = 0;
   private last: MetricsState["last"] = null;
 
@@ -106,6 +106,7 @@ export class TrainingMetrics {
     this.inner.restore(state.train_inner);
     this.last = state.last;
     this.wallBefore = state.wall;
+    this.begun = this.clock();
   }
 
   private take(stretch: Stretch): Stats {

@@ -18,6 +18,8 @@ export interface RunIdentity {
   readonly config: ConfigRecord;
   readonly task: Task;
   readonly dataHash: string;
+  /** Of all validation sets; undefined where nobody compares it, or there are none. */
+  readonly validationHash: string | undefined;
   /** What decides the bits: device, threads, BLAS. */
   readonly run: Readonly<Record<string, unknown>>;
 }

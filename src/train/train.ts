@@ -190,6 +190,13 @@ async function trainOn(
     config: record,
     task,
     dataHash: task.dataHash(dataset.train_subset),
+    validationHash:
+      meeting && !dataset.disable_validation
+        ? dataset.valid_subset
+            .split(",")
+            .map((subset) => task.dataHash(subset))
+            .join()
+        : undefined,
     run: { device: device.description },
   };
   const { breathe } = interrupt;

@@ -17,12 +17,15 @@ const record: ConfigRecord = {
 };
 
 test("agreementOf() tells flags that change what is computed or when, not where files lie", () => {
-  const identity = { version: "0.1.0", config: record, dataHash: "0123456789abcdef0000" };
+  const hashes = { dataHash: "0123456789abcdef0000", validationHash: "a".repeat(64) };
+  const identity = { version: "0.1.0", config: record, ...hashes };
   const exchange = { wire: "f32", reproducible: true, sync_every: 1 } as const;
   const outer = { outer_lr: 0.7, outer_momentum: 0.9, batch_shards: undefined };
-  expect(agreementOf(identity, { ...exchange, ...outer }, 12)).toEqual({
+  const agreement = agreementOf(identity, { ...exchange, ...outer }, 12);
+  expect(agreement).toEqual({
     "version of weft": "0.1.0",
     "training data": "0123456789abcdef",
+    "validation data": "ffe054fe7ae0cb6d",
     components: "--arch tiny\n--dropout 0.1",
     settings:
       "--wire f32\n--reproducible true\n--sync-every 1\n--outer-lr 0.7\n--outer-momentum 0.9\n" +
@@ -30,5 +33,10 @@ test("agreementOf() tells flags that change what is computed or when, not where 
       "--max-tokens 100\n--store-ema true\n--save-interval 2",
     "set of plug-ins": "",
     "number of parameters": "12",
+  });
+  const without = { ...identity, validationHash: undefined };
+  expect(agreementOf(without, { ...exchange, ...outer }, 12)).toEqual({
+    ...agreement,
+    "validation data": "none",
   });
 });

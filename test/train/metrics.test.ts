@@ -197,3 +197,14 @@ test("validationStats() puts further metrics behind the losses and follows --max
   expect(stats.get("best_bleu")).toBe(12.34);
   expect(stats.get("wps")).toBe(0);
 });
+
+test("the time before a state was taken over is not counted beside the one it tells of", () => {
+  let time = 100;
+  const metrics = new TrainingMetrics(criterion, true, () => time);
+  time = 130;
+  const theirs = metrics.state();
+  expect(theirs.wall).toBe(30);
+  metrics.restore({ ...theirs, wall: 40 });
+  time = 135;
+  expect(metrics.wall()).toBe(45);
+});

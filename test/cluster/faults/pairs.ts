@@ -46,8 +46,25 @@ async function fenced(stage: Stage): Promise<string> {
   return `the other one goes on after ${times.map(ms).join(", ")} (timeout 1 s); ${end}`;
 }
 
+/** A third one, which stands in nobody's list: it comes, is killed, and comes again. */
+async function joined(stage: Stage): Promise<string> {
+  const job = await stage.begin({ peers: 2, shards: 2 });
+  await job.peer(0).reaches(20);
+  const times: number[] = [];
+  for (let turn = 0; turn < 2; turn++) {
+    const begun = performance.now();
+    job.start(2, { flags: ["--join"] });
+    times.push(await goOn(job, [0, 1, 2], begun));
+    if (turn > 0) break;
+    const at = await job.peer(2).kill();
+    await goOn(job, [0, 1], at);
+  }
+  return `all three go on after ${times.map(ms).join(", ")}; ${await stage.judge(job)}`;
+}
+
 export const pairs: readonly Scenario[] = [
   { name: "rank 1 of 2 is killed and started again: rank 0 goes on", play: higherDies },
   { name: "rank 0 of 2 is killed and started again: rank 1 waits", play: lowerDies },
+  { name: "rank 2 comes to a cluster of 2 with --join, twice", play: joined },
   { name: "either rank of 2 is killed, and there is a --fence", play: fenced },
 ];

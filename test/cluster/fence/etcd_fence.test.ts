@@ -1,5 +1,6 @@
 import { afterAll, expect, test } from "bun:test";
 import { EtcdFence } from "../../../cluster/fence/etcd_fence.ts";
+import { openFence } from "../../../cluster/fence/open_fence.ts";
 import { startFakeEtcd } from "./fake_etcd.ts";
 
 const etcd = await startFakeEtcd();
@@ -12,6 +13,15 @@ test("an EtcdFence holds nothing, then what was swapped in", async () => {
   expect(await fence.swap(0, first)).toBe(first);
   expect(await fence.read()).toEqual(first);
   expect(etcd.keys()).toEqual(["weft/job-1"]);
+});
+
+test("--fence etcd://host:port/key is the same key as etcd:http://host:port/key", async () => {
+  const [short, long] = [etcd.url.replace("http:", "etcd:"), `etcd:${etcd.url}`].map((address) =>
+    openFence(`${address}/weft/job-2`),
+  );
+  const first = { generation: 1, view: "a" };
+  await short.swap(0, first);
+  expect(await long.read()).toEqual(first);
 });
 
 test("of swaps at the same time one wins, and the others get its record", async () => {

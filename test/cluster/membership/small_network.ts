@@ -8,8 +8,7 @@ export class SmallNetwork {
   private readonly queue: (() => void)[] = [];
   private readonly steps = new Map<number, number>();
 
-  /** @param without those that it cannot reach yet. */
-  start(rank: number, step: number, incarnation = 1, without: readonly number[] = []): Membership {
+  start(rank: number, step: number, incarnation = 1): Membership {
     this.steps.set(rank, step);
     const peer: Membership = new Membership(
       {
@@ -32,25 +31,20 @@ export class SmallNetwork {
         say: () => undefined,
       },
     );
-    this.peers.set(rank, peer);
-    for (const other of this.peers.keys()) {
-      if (other !== rank && !without.includes(other)) this.link(rank, other, incarnation);
+    for (const [other, known] of this.peers) {
+      known.linked(this.helloOf(peer, rank, incarnation));
+      peer.linked(this.helloOf(known, other, 1));
     }
+    this.peers.set(rank, peer);
     return peer;
-  }
-
-  link(rank: number, other: number, incarnation = 1): void {
-    const [peer, known] = [this.peers.get(rank), this.peers.get(other)];
-    if (!peer || !known) throw new Error("nobody is there to be linked");
-    known.linked(this.helloOf(peer, rank, incarnation));
-    peer.linked(this.helloOf(known, other, 1));
   }
 
   /** Goes away in good order; of some it is heard later. */
   leave(rank: number, heardBy: (other: number) => boolean): void {
+    const farewell = this.peers.get(rank)?.farewell("done");
     this.peers.delete(rank);
     for (const [other, peer] of this.peers) {
-      const say = (): void => peer.received(rank, { t: "leave", reason: "done" });
+      const say = (): void => (farewell ? peer.received(rank, farewell) : undefined);
       if (heardBy(other)) say();
       else this.queue.push(say);
     }

@@ -3,6 +3,7 @@
 import { expect, test } from "bun:test";
 import { firstView, nextView, type Standing } from "../../../cluster/membership/candidacy.ts";
 import type { Position } from "../../../cluster/membership/messages.ts";
+import type { View } from "../../../cluster/membership/view.ts";
 import { SmallNetwork } from "./small_network.ts";
 
 const at = (rank: number, position: Partial<Position>): Standing => ({
@@ -10,15 +11,27 @@ const at = (rank: number, position: Partial<Position>): Standing => ({
   position: { step: 7, held: false, parameters: 1, installed: 1, whole: true, ...position },
 });
 
+const viewOf = (
+  generation: number,
+  standings: readonly Standing[],
+  fetching: number[] = [],
+): View => ({ generation, members: standings.map(({ member }) => member), resume: 0, fetching });
+
 test("nextView() lets those fetch again who were fetching, and does not count their updates", () => {
   const standings = [at(0, { step: 6 }), at(1, { step: 7, whole: false }), at(2, { step: 6 })];
-  const view = nextView(3, standings, [at(5, {}).member]);
+  const view = nextView(viewOf(3, standings, [1]), standings, [at(5, {}).member]);
   expect(view).toMatchObject({ generation: 4, resume: 6, fetching: [1, 5] });
+});
+
+test("nextView() lets those fetch who were to fetch and have not heard of the view", () => {
+  const standings = [at(0, { installed: 3 }), at(1, { step: 2, installed: 0 })];
+  expect(nextView(viewOf(3, standings, [1]), standings, [])).toMatchObject({ fetching: [1] });
+  expect(nextView(viewOf(3, standings, []), standings, [])).toMatchObject({ fetching: [] });
 });
 
 test("nextView() and firstView() give no view if nobody has the state", () => {
   const standings = [at(1, { whole: false }), at(2, { whole: false })];
-  expect(nextView(3, standings, [])).toBeUndefined();
+  expect(nextView(viewOf(3, standings, [1, 2]), standings, [])).toBeUndefined();
   expect(firstView(3, standings)).toBeUndefined();
 });
 

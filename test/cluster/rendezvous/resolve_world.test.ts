@@ -47,6 +47,19 @@ test("--peers lists all addresses, --rank says which is ours", () => {
   expect(told({ RANK: "1", WORLD_SIZE: "2" }, { peers: "a,b" })).toContain("1/2");
 });
 
+test("who joins has a rank beyond the list, and any port that is free", () => {
+  const flags = { peers: "node1,node2:29401", join: true };
+  const where = "node1:29400 node2:29401";
+  expect(told({}, { ...flags, rank: 5 })).toBe(`5/2 local ? job weft port 0: ${where}`);
+  expect(told({}, { ...flags, rank: 2, port: 4000 })).toBe(
+    "2/2 local ? job weft port 4000: node1:4000 node2:29401",
+  );
+  // One that was in the list before has its place there again.
+  expect(told({}, { ...flags, rank: 1 })).toBe(`1/2 local 0 job weft port 29401: ${where}`);
+  refused({}, { ...flags, rank: 2, join: false }, "--rank 2: --peers has 2", "or add --join");
+  refused({}, { ...flags }, "add --rank", "with --join, a number that no peer has");
+});
+
 test("--rendezvous needs a size, and gives ranks out where nothing says them", () => {
   const rendezvous = "tcp://node1:29400";
   expect(told({}, { rendezvous, world_size: 3 })).toBe(
