@@ -11,7 +11,7 @@ export interface Past {
   readonly neighbours: Neighbours;
   /** The last one that it was in. */
   readonly view: View | undefined;
-  /** A later one that was decided without it. */
+  /** A later one that was decided without it; or one that a register has kept from an earlier run. */
   readonly outside: View | undefined;
 }
 
@@ -56,12 +56,12 @@ export function knowsBetter(past: Past, generation: number, asked: readonly numb
 }
 
 function lastLineup({ neighbours, view, outside }: Past): Lineup {
-  const known: Lineup[] = view ? [lineupOf(view), ...neighbours.all] : neighbours.all;
+  const own = [view, outside].flatMap((each) => (each ? lineupOf(each) : []));
   const nothing: Lineup = { generation: 0, members: [] };
-  const last = known.reduce((a, b) => (b.generation > a.generation ? b : a), nothing);
-  // A register may hold a view of an earlier run of the job: then nobody here has been in any.
-  if (last.generation === 0 || !outside || outside.generation < last.generation) return last;
-  return lineupOf(outside);
+  return [...own, ...neighbours.all].reduce(
+    (a, b) => (b.generation > a.generation ? b : a),
+    nothing,
+  );
 }
 
 const lineupOf = ({ generation, members }: View): Lineup => ({

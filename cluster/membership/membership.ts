@@ -265,6 +265,11 @@ export class Membership {
   private announce(view: View): void {
     for (const rank of this.neighbours.ranks) this.effects.send(rank, { t: "decide", view });
     this.onDecide(view);
+    if (this.view || !this.effects.swap) return;
+    const ranks = ranksOf(view.members).join(", ");
+    this.effects.say(
+      `the register knows of a cluster of ranks ${ranks}: if it is none of this run, empty the register`,
+    );
   }
 
   private onDecide(view: View): void {
@@ -279,8 +284,7 @@ export class Membership {
     for (const { rank } of view.members) this.joiners.delete(rank);
     this.effects.install(view);
     // Some of its members may have left before they heard of it.
-    this.suspicions.discount(view);
-    for (const rank of this.suspicions.gone) this.accuse(rank);
+    for (const rank of this.suspicions.discount(view)) this.accuse(rank);
     this.checkAssembled();
   }
 

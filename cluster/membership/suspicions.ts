@@ -55,14 +55,19 @@ export class Suspicions {
     this.complaints.delete(rank);
   }
 
-  /** Counts out who left and has not voted about what follows a view: it never will. */
-  discount({ members, generation }: View): void {
-    for (const member of members) {
-      const departure = this.left.get(member.rank);
-      if (!departure || !isSame(departure.member, member)) continue;
-      const hasVote = departure.voted >= generation || departure.generation > generation;
-      if (!hasVote) this.gone.add(member.rank);
+  /**
+   * Counts out members of a view who left and have not voted about what follows it: they never will.
+   *
+   * @returns all of its members who left.
+   */
+  discount({ members, generation }: View): number[] {
+    const departed = [...this.left.values()].filter(({ member: gone }) =>
+      members.some((each) => isSame(each, gone)),
+    );
+    for (const { member, voted, generation: last } of departed) {
+      if (voted < generation && last <= generation) this.gone.add(member.rank);
     }
+    return departed.map(({ member }) => member.rank);
   }
 
   /** A new view begins. */

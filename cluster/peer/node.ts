@@ -232,6 +232,10 @@ export class ClusterNode implements LinksEvents {
       return;
     }
     barrier.install(view);
+    // Newcomers may have heard of the first peers only.
+    for (const { rank: each, host, port } of view.members) {
+      if (each !== rank) this.parts.addresses.set(each, { host, port });
+    }
     this.links.divert();
     this.links.cutOff(ranksOf(view.members));
     this.parameters = undefined;

@@ -38,7 +38,9 @@ export class ModelCluster {
     const delay = [3, 10, 50][random.randint(0, 3)];
     const pace = { patience: 1000, tick: 200, redial: 300, delay };
     this.network = new UnreliableNetwork(random, pace);
-    this.register = options.isFenced ? new ModelRegister(this.network, undefined) : undefined;
+    this.register = options.isFenced
+      ? new ModelRegister(this.network, this.formerRun())
+      : undefined;
     for (let rank = 0; rank < options.size; rank++) this.start(rank);
   }
 
@@ -53,6 +55,16 @@ export class ModelCluster {
 
   get processes(): Process[] {
     return [...this.network.processes.values()];
+  }
+
+  /** What an earlier run of the job has left in the register, in some clusters. */
+  private formerRun(): View | undefined {
+    const { random, options } = this;
+    if (random.random() < 0.7) return undefined;
+    const members = Array.from({ length: random.randint(1, options.size + 1) }, (_, rank) => ({
+      ...{ rank, incarnation: 1000 + rank, host: "model", port: rank },
+    }));
+    return { generation: random.randint(1, 9), members, resume: 7, fetching: [] };
   }
 
   /** Starts a process of a rank, of which nothing is known but what was saved. */
@@ -98,8 +110,8 @@ export class ModelCluster {
   /** Whether the job can be expected to go on without a process, with nothing lost. */
   canSpare(process: Process): boolean {
     const { isFenced, losesQuorum } = this.options;
+    if (!this.history.latest) return false;
     const last = this.register?.standing ?? this.history.latest;
-    if (!last) return false;
     const left = this.processes.filter(
       (each) => each !== process && last.members.some((member) => isSame(member, each.peer.self)),
     );

@@ -19,6 +19,16 @@ test("sums that are no finite numbers reach all: each finds out by itself that t
   expect([low, high].map(({ view }) => view?.generation)).toEqual([1, 1]);
 });
 
+test("two newcomers that know only the first peers are connected, too, and stay members", async () => {
+  const { peers, low } = await NodePeers.two();
+  for (const rank of [2, 3]) await peers.add(rank, { joining: true });
+  await peers.pass(1000);
+  const { view } = low;
+  expect(view?.members.map(({ rank }) => rank)).toEqual([0, 1, 2, 3]);
+  await peers.pass(5000);
+  expect(peers.all.map((peer) => peer.view?.generation)).toEqual(Array(4).fill(view?.generation));
+});
+
 test("a process that was never let in cannot end a job; a member can, and all hear of it", async () => {
   const { peers, low, high } = await NodePeers.two();
   const stranger = await peers.add(2, { joining: true, incarnation: 9 });
