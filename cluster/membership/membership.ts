@@ -103,12 +103,16 @@ export class Membership {
 
   /** The connection is gone, or nothing was heard for too long. */
   unlinked(rank: number, reason: string): void {
+    this.part(rank, `lost rank ${rank}: ${reason}`);
+  }
+
+  private part(rank: number, line: string): void {
     if (!this.neighbours.remove(rank)) return;
     this.joiners.delete(rank);
     this.suspicions.silence(rank);
     if (this.campaign.forms) this.campaign.end();
     if (!this.isMember(rank)) return;
-    this.effects.say(`lost rank ${rank}: ${reason}`);
+    this.effects.say(line);
     this.accuse(rank);
     this.reconsider();
     this.tellMissed(this.inReach());
@@ -312,7 +316,7 @@ export class Membership {
     const member = this.neighbours.get(rank)?.member;
     if (member) suspicions.left.set(rank, { member, ...departure });
     if (view) suspicions.discount(view);
-    this.unlinked(rank, reason);
+    this.part(rank, `rank ${rank} has left: ${reason}`);
   }
 
   private onJoin(rank: number, { generation, self: member, position }: MessageOf<"join">): void {
