@@ -271,9 +271,7 @@ export class Membership {
     this.onDecide(view);
     if (this.view || !this.effects.swap) return;
     const ranks = ranksOf(view.members).join(", ");
-    this.effects.say(
-      `the register knows of a cluster of ranks ${ranks}: if it is none of this run, empty the register`,
-    );
+    this.effects.say(`the register knows of ranks ${ranks}: empty it if they are none of this run`);
   }
 
   private onDecide(view: View): void {
