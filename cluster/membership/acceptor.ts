@@ -21,9 +21,10 @@ export class Acceptor {
     return this.votes.get(generation)?.promised[0] ?? 0;
   }
 
-  /** Whether this member has accepted a view that may have been decided, to follow this generation. */
-  hasAccepted(generation: number): boolean {
-    return this.votes.get(generation)?.accepted != null;
+  /** The last generation of which this member has accepted a view to follow it; 0 if there is none. */
+  get lastAccepted(): number {
+    const accepted = [...this.votes].filter(([, vote]) => vote.accepted !== null);
+    return Math.max(0, ...accepted.map(([generation]) => generation));
   }
 
   /** Whether it was asked what follows a later generation. */

@@ -22,8 +22,6 @@ export class Membership {
   private readonly acceptor = new Acceptor();
   private readonly campaign: Campaign;
   private readonly suspicions = new Suspicions();
-  /** By rank, the last incarnation that left in good order: it comes back to no view. */
-  private readonly left = new Map<number, { incarnation: number; voted: boolean }>();
   private readonly joiners = new Map<number, Standing>();
   private since = 0;
   private now = 0;
@@ -105,12 +103,16 @@ export class Membership {
 
   /** The connection is gone, or nothing was heard for too long. */
   unlinked(rank: number, reason: string): void {
+    this.part(rank, `lost rank ${rank}: ${reason}`);
+  }
+
+  private part(rank: number, line: string): void {
     if (!this.neighbours.remove(rank)) return;
     this.joiners.delete(rank);
     this.suspicions.silence(rank);
     if (this.campaign.forms) this.campaign.end();
     if (!this.isMember(rank)) return;
-    this.effects.say(`lost rank ${rank}: ${reason}`);
+    this.effects.say(line);
     this.accuse(rank);
     this.reconsider();
     this.tellMissed(this.inReach());
@@ -155,7 +157,7 @@ export class Membership {
   /** What this peer says when it goes away in good order. */
   farewell(reason: string): MessageOf<"leave"> {
     const { generation, acceptor } = this;
-    return { t: "leave", reason, generation, voted: acceptor.hasAccepted(generation) };
+    return { t: "leave", reason, generation, voted: acceptor.lastAccepted };
   }
 
   // ---- a change ----
@@ -283,13 +285,8 @@ export class Membership {
     this.acceptor.forget(view.generation);
     for (const { rank } of view.members) this.joiners.delete(rank);
     this.effects.install(view);
-    for (const { rank, incarnation } of view.members) {
-      const left = this.left.get(rank);
-      if (left?.incarnation !== incarnation) continue;
-      // It left before it heard of this view; unless it voted for a change, it decides nothing more.
-      if (!left.voted) this.suspicions.gone.add(rank);
-      this.accuse(rank);
-    }
+    // Some of its members may have left before they heard of it.
+    for (const rank of this.suspicions.discount(view)) this.accuse(rank);
     this.checkAssembled();
   }
 
@@ -312,11 +309,12 @@ export class Membership {
     this.isPast(rank, beat.generation);
   }
 
-  private onLeave(rank: number, { reason, generation, voted }: MessageOf<"leave">): void {
-    if (generation === this.generation && !voted) this.suspicions.gone.add(rank);
+  private onLeave(rank: number, { reason, ...departure }: MessageOf<"leave">): void {
+    const { suspicions, view } = this;
     const member = this.neighbours.get(rank)?.member;
-    if (member) this.left.set(rank, { incarnation: member.incarnation, voted });
-    this.unlinked(rank, reason);
+    if (member) suspicions.left.set(rank, { member, ...departure });
+    if (view) suspicions.discount(view);
+    this.part(rank, `rank ${rank} has left: ${reason}`);
   }
 
   private onJoin(rank: number, { generation, self: member, position }: MessageOf<"join">): void {

@@ -92,8 +92,8 @@ const schemas = [
   /** Ends a connection; `fatal` says that dialling again is of no use. */
   z.strictObject({ t: z.literal("refuse"), reason: text, fatal: z.boolean() }),
   z.strictObject({ t: z.literal("beat"), ...standing }),
-  /** Goes away in good order; `voted` if it has accepted a view to follow its own, which counts. */
-  z.strictObject({ t: z.literal("leave"), reason: text, generation, voted: z.boolean() }),
+  /** Goes away in good order. `voted`: the last generation that it has accepted a view to follow, if any. */
+  z.strictObject({ t: z.literal("leave"), reason: text, generation, voted: generation }),
   /** Stops the whole job on every peer. `isMistake`: until the user mends it, it would end likewise. */
   z.strictObject({ t: z.literal("fail"), reason: text, isMistake: z.boolean() }),
   // A change of the view, to its leader: these do not answer the sender.

@@ -1,10 +1,18 @@
 // Which members of a view are held to be dead: those that this one has lost, and, where two others have lost
 // each other but not this one, one of the two.
 
+import type { MessageOf } from "./messages.ts";
+import { isSame, type Member, type View } from "./view.ts";
+
+/** How a member left. */
+type Departure = { readonly member: Member } & Pick<MessageOf<"leave">, "generation" | "voted">;
+
 export class Suspicions {
   private readonly accused = new Set<number>();
   /** Left in good order, with no vote that counts: they will never decide otherwise. */
   readonly gone = new Set<number>();
+  /** By rank, the last that left in good order: it is in no later view but by mistake. */
+  readonly left = new Map<number, Departure>();
   /** By rank, whom each misses. */
   private readonly complaints = new Map<number, ReadonlySet<number>>();
 
@@ -47,6 +55,22 @@ export class Suspicions {
     this.complaints.delete(rank);
   }
 
+  /**
+   * Counts out members of a view who left and have not voted about what follows it: they never will.
+   *
+   * @returns all of its members who left.
+   */
+  discount({ members, generation }: View): number[] {
+    const departed = [...this.left.values()].filter(({ member: gone }) =>
+      members.some((each) => isSame(each, gone)),
+    );
+    for (const { member, voted, generation: last } of departed) {
+      if (voted < generation && last <= generation) this.gone.add(member.rank);
+    }
+    return departed.map(({ member }) => member.rank);
+  }
+
+  /** A new view begins. */
   clear(): void {
     this.accused.clear();
     this.gone.clear();

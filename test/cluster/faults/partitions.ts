@@ -66,9 +66,11 @@ async function oneLink(stage: Stage): Promise<string> {
     network.block(1, 2);
     await job.peer(0).sees(/generation \d+: ranks (0, 1|0, 2) go on/, at);
     const made = await job.peer(0).makesOneMore();
+    const healed = performance.now();
     network.unblock(1, 2);
+    const back = await goOn(job, [0, 1, 2], healed);
     const end = await stage.judge(job);
-    return `the others go on after ${ms(made.at - at)}; ${end}`;
+    return `the others go on after ${ms(made.at - at)}, all ${ms(back)} after it healed; ${end}`;
   } finally {
     await stage.clear();
     network.close();

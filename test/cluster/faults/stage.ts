@@ -73,6 +73,7 @@ export class Stage {
    */
   async judge(job: Job, { writer = 0, isExact = true } = {}): Promise<string> {
     await job.finish();
+    check(job.peer(writer).update === job.options.updates, `the end is not reached\n${job.log}`);
     const { updates, shards = job.options.peers } = job.options;
     const { folder, logged } = await this.reference(updates, shards);
     const tolerance = isExact ? 0 : ROUNDING.losses;

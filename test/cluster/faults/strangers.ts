@@ -32,14 +32,18 @@ async function errorsOf(
   );
 }
 
+/** Ranks 0 and 1 wait for rank 2, and know each other: whoever came to nobody would only wait. */
+async function startTwo(job: Job): Promise<void> {
+  for (const rank of [0, 1]) job.start(rank);
+  await Promise.all([0, 1].map((rank) => job.peer(rank).sees(/starting from the seed/)));
+  await pause(1500);
+}
+
 /** Rank 2 of three is started differently: all end, all name it and what differs. */
 async function differs(stage: Stage, peer: PeerOptions, words: string): Promise<string> {
   const job = await stage.prepare({ peers: 3 });
   const begun = performance.now();
-  for (const rank of [0, 1]) job.start(rank);
-  // Whoever comes when the others have given up can only wait for them.
-  await Promise.all([0, 1].map((rank) => job.peer(rank).sees(/starting from the seed/)));
-  await pause(1500);
+  await startTwo(job);
   job.start(2, peer);
   const errors = await errorsOf(job, [0, 1, 2]);
   const seconds = performance.now() - begun;
@@ -165,7 +169,7 @@ export const strangers: readonly Scenario[] = [
       const [fourth] = await freeAddresses(1);
       const job = await stage.prepare({ peers: 3 });
       const addresses = [...job.addresses, fourth];
-      for (const rank of [0, 1]) job.start(rank);
+      await startTwo(job);
       job.start(2, { addresses });
       const errors = await errorsOf(job, [0, 1, 2]);
       for (const error of errors) check(/counts [34] peers, not [34]/.test(error), error);

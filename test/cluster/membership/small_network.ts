@@ -39,12 +39,12 @@ export class SmallNetwork {
     return peer;
   }
 
-  /** Goes away in good order, out of a generation; of some it is heard later. */
-  leave(rank: number, generation: number, heardBy: (other: number) => boolean): void {
+  /** Goes away in good order; of some it is heard later. */
+  leave(rank: number, heardBy: (other: number) => boolean): void {
+    const farewell = this.peers.get(rank)?.farewell("done");
     this.peers.delete(rank);
-    const leave = { t: "leave", reason: "done", generation, voted: false } as const;
     for (const [other, peer] of this.peers) {
-      const say = (): void => peer.received(rank, leave);
+      const say = (): void => (farewell ? peer.received(rank, farewell) : undefined);
       if (heardBy(other)) say();
       else this.queue.push(say);
     }

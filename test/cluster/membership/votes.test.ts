@@ -43,10 +43,10 @@ test("Acceptor keeps what it has promised and accepted about each generation", (
   expect(acceptor.prepare(prepare(4, [1, 1]), stand)).toMatchObject({ accepted: null });
   expect(acceptor.prepare(prepare(3, [1, 0]), stand)).toMatchObject({ accepted: { view } });
   expect(acceptor.prepare(prepare(4, [1, 0]), stand)).toMatchObject({ t: "reject" });
-  expect(acceptor.hasAccepted(3)).toBe(true);
+  expect(acceptor.lastAccepted).toBe(3);
   expect(acceptor.knowsLater(3)).toBe(true);
   acceptor.forget(4);
-  expect(acceptor.hasAccepted(3)).toBe(false);
+  expect(acceptor.lastAccepted).toBe(0);
   expect(acceptor.roundOf(4)).toBe(1);
 });
 
