@@ -68,12 +68,12 @@ test("Turnstile lets parties take turns: a thousand tasks of one do not hold up 
   expect(done.filter((name) => name !== "other")).toEqual(many.map((_, i) => `${i}`));
 });
 
-test("Turnstile forgets a hundred thousand waiting tasks at once when their signal is aborted", async () => {
+test("Turnstile forgets twenty thousand waiting tasks at once when their signal is aborted", async () => {
   const turnstile = new Turnstile(1);
   const first = gate();
   const holding = turnstile.pass(other, undefined, first.task);
   const leaving = new AbortController();
-  const tasks = Array.from({ length: 100_000 }, () =>
+  const tasks = Array.from({ length: 20_000 }, () =>
     turnstile.pass(one, leaving.signal, async () => undefined),
   );
   leaving.abort(new Error("gone"));
