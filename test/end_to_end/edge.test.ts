@@ -103,7 +103,10 @@ test("weft serve answers, asks for its token, drains on SIGTERM and exits with 0
     expect(model).toBe("tiny");
     expect(hypotheses.length).toBe(2);
     const running = ask(port, { text: "a b c", min_len: 400, max_len: 450, beam: 8 }, headers);
-    await new Promise((resolve) => setTimeout(resolve, 30));
+    for (let works = false; !works; ) {
+      const metrics = await fetch(`http://127.0.0.1:${port}/metrics`, { headers });
+      works = /^weft_requests_running 1$/m.test(await metrics.text());
+    }
     server.signal("SIGTERM");
     expect(await server.saw("letting running requests end")).toBe(true);
     server.signal("SIGHUP"); // which must not end what drains

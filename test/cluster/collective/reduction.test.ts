@@ -11,7 +11,7 @@ import { cutPieces, MAX_PIECE } from "../../../cluster/collective/pieces.ts";
 import type { Frame, Reduction } from "../../../cluster/collective/reduction.ts";
 import { reductionMemory, scratchBytes } from "../../../cluster/collective/reduction_memory.ts";
 import type { Wire } from "../../../cluster/wire/frame.ts";
-import { INITIAL_PAGES, MAXIMUM_PAGES, PAGE_BYTES } from "../../../kernels/pages.ts";
+import { INITIAL_PAGES, PAGE_BYTES } from "../../../kernels/pages.ts";
 import { NumpyRandom } from "../../../src/data/numpy_random.ts";
 
 interface Peer {
