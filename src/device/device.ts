@@ -1,5 +1,6 @@
 // The Device contract: where programs run and variables live.
 import type { Variable } from "../tensor/variable.ts";
+import type { DeviceLostError } from "./device_lost_error.ts";
 import type { HostArray, Program } from "./program.ts";
 
 /** A result that may still be under way; reading it waits for the device. */
@@ -77,5 +78,10 @@ export interface Device {
   /** Gives a root variable's storage back. */
   free(variable: Variable): void;
   memory(): DeviceMemory;
+  /**
+   * The loss of the device, if it is lost; to be asked after something failed on it, whatever the failure
+   * said. A device that lacks this is never lost while its process lives.
+   */
+  loss?(): Promise<DeviceLostError | undefined>;
   close(): Promise<void>;
 }

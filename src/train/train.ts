@@ -30,6 +30,7 @@ import { BatchSource } from "./batch_source.ts";
 import { writeCheckpoint } from "./checkpoint_file.ts";
 import { prepareFolder, removeUnfinished } from "./checkpoint_replace.ts";
 import { Company } from "./company.ts";
+import { DeviceLosses } from "./device_losses.ts";
 import { Interrupt } from "./interrupt.ts";
 import { joinPeers } from "./join_peers.ts";
 import { chooseLogFormat } from "./log_format.ts";
@@ -106,12 +107,10 @@ export async function train(
   const data = await trainingData(given.dataset, given.raw_text, languages, say);
   const config = { ...given, dataset: { ...given.dataset, data } };
   const meeting = await meetPeers(config.cluster, say);
-  const device = await openDevice(config.device, say, meeting?.localRank);
   const interrupt = new Interrupt(say);
   interrupt.hurry = () => meeting?.cluster.cancel();
   try {
-    const task = buildTask(device, config, say);
-    return await trainOn(device, task, config, record, log, interrupt, meeting, extraMetrics);
+    return await attempts(config, record, log, interrupt, meeting, extraMetrics);
   } catch (error) {
     if (error instanceof Cancelled) {
       say("stopped while waiting for the other peers");
@@ -123,7 +122,33 @@ export async function train(
   } finally {
     interrupt.close();
     meeting?.close();
-    await device.close();
+  }
+}
+
+/** Trains on the device; if it is lost, perhaps once more on the same one opened anew. */
+async function attempts(
+  given: TrainConfig,
+  record: ConfigRecord,
+  log: TrainingLog,
+  interrupt: Interrupt,
+  meeting: Meeting | undefined,
+  extraMetrics: MetricsBuilder,
+): Promise<number | undefined> {
+  const say = (line: string): void => log.info("train", line);
+  const restarts = given.checkpoint.restart_on_device_loss;
+  const losses = new DeviceLosses(restarts, meeting !== undefined, say);
+  for (;;) {
+    const config = losses.attempt(given);
+    const device = await losses.open(() => openDevice(config.device, say, meeting?.localRank));
+    try {
+      const task = buildTask(device, config, say);
+      const parts = { device, task, config, record, log, interrupt, meeting, extraMetrics, losses };
+      return await trainOn(parts);
+    } catch (error) {
+      await losses.settle(error, device);
+    } finally {
+      await device.close();
+    }
   }
 }
 
@@ -158,16 +183,20 @@ function buildTask(
   return task;
 }
 
-async function trainOn(
-  device: Device,
-  task: Task,
-  config: TrainConfig,
-  record: ConfigRecord,
-  log: TrainingLog,
-  interrupt: Interrupt,
-  meeting: Meeting | undefined,
-  extraMetrics: MetricsBuilder,
-): Promise<number | undefined> {
+interface Attempt {
+  readonly device: Device;
+  readonly task: Task;
+  readonly config: TrainConfig;
+  readonly record: ConfigRecord;
+  readonly log: TrainingLog;
+  readonly interrupt: Interrupt;
+  readonly meeting: Meeting | undefined;
+  readonly extraMetrics: MetricsBuilder;
+  readonly losses: DeviceLosses;
+}
+
+async function trainOn(attempt: Attempt): Promise<number | undefined> {
+  const { device, task, config, record, log, interrupt, meeting, extraMetrics, losses } = attempt;
   const { common, dataset, optimization, checkpoint, ema, cluster } = config;
   const say = (line: string): void => log.info("train", line);
   const profile =
@@ -234,6 +263,7 @@ async function trainOn(
         ),
       ),
   });
+  losses.follow(run);
   // Whoever may come to lead must be able to save.
   if (!checkpoint.no_save) await prepareFolder(checkpoint.save_dir);
   const modelSettings = config.model.config;

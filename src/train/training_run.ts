@@ -19,6 +19,7 @@ import {
 } from "./checkpoint_policy.ts";
 import { prepareFolder } from "./checkpoint_replace.ts";
 import { type Company, StateReplaced } from "./company.ts";
+import type { InterruptedRun, LastCheckpoint } from "./device_losses.ts";
 import {
   countValidation,
   type EarlyStoppingState,
@@ -73,7 +74,7 @@ export interface RunEnd {
   readonly last: string | undefined;
 }
 
-export class TrainingRun {
+export class TrainingRun implements InterruptedRun {
   readonly state: RunState = {
     best: undefined,
     earlyStopping: NO_VALIDATION_YET,
@@ -83,11 +84,21 @@ export class TrainingRun {
   };
   /** If peers train by themselves for some updates at a time. */
   rounds: Rounds | undefined;
-  private lastSaved: string | undefined;
+  private lastSaved: LastCheckpoint | undefined;
   /** Updates that the last checkpoint of this process holds. */
   private savedAt: number | undefined;
 
   constructor(private readonly parts: TrainingRunParts) {}
+
+  /** Updates made so far. */
+  get updates(): number {
+    return this.parts.trainer.updates;
+  }
+
+  /** The checkpoint of this run that a restart continues from. */
+  get lastCheckpoint(): LastCheckpoint | undefined {
+    return this.lastSaved;
+  }
 
   /** Trains until something says stop. @param epoch the first one, or the one that is resumed. */
   async run(epoch: number): Promise<RunEnd> {
@@ -96,7 +107,7 @@ export class TrainingRun {
       try {
         const end = await this.runFrom(next);
         if (!this.parts.interrupt.signal) await this.keep(begun);
-        return { ...end, last: this.lastSaved };
+        return { ...end, last: this.lastSaved?.path };
       } catch (error) {
         if (error instanceof Cancelled) return await this.cancelled(next);
         if (!(error instanceof StateReplaced)) throw error;
@@ -159,7 +170,7 @@ export class TrainingRun {
   }
 
   private end(reason: string): RunEnd {
-    return { reason, last: this.lastSaved };
+    return { reason, last: this.lastSaved?.path };
   }
 
   /** What a state that was taken over left to do. @returns why training ends here, if it does. */
@@ -331,7 +342,9 @@ export class TrainingRun {
     this.savedAt = this.parts.trainer.updates;
     const folder = config.checkpoint.save_dir;
     const last = lastCheckpointName(config.checkpoint);
-    if (written.includes(last)) this.lastSaved = `${folder}/${last}`;
+    if (written.includes(last)) {
+      this.lastSaved = { path: `${folder}/${last}`, updates: this.updates };
+    }
     const seconds = (clock() - begun).toFixed(1);
     log.info("train", `saved ${written.join(", ")} in ${folder} (${seconds} s)`);
   }

@@ -4,6 +4,7 @@ import { UserError } from "../../config/user_error.ts";
 import { bytesOf, sizeOf } from "../../tensor/shape.ts";
 import type { Variable } from "../../tensor/variable.ts";
 import type { Device, DeviceMemory, PreparedProgram } from "../device.ts";
+import type { DeviceLostError } from "../device_lost_error.ts";
 import type { HostArray, Program } from "../program.ts";
 import {
   type AdapterFacts,
@@ -109,7 +110,12 @@ export class WebGpuDevice implements Device {
     };
   }
 
+  loss(): Promise<DeviceLostError | undefined> {
+    return this.errors.loss();
+  }
+
   async close(): Promise<void> {
+    this.errors.close();
     for (const buffer of this.storage.values()) buffer.destroy();
     this.arenaBuffer?.destroy();
     this.readBacks.clear();
