@@ -2,19 +2,11 @@
 import type { Variable } from "../tensor/variable.ts";
 import type { DeviceLostError } from "./device_lost_error.ts";
 import type { HostArray, Program } from "./program.ts";
+import type { Span } from "./spans.ts";
 
 /** A result that may still be under way; reading it waits for the device. */
 export interface Pending {
   read(): Promise<HostArray>;
-}
-
-/** Time spent in one instruction, in microseconds from the start of the run. */
-export interface Span {
-  readonly name: string;
-  readonly start: number;
-  readonly duration: number;
-  /** Shapes of the operands, for a reader. */
-  readonly detail: string;
 }
 
 /** Hears during a run which values of some variables will not change any more in it. */
@@ -40,7 +32,7 @@ export interface PreparedProgram {
   readonly bytes: number;
   /**
    * Runs once. Inputs are copied before the call returns; the results stay readable after later runs.
-   * @param spans where to append a span per instruction; timing makes the run slower.
+   * @param spans where to append what took how long; timing makes the run slower.
    */
   run(inputs: readonly HostArray[], spans?: Span[], watch?: Watch): readonly Pending[];
   /** Gives the memory back. The program must not run again. */

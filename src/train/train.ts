@@ -20,9 +20,10 @@ import type { OptimizationConfig } from "../config/schemas/optimization.ts";
 import type { RawTextConfig } from "../config/schemas/raw_text.ts";
 import { TemporaryFailure } from "../config/temporary_failure.ts";
 import { UserError } from "../config/user_error.ts";
-import { commonWidthMultiple, type Device, type Span } from "../device/device.ts";
+import { commonWidthMultiple, type Device } from "../device/device.ts";
 import { openDevice } from "../device/open_device.ts";
-import { traceDocument } from "../engine/profile.ts";
+import type { Span } from "../device/spans.ts";
+import { accountOf, summaryOf, traceDocument } from "../engine/profile.ts";
 import { bindParameters, type EncoderDecoderModel, initializeParameters } from "../models/model.ts";
 import type { Task } from "../tasks/task.ts";
 import { version } from "../version.ts";
@@ -253,6 +254,7 @@ async function trainOn(attempt: Attempt): Promise<number | undefined> {
     interrupt,
     clock,
     company,
+    spans,
     save: (path, state, iterator) =>
       writeCheckpoint(
         path,
@@ -294,6 +296,7 @@ async function trainOn(attempt: Attempt): Promise<number | undefined> {
   await meeting?.cluster.leave(interrupt.signal ?? "done");
   if (spans && profile) {
     profile.write(traceDocument(spans));
+    say(summaryOf(accountOf(spans)));
     say(`wrote the time of each op to ${common.profile}`);
   }
   if (interrupt.signal) {

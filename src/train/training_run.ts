@@ -8,6 +8,7 @@ import type { OptimizationConfig } from "../config/schemas/optimization.ts";
 import { UserError } from "../config/user_error.ts";
 import { GroupedIterator } from "../data/counting_iterator.ts";
 import type { EpochBatchIterator, EpochIteratorState, Round } from "../data/epoch_iterator.ts";
+import { type Span, timed, timedTurns } from "../device/spans.ts";
 import type { BatchSource } from "./batch_source.ts";
 import { carryOut, checkpointNames } from "./checkpoint_folder.ts";
 import {
@@ -63,6 +64,8 @@ export interface TrainingRunParts {
   readonly interrupt: Interrupt;
   readonly clock: () => number;
   readonly company: Company;
+  /** Where updates leave what took how long, under --profile. */
+  readonly spans?: Span[];
   /** Writes the present state under a path. */
   save(path: string, run: RunState, iterator: EpochIteratorState): Promise<void>;
 }
@@ -200,8 +203,11 @@ export class TrainingRun implements InterruptedRun {
     try {
       for (const group of groups) {
         const next = { position: iterator.state(), endOfEpoch: !groups.hasNext() };
-        await this.update(group.flat(), epoch, next, progress);
-        const reason = await this.afterUpdate(epoch, next.endOfEpoch, progress);
+        const step = async () => {
+          await this.update(group.flat(), epoch, next, progress);
+          return await this.afterUpdate(epoch, next.endOfEpoch, progress);
+        };
+        const reason = await timedTurns(this.parts.spans, "update", step, "step");
         if (reason !== undefined) return reason;
       }
       return undefined;
@@ -217,7 +223,7 @@ export class TrainingRun implements InterruptedRun {
     next: { readonly position: EpochIteratorState; readonly endOfEpoch: boolean },
     progress: EpochProgress,
   ): Promise<void> {
-    const { trainer, batches, clock, interrupt, company } = this.parts;
+    const { trainer, batches, clock, interrupt, company, spans } = this.parts;
     const begun = clock();
     const collate = (ids: Int32Array) => batches.trainingBatch(epoch, ids);
     const batch = { microBatches, collate };
@@ -225,7 +231,8 @@ export class TrainingRun implements InterruptedRun {
     const record = (report: UpdateReport): void => {
       this.state.position = next.position;
       this.state.pending = { epoch, endOfEpoch: next.endOfEpoch };
-      this.recordUpdate(report, epoch, clock() - begun, progress);
+      const seconds = clock() - begun;
+      timed(spans, "log", () => this.recordUpdate(report, epoch, seconds, progress));
     };
     await company.together(
       async () => record(await trainer.update(batch, epoch, interrupt.breathe)),
@@ -262,7 +269,7 @@ export class TrainingRun implements InterruptedRun {
     endOfEpoch: boolean,
     progress: EpochProgress,
   ): Promise<string | undefined> {
-    const { trainer, metrics, config, interrupt, company } = this.parts;
+    const { trainer, metrics, config, interrupt, company, spans } = this.parts;
     const { updates } = trainer;
     this.state.pending = { epoch, endOfEpoch };
     const isTimed = config.optimization.stop_time_hours > 0;
@@ -272,15 +279,20 @@ export class TrainingRun implements InterruptedRun {
     let reason = due.stop;
     this.state.validated = undefined;
     await this.rounds?.endIfDue(updates, due.validate || due.save || reason !== undefined);
-    if (due.validate) reason = (await this.validate(epoch)) ?? reason;
+    if (due.validate) {
+      reason = (await timedTurns(spans, "validate", () => this.validate(epoch))) ?? reason;
+    }
     if (endOfEpoch) {
       trainer.history.push({ updates, validation: this.state.validated ?? null });
       progress.summarize("train", metrics.takeEpoch());
     }
     const save = due.save || reason !== undefined;
     this.state.pending = undefined;
-    await this.save({ epoch, updates, endOfEpoch, save, value: this.state.validated });
-    if (reason === undefined && (await interrupt.poll())) {
+    const value = this.state.validated;
+    const event = { epoch, updates, endOfEpoch, save, value };
+    await timedTurns(spans, "save", () => this.save(event));
+    const isStopped = await timedTurns(spans, "hear signals", () => interrupt.poll());
+    if (reason === undefined && isStopped) {
       await this.saveLast(epoch, endOfEpoch, save);
       reason = `${interrupt.signal}`;
     }
@@ -300,7 +312,9 @@ export class TrainingRun implements InterruptedRun {
   private async save(event: SaveEvent): Promise<void> {
     const { config, company } = this.parts;
     const { checkpoint } = config;
-    const files = company.leads ? await checkpointNames(checkpoint.save_dir) : [];
+    // To look into a folder takes as long as a small update.
+    const mayWrite = company.leads && (event.save || event.value !== undefined);
+    const files = mayWrite ? await checkpointNames(checkpoint.save_dir) : [];
     const plan = planSave(checkpoint, event, this.state.best, files);
     this.state.best = plan.best;
     if (company.leads) await this.write(plan, event.epoch, event.endOfEpoch);
