@@ -7,14 +7,16 @@ import { agreementOf } from "./agreement.ts";
 import type { BatchSource } from "./batch_source.ts";
 import { parseRecord, stringifyRecord } from "./checkpoint_record.ts";
 import type { Company } from "./company.ts";
+import { fromExactJson, toExactJson } from "./exact_json.ts";
 import { LocalSgd } from "./local_sgd.ts";
 import type { Meeting } from "./meet_peers.ts";
 import type { TrainingMetrics } from "./metrics.ts";
 import { PeerMemory } from "./peer_memory.ts";
 import { Rounds } from "./rounds.ts";
 import { type RunIdentity, restoreRecord, runRecord } from "./run_record.ts";
+import type { RunState } from "./run_state.ts";
 import type { Trainer } from "./trainer.ts";
-import type { RunState, TrainingRun } from "./training_run.ts";
+import type { TrainingRun } from "./training_run.ts";
 
 export interface JoinParts {
   readonly company: Company;
@@ -94,11 +96,11 @@ export async function joinPeers(meeting: Meeting, parts: JoinParts): Promise<num
         pending: run.state.pending ?? null,
         isBeginning,
       };
-      return JSON.stringify(handover);
+      return toExactJson(handover);
     },
     async restore(text) {
       memory.stateIn();
-      const handover = JSON.parse(text) as Handover;
+      const handover = fromExactJson(text) as Handover;
       const restored = restore(handover, parts);
       rounds?.takeOver(trainer.updates);
       if (handover.isBeginning) rounds?.begin(trainer.updates);
