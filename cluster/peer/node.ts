@@ -25,6 +25,7 @@ import { RareLines } from "./rare_lines.ts";
 import { Shares } from "./shares.ts";
 import { finite, type PeerStatus, type StatusReport } from "./status_report.ts";
 import { ViewExchange } from "./view_exchange.ts";
+import { Watchdog } from "./watchdog.ts";
 
 export interface NodeParts {
   readonly settings: NodeSettings;
@@ -40,6 +41,8 @@ export interface NodeParts {
   /** Milliseconds, from any origin. */
   readonly now: () => number;
   readonly tell: (event: Event) => void;
+  /** The main thread hangs: this process is of no use any more. */
+  readonly hangs: (reason: string) => void;
   /** Told of bytes that were received. */
   readonly received?: (bytes: number) => void;
 }
@@ -71,6 +74,7 @@ export class ClusterNode implements LinksEvents {
   private readonly began: number;
   private readonly faults: string[] = [];
   private readonly rare = new RareLines();
+  private readonly watchdog: Watchdog;
   private progress: Readonly<Record<string, number>> = {};
 
   private readonly requests: RequestHandlers = {
@@ -91,16 +95,23 @@ export class ClusterNode implements LinksEvents {
     progress: ({ report }) => {
       this.progress = report;
     },
+    alive: () => undefined,
     leave: ({ reason }) => {
       this.end(this.membership.farewell(reason));
-      this.parts.tell({ kind: "left" });
+      this.tell({ kind: "left" });
     },
     fail: ({ reason, isMistake }) => this.fail(reason, isMistake),
   };
 
   constructor(private readonly parts: NodeParts) {
-    const { settings, own, addresses, transport, step, fence, now, tell } = parts;
+    const { settings, numbers, own, addresses, transport, step, fence, now } = parts;
     const { rank, size, incarnation, joining, patience } = settings;
+    const tell = (event: Event): void => this.tell(event);
+    const elements = numbers.gradients.reduce((sum, each) => sum + each.elements, 0);
+    this.watchdog = new Watchdog(
+      settings.hangsAfter,
+      numbers.microBatches > 0 ? elements : undefined,
+    );
     this.self = { rank, incarnation, ...own };
     this.barrier = new UpdateBarrier(step);
     this.clock = new ExchangeClock(now);
@@ -136,6 +147,11 @@ export class ClusterNode implements LinksEvents {
   tick(): void {
     if (this.isEnded) return;
     const now = this.parts.now();
+    const silent = this.watchdog.tick(now);
+    if (silent !== undefined) {
+      this.giveUp(silent);
+      return;
+    }
     this.membership.tick(now);
     this.links.tick(now, { t: "beat", ...this.membership.standing() });
     this.exchange?.remind();
@@ -145,7 +161,7 @@ export class ClusterNode implements LinksEvents {
     this.lastAwaiting = now;
     const ranks = this.membership.missing();
     const trouble = ranks.map((rank) => this.links.troubleWith(rank) ?? "has not come yet");
-    if (ranks.length > 0) this.parts.tell({ kind: "awaiting", ranks, trouble });
+    if (ranks.length > 0) this.tell({ kind: "awaiting", ranks, trouble });
   }
 
   /** A connection that the listener accepted. */
@@ -158,6 +174,7 @@ export class ClusterNode implements LinksEvents {
     if (this.isEnded) return;
     // What the main thread asked for before it heard of a new view is void.
     if ("generation" in request && request.generation !== this.membership.generation) return;
+    this.watchdog.asked(request);
     const handle = this.requests[request.kind] as (request: NodeRequest) => void;
     handle(request);
   }
@@ -172,10 +189,24 @@ export class ClusterNode implements LinksEvents {
     this.links.close();
   }
 
+  private tell(event: Event): void {
+    this.watchdog.told(event);
+    this.parts.tell(event);
+  }
+
+  /** The main thread hangs: the others go on without this peer, which cannot even end in good order. */
+  private giveUp(seconds: number): void {
+    const reason =
+      `rank ${this.self.rank} hangs: its training has given no sign for ${seconds.toFixed(0)} s, ` +
+      `after update ${this.barrier.step}`;
+    this.end(this.membership.farewell(reason));
+    this.parts.hangs(reason);
+  }
+
   /** Stops the job on all peers. */
   private fail(reason: string, isMistake: boolean): void {
     this.end({ t: "fail", reason: reason.slice(0, MAX_REASON), isMistake });
-    this.parts.tell({ kind: "failed", reason, isMistake });
+    this.tell({ kind: "failed", reason, isMistake });
   }
 
   /** A job at work is ended by its members alone: whoever was not let in ends by itself. */
@@ -190,7 +221,7 @@ export class ClusterNode implements LinksEvents {
     }
     // To those, too, who have yet to hear that it is a member.
     this.end(message);
-    this.parts.tell({ kind: "failed", reason, isMistake });
+    this.tell({ kind: "failed", reason, isMistake });
   }
 
   private end(lastWord: Message): void {
@@ -221,8 +252,9 @@ export class ClusterNode implements LinksEvents {
   }
 
   private install(view: View): void {
-    const { numbers, settings, arithmetic, tell } = this.parts;
+    const { numbers, settings, arithmetic } = this.parts;
     const { barrier, clock } = this;
+    const tell = (event: Event): void => this.tell(event);
     const { rank } = this.self;
     const { held, step } = barrier;
     const isFetching = view.fetching.includes(rank);
@@ -338,7 +370,7 @@ export class ClusterNode implements LinksEvents {
   say(line: string): void {
     this.faults.push(`${new Date().toISOString()} ${line}`);
     if (this.faults.length > FAULTS_KEPT) this.faults.shift();
-    this.parts.tell({ kind: "say", line });
+    this.tell({ kind: "say", line });
   }
 
   /** What others cause, who will come again. */

@@ -32,6 +32,8 @@ export interface NodeSettings {
   readonly wire: Wire;
   /** Milliseconds after which a silent peer is held to be dead. */
   readonly patience: number;
+  /** Milliseconds without a sign of the main thread after which it is held to hang. */
+  readonly hangsAfter: number;
   readonly fence: string | undefined;
 }
 
@@ -49,6 +51,13 @@ export type Request =
       /** Where this peer can be reached, and the others, by rank. */
       readonly own: Address;
       readonly addresses: readonly (readonly [rank: number, address: Address])[];
+    }
+  /** Tells others that this peer does not come, for so many milliseconds; answered by `left`. */
+  | {
+      readonly kind: "decline";
+      readonly reason: string;
+      readonly addresses: readonly Address[];
+      readonly patience: number;
     }
   | { readonly kind: "close" }
   | NodeRequest;
@@ -85,6 +94,8 @@ export type NodeRequest =
   | (OfView & { readonly kind: "record"; readonly text: string })
   /** A line about this peer for those who ask for the job's status. */
   | { readonly kind: "progress"; readonly report: Readonly<Record<string, number>> }
+  /** The main thread is in the midst of something long. */
+  | { readonly kind: "alive" }
   | { readonly kind: "leave"; readonly reason: string }
   /** Stops the job on all peers. @param isMistake whether the user must mend it: see the message `fail`. */
   | { readonly kind: "fail"; readonly reason: string; readonly isMistake: boolean };

@@ -78,6 +78,7 @@ export async function joinPeers(meeting: Meeting, parts: JoinParts): Promise<num
       ...{ rank, size, job, joining: config.join, wire: config.wire, fence: config.fence },
       incarnation: Math.floor(Math.random() * 2 ** 48),
       patience: config.peer_timeout * 1000,
+      hangsAfter: config.hang_timeout * 1000,
       agreement: {
         ...agreementOf(parts.identity, config, parameters.elements),
         ...(microBatches > 0 ? { "number of batches of an update": String(microBatches) } : {}),

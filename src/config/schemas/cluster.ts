@@ -95,7 +95,16 @@ export const cluster = z.strictObject({
     .number()
     .min(1)
     .default(600)
-    .describe("seconds to wait for all peers at the start"),
+    .describe(
+      "seconds to wait for all peers at the start, and for the others once this one is cut off from them",
+    ),
+  hang_timeout: z
+    .number()
+    .min(1)
+    .default(1800)
+    .describe(
+      "seconds after which a peer ends whose training gives no sign: more than the first batch takes to compile, and a checkpoint to be written",
+    ),
   fence: z
     .string()
     .optional()
