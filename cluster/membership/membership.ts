@@ -4,7 +4,14 @@ import { Acceptor } from "./acceptor.ts";
 import { Campaign, type Ground } from "./campaign.ts";
 import type { Standing } from "./candidacy.ts";
 import type { MembershipEffects, MembershipMessage, MembershipOptions } from "./contract.ts";
-import { knowsBetter, lastGeneration, mayForm, missingRanks, type Past } from "./formation.ts";
+import {
+  awaitedRanks,
+  knowsBetter,
+  lastGeneration,
+  mayForm,
+  missingRanks,
+  type Past,
+} from "./formation.ts";
 import { KnownViews } from "./known_views.ts";
 import type { Hello, Message, MessageOf, Phase, Position } from "./messages.ts";
 import { type Neighbour, Neighbours } from "./neighbours.ts";
@@ -270,11 +277,14 @@ export class Membership {
     for (const rank of this.neighbours.ranks) this.effects.send(rank, { t: "decide", view });
     this.onDecide(view);
     if (this.view || !this.effects.swap) return;
-    const ranks = ranksOf(view.members).join(", ");
-    this.effects.say(`the register knows of ranks ${ranks}: empty it if they are none of this run`);
+    const [ranks, awaited] = [ranksOf(view.members), awaitedRanks(this.past)];
+    this.effects.say(
+      `the register knows of ranks ${ranks.join(", ")}, of an earlier run; awaited are ${awaited.join(", ")}`,
+    );
   }
 
   private onDecide(view: View): void {
+    if (view.generation >= this.generation) this.effects.learn(view.members);
     // If this peer was asked about a later one, what followed this one was decided long ago.
     if (!this.views.isNews(view) || this.acceptor.knowsLater(view.generation)) return;
     this.views.own = view;
@@ -317,15 +327,31 @@ export class Membership {
     this.part(rank, `rank ${rank} has left: ${reason}`);
   }
 
-  private onJoin(rank: number, { generation, self: member, position }: MessageOf<"join">): void {
+  private onJoin(rank: number, join: MessageOf<"join">): void {
+    const { generation, self: member, position } = join;
     if (this.phase === "forming" || this.phase === "suspended") return;
     if (this.view?.members.some((each) => isSame(each, member))) {
       // It was taken in meanwhile; or else a member that asks to come in has given its place up.
       if (this.isPast(rank, generation)) return;
       this.accuse(rank);
     }
+    if (this.mustWait(join)) return;
     this.joiners.set(rank, { member, position });
     this.reconsider();
+  }
+
+  /**
+   * Taken in before it reaches all members, a newcomer would have them stop until it is missed. It is told
+   * who they are, and asks again.
+   */
+  private mustWait({ self: { rank }, reaches }: MessageOf<"join">): boolean {
+    const { view, effects } = this;
+    if (!view || ranksOf(view.members).every((each) => each === rank || reaches.includes(each))) {
+      return false;
+    }
+    this.joiners.delete(rank);
+    if (this.leads) effects.send(rank, { t: "decide", view });
+    return true;
   }
 
   private askToJoin(): void {
@@ -333,7 +359,8 @@ export class Membership {
     for (const { member, phase, generation } of this.neighbours.all) {
       if (phase !== "member" || generation <= this.generation) continue;
       const position = this.position();
-      const join = { t: "join", generation: this.generation, self, position } as const;
+      const reaches = this.neighbours.ranks;
+      const join = { t: "join", generation: this.generation, self, position, reaches } as const;
       this.effects.send(member.rank, join);
     }
   }
@@ -363,6 +390,9 @@ export class Membership {
       ...{ rank, acceptor, effects, gone, joiners },
       electorate: (forms) =>
         (forms ? this.neighbours.ranks : this.live()).filter((each) => each !== rank),
+      // One that has come later may count others than the run began with.
+      size: (forms) =>
+        forms && !options.joining ? options.size : (this.view?.size ?? options.size),
       generation: (forms) => (forms ? lastGeneration(this.past) : this.generation),
       view: () => this.view,
       isPatient: () => this.now - this.since >= options.patience,

@@ -11,6 +11,7 @@ import { ExchangeTotals } from "./exchange_totals.ts";
 import { type EventOf, Mailbox } from "./mailbox.ts";
 import type { Event, NodeSettings, Request, SharedNumbers } from "./protocol.ts";
 import { refuseTooLong } from "./refuse_too_long.ts";
+import type { StepUnit } from "./status_report.ts";
 import { ViewChanged } from "./view_changed.ts";
 
 /** What this peer does when the members change. */
@@ -69,6 +70,7 @@ export class Cluster {
   /** Whether the communication thread is done with the job. */
   private isOver = false;
   private startTimeout = 0;
+  private counts: StepUnit = "update";
   private suspension: ReturnType<typeof setTimeout> | undefined;
   private lastSign = 0;
   private readonly mailbox = new Mailbox();
@@ -99,6 +101,7 @@ export class Cluster {
   start({ settings, numbers, step, own, addresses, startTimeout }: StartOptions): void {
     this.rank = settings.rank;
     this.isReproducible = numbers.microBatches > 0;
+    this.counts = settings.counts;
     this.startTimeout = startTimeout;
     this.hasStarted = true;
     this.ask({ kind: "start", settings, numbers, step, own, addresses });
@@ -303,7 +306,8 @@ export class Cluster {
       await this.next("assembled", (event) => event.generation === generation);
     }
     const ranks = this.ranks.join(", ");
-    this.say(`generation ${generation}: ranks ${ranks} go on after update ${view.resume}`);
+    const made = `${this.counts} ${view.resume}`;
+    this.say(`generation ${generation}: ranks ${ranks} go on after ${made}`);
   }
 
   private checkCurrent(generation: number): void {

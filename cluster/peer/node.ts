@@ -1,5 +1,4 @@
 // One peer of the cluster, whatever thread it runs in: joins its membership, its links and its exchange.
-import { pid } from "node:process";
 import { UserError } from "../../src/config/user_error.ts";
 import type { Arithmetic } from "../collective/codec.ts";
 import { UpdateBarrier } from "../collective/update_barrier.ts";
@@ -14,16 +13,15 @@ import {
   type Progress,
 } from "../membership/messages.ts";
 import { isSame, type Member, ranksOf, type View, view as viewSchema } from "../membership/view.ts";
-import { addressText } from "../transport/address_text.ts";
 import type { Address, Transport } from "../transport/transport.ts";
 import { type DataHeader, ProtocolError } from "../wire/frame.ts";
 import { ExchangeClock } from "./exchange_clock.ts";
+import { JobStatus } from "./job_status.ts";
 import { Links, type LinksEvents } from "./links.ts";
 import { objectionTo } from "./objection.ts";
 import type { Event, NodeRequest, NodeSettings, SharedNumbers } from "./protocol.ts";
 import { RareLines } from "./rare_lines.ts";
 import { Shares } from "./shares.ts";
-import { finite, type PeerStatus, type StatusReport } from "./status_report.ts";
 import { ViewExchange } from "./view_exchange.ts";
 import { Watchdog } from "./watchdog.ts";
 
@@ -50,9 +48,6 @@ export interface NodeParts {
 /** Milliseconds between two lines about who is still awaited. */
 const AWAITING_EVERY = 5000;
 
-/** Faults that the status tells of. */
-const FAULTS_KEPT = 20;
-
 type RequestHandlers = {
   readonly [K in NodeRequest["kind"]]: (request: Extract<NodeRequest, { kind: K }>) => void;
 };
@@ -71,11 +66,9 @@ export class ClusterNode implements LinksEvents {
   private isEnded = false;
   private parameters: { step: number; hash: number } | undefined;
   private lastAwaiting: number;
-  private readonly began: number;
-  private readonly faults: string[] = [];
   private readonly rare = new RareLines();
   private readonly watchdog: Watchdog;
-  private progress: Readonly<Record<string, number>> = {};
+  private readonly status: JobStatus;
 
   private readonly requests: RequestHandlers = {
     begin: ({ step, slots }) => {
@@ -92,9 +85,7 @@ export class ClusterNode implements LinksEvents {
     share: ({ name, value }) => this.exchange?.share(name, value),
     fetch: () => this.onceUntouched((exchange) => exchange.fetch()),
     record: ({ text }) => this.exchange?.donate(text),
-    progress: ({ report }) => {
-      this.progress = report;
-    },
+    progress: ({ report }) => this.status.setProgress(report),
     alive: () => undefined,
     leave: ({ reason }) => {
       this.end(this.membership.farewell(reason));
@@ -115,8 +106,8 @@ export class ClusterNode implements LinksEvents {
     this.self = { rank, incarnation, ...own };
     this.barrier = new UpdateBarrier(step);
     this.clock = new ExchangeClock(now);
-    this.began = now();
-    this.lastAwaiting = this.began;
+    this.status = new JobStatus(parts);
+    this.lastAwaiting = now();
     this.membership = new Membership(
       { self: this.self, size, joining, patience },
       {
@@ -127,6 +118,11 @@ export class ClusterNode implements LinksEvents {
           this.shares.abort();
           this.links.dropData();
           this.links.divert();
+        },
+        learn: (members) => {
+          for (const { rank: each, host, port } of members) {
+            if (each !== rank) addresses.set(each, { host, port });
+          }
         },
         install: (view) => this.install(view),
         assembled: ({ generation }) => tell({ kind: "assembled", generation }),
@@ -198,7 +194,7 @@ export class ClusterNode implements LinksEvents {
   private giveUp(seconds: number): void {
     const reason =
       `rank ${this.self.rank} hangs: its training has given no sign for ${seconds.toFixed(0)} s, ` +
-      `after update ${this.barrier.step}`;
+      `after ${this.parts.settings.counts} ${this.barrier.step}`;
     this.end(this.membership.farewell(reason));
     this.parts.hangs(reason);
   }
@@ -260,14 +256,13 @@ export class ClusterNode implements LinksEvents {
     const isFetching = view.fetching.includes(rank);
     const isBehind = step === view.resume - 1;
     if (!isFetching && step !== view.resume && !(isBehind && held)) {
-      this.fail(`rank ${rank} made ${step} updates and cannot go on after ${view.resume}`, false);
+      this.fail(
+        `rank ${rank} made ${step} ${settings.counts}s and cannot go on after ${view.resume}`,
+        false,
+      );
       return;
     }
     barrier.install(view);
-    // Newcomers may have heard of the first peers only.
-    for (const { rank: each, host, port } of view.members) {
-      if (each !== rank) this.parts.addresses.set(each, { host, port });
-    }
     this.links.divert();
     this.links.cutOff(ranksOf(view.members));
     this.parameters = undefined;
@@ -347,18 +342,8 @@ export class ClusterNode implements LinksEvents {
   }
 
   report(): string {
-    const { generation, phase } = this.membership;
-    const { settings, addresses, now } = this.parts;
-    const { faults, self } = this;
-    const ranks = [...new Set([...addresses.keys(), self.rank, ...this.links.ranks])];
-    const report: StatusReport = {
-      ...{ job: settings.job, rank: self.rank, pid, phase, generation, step: this.barrier.step },
-      uptime: (now() - this.began) / 1000,
-      peers: ranks.sort((a, b) => a - b).map((rank) => this.statusOf(rank)),
-      progress: finite(this.progress),
-      faults,
-    };
-    return JSON.stringify(report);
+    const { membership, links, barrier, self } = this;
+    return this.status.report({ membership, links, self, step: barrier.step });
   }
 
   fatal(reason: string): void {
@@ -368,31 +353,13 @@ export class ClusterNode implements LinksEvents {
   }
 
   say(line: string): void {
-    this.faults.push(`${new Date().toISOString()} ${line}`);
-    if (this.faults.length > FAULTS_KEPT) this.faults.shift();
+    this.status.addFault(line);
     this.tell({ kind: "say", line });
   }
 
   /** What others cause, who will come again. */
   private sayRarely(reason: string, line: string): void {
     if (this.rare.isDue(reason, this.parts.now())) this.say(line);
-  }
-
-  private statusOf(rank: number): PeerStatus {
-    const { membership, links, self, parts } = this;
-    const isSelf = rank === self.rank;
-    const { host, port } = (isSelf ? parts.own : parts.addresses.get(rank)) ?? self;
-    const last = isSelf ? membership.standing() : membership.lastSaidBy(rank);
-    const at = links.lastHeard(rank);
-    return {
-      rank,
-      address: addressText({ host, port }),
-      isMember: membership.isMember(rank),
-      phase: last?.phase ?? null,
-      step: last?.step ?? null,
-      heard: at === undefined ? null : Math.max(0, parts.now() - at) / 1000,
-      trouble: last ? null : (links.troubleWith(rank) ?? null),
-    };
   }
 
   // ---- what this peer tells of itself ----

@@ -6,6 +6,7 @@ import type { Security } from "../transport/security.ts";
 import type { Address } from "../transport/transport.ts";
 import type { Wire } from "../wire/frame.ts";
 import type { SharedValues } from "./shares.ts";
+import type { StepUnit } from "./status_report.ts";
 
 /** Where a peer's numbers lie: one shared memory, that of a cpu device or one of its own. */
 export interface SharedNumbers {
@@ -35,6 +36,8 @@ export interface NodeSettings {
   /** Milliseconds without a sign of the main thread after which it is held to hang. */
   readonly hangsAfter: number;
   readonly fence: string | undefined;
+  /** What a step is: an update, or a round of them that each peer makes by itself. */
+  readonly counts: StepUnit;
 }
 
 /** From the main thread: first to the Worker, then to the peer that runs in it. */

@@ -1,7 +1,5 @@
 // Which checkpoints a run writes, and when: those that are due, and one on a signal.
 import type { CheckpointConfig } from "../config/schemas/checkpoint.ts";
-import type { EpochIteratorState } from "../data/epoch_iterator.ts";
-import type { BatchSource } from "./batch_source.ts";
 import { carryOut, checkpointNames } from "./checkpoint_folder.ts";
 import { lastCheckpointName, planSave, type SavePlan } from "./checkpoint_policy.ts";
 import { prepareFolder } from "./checkpoint_replace.ts";
@@ -13,12 +11,11 @@ import type { Trainer } from "./trainer.ts";
 export interface SaverParts {
   readonly config: { readonly checkpoint: CheckpointConfig };
   readonly trainer: Pick<Trainer, "updates">;
-  readonly batches: BatchSource;
   readonly company: Company;
   readonly log: TrainingLog;
   readonly clock: () => number;
   /** Writes the present state under a path. */
-  save(path: string, run: RunState, iterator: EpochIteratorState): Promise<void>;
+  save(path: string): Promise<void>;
 }
 
 export class Saver {
@@ -46,7 +43,7 @@ export class Saver {
     const write = async (): Promise<void> => {
       if (isWritten) return;
       const files = await checkpointNames(config.checkpoint.save_dir);
-      await this.write(planSave(config.checkpoint, event, best, files), epoch, endOfEpoch);
+      await this.write(planSave(config.checkpoint, event, best, files), endOfEpoch);
       isWritten = true;
     };
     this.state.best = planSave(config.checkpoint, event, best, []).best;
@@ -55,39 +52,37 @@ export class Saver {
   }
 
   /** On a signal: the state as it is, unless it was saved at this very update. */
-  async saveLast(epoch: number, endOfEpoch: boolean, saved: boolean): Promise<void> {
+  async saveLast(endOfEpoch: boolean, saved: boolean): Promise<void> {
     const { checkpoint } = this.parts.config;
     if (checkpoint.no_save || (saved && !checkpoint.no_last_checkpoints)) return;
     if (!this.parts.company.leads) return;
     const plan = { write: [lastCheckpointName(checkpoint)], best: this.state.best };
-    await this.write(plan, epoch, endOfEpoch);
+    await this.write(plan, endOfEpoch);
   }
 
   /** The end of training, if no checkpoint of this process has it. */
   async saveEnd(): Promise<void> {
     const { config, trainer } = this.parts;
     if (this.savedAt === trainer.updates || config.checkpoint.no_last_checkpoints) return;
-    await this.saveLast(this.state.position?.epoch ?? 1, false, false);
+    await this.saveLast(false, false);
   }
 
   /** Saves the present state under a name of its own. */
   async saveAs(name: string): Promise<void> {
-    const { config, save, batches } = this.parts;
+    const { config, save } = this.parts;
     await prepareFolder(config.checkpoint.save_dir);
-    const position = this.state.position ?? batches.epochs(1).state();
-    await save(`${config.checkpoint.save_dir}/${name}`, this.state, position);
+    await save(`${config.checkpoint.save_dir}/${name}`);
   }
 
-  private async write(plan: SavePlan, epoch: number, endOfEpoch: boolean): Promise<void> {
-    const { config, log, batches, save, clock, trainer } = this.parts;
+  private async write(plan: SavePlan, endOfEpoch: boolean): Promise<void> {
+    const { config, log, save, clock, trainer } = this.parts;
     const begun = clock();
-    const iterator = this.state.position ?? batches.epochs(epoch).state();
     const { written } = await carryOut(
       config.checkpoint.save_dir,
       config.checkpoint,
       plan,
       endOfEpoch,
-      (path) => save(path, this.state, iterator),
+      save,
     );
     if (written.length === 0) return;
     this.savedAt = trainer.updates;

@@ -30,7 +30,7 @@ import { writeCheckpoint } from "./checkpoint_file.ts";
 import { prepareFolder, removeUnfinished } from "./checkpoint_replace.ts";
 import { Company } from "./company.ts";
 import { Interrupt } from "./interrupt.ts";
-import { joinPeers } from "./join_peers.ts";
+import { joinPeers, outerStep } from "./join_peers.ts";
 import { chooseLogFormat } from "./log_format.ts";
 import { giveUp, type Meeting, meetPeers } from "./meet_peers.ts";
 import { announceMemory, refuseTooLarge } from "./memory.ts";
@@ -174,6 +174,7 @@ async function trainOn(
   const shards = { given: cluster.batch_shards, peers: meeting?.size ?? 1 };
   const batches = new BatchSource(task, dataset, common.seed, limits, say, shards);
   const company = new Company(meeting?.cluster);
+  const sgd = meeting && outerStep(trainer, cluster);
   log.showProgressWhile(() => company.leads);
   const metrics = new TrainingMetrics(criterion, optimization.clip_norm > 0, clock);
   const identity: RunIdentity = {
@@ -215,15 +216,13 @@ async function trainOn(
     interrupt,
     clock,
     company,
-    save: (path, state, iterator) =>
-      writeCheckpoint(
-        path,
-        snapshot(
-          trainer,
-          runRecord(identity, trainer, metrics, state, iterator, metric),
-          !checkpoint.no_save_optimizer_state,
-        ),
-      ),
+    record: (state, iterator) => runRecord(identity, trainer, metrics, state, iterator, metric),
+    async save(path) {
+      const began = run.rounds?.underWay(trainer.updates);
+      const { no_save_optimizer_state: no } = checkpoint;
+      const outer = sgd && { momentum: sgd.momentum, anchor: began && sgd.anchor };
+      await writeCheckpoint(path, snapshot(trainer, began ?? run.record(), !no, outer));
+    },
   });
   // Whoever may come to lead must be able to save.
   if (!checkpoint.no_save) await prepareFolder(checkpoint.save_dir);
@@ -237,12 +236,13 @@ async function trainOn(
     metrics,
     identity,
     run,
+    outerMomentum: sgd?.momentum,
     say,
   });
   const theirs =
     meeting &&
     (await joinPeers(meeting, {
-      ...{ company, trainer, batches, metrics, identity, run, checkpoint, say },
+      ...{ company, trainer, batches, metrics, identity, run, checkpoint, sgd, say },
       ...{ updateFreq: optimization.update_freq, epoch: own },
     }));
   if (!checkpoint.no_save && company.leads) await removeUnfinished(checkpoint.save_dir);

@@ -8,7 +8,9 @@ import type { OptimizationConfig } from "../config/schemas/optimization.ts";
 import { UserError } from "../config/user_error.ts";
 import { GroupedIterator } from "../data/counting_iterator.ts";
 import type { EpochBatchIterator, EpochIteratorState, Round } from "../data/epoch_iterator.ts";
+import type { BatchSource } from "./batch_source.ts";
 import { dueAt, stopReason } from "./checkpoint_policy.ts";
+import type { CheckpointRecord } from "./checkpoint_record.ts";
 import { StateReplaced } from "./company.ts";
 import { countValidation, NO_VALIDATION_YET, outOfPatience } from "./early_stopping.ts";
 import type { Interrupt } from "./interrupt.ts";
@@ -32,6 +34,9 @@ export interface TrainingRunParts extends SaverParts {
   readonly trainer: Trainer;
   readonly validator: Validator;
   readonly metrics: TrainingMetrics;
+  readonly batches: BatchSource;
+  /** What a checkpoint says of the present state besides its tensors. */
+  record(run: RunState, iterator: EpochIteratorState): CheckpointRecord;
   readonly interrupt: Interrupt;
 }
 
@@ -52,6 +57,8 @@ export class TrainingRun {
   };
   /** If peers train by themselves for some updates at a time. */
   rounds: Rounds | undefined;
+  /** The one that it begins with, until an update is made. */
+  private epoch = 1;
   private readonly saver: Saver;
 
   constructor(private readonly parts: TrainingRunParts) {
@@ -60,6 +67,7 @@ export class TrainingRun {
 
   /** Trains until something says stop. @param epoch the first one, or the one that is resumed. */
   async run(epoch: number): Promise<RunEnd> {
+    this.epoch = epoch;
     const begun = this.parts.trainer.updates;
     for (let next = epoch; ; ) {
       try {
@@ -67,7 +75,7 @@ export class TrainingRun {
         if (!this.parts.interrupt.signal) await this.keep(begun);
         return { ...end, last: this.saver.lastSaved };
       } catch (error) {
-        if (error instanceof Cancelled) return await this.cancelled(next);
+        if (error instanceof Cancelled) return await this.cancelled();
         if (!(error instanceof StateReplaced)) throw error;
         next = error.epoch;
       }
@@ -85,10 +93,10 @@ export class TrainingRun {
   }
 
   /** Told to stop in the midst of an update, which peers that came or went have made void. */
-  private async cancelled(epoch: number): Promise<RunEnd> {
+  private async cancelled(): Promise<RunEnd> {
     const { config, company, interrupt } = this.parts;
     const mine = company.leads && company.isSound && !config.checkpoint.no_save;
-    if (mine) await this.saver.saveLast(epoch, false, false);
+    if (mine) await this.saver.saveLast(false, false);
     return this.end(`${interrupt.signal}`);
   }
 
@@ -184,6 +192,7 @@ export class TrainingRun {
       this.state.pending = { epoch, endOfEpoch: next.endOfEpoch };
       this.recordUpdate(report, epoch, clock() - begun, progress);
     };
+    this.rounds?.goesOn(trainer.updates, () => this.record());
     await company.together(
       async () => record(await trainer.update(batch, epoch, interrupt.breathe)),
       async (rows) => record(await trainer.applyRows(batch, epoch, rows)),
@@ -248,7 +257,7 @@ export class TrainingRun {
     await this.saver.saveDue(at, saving);
     this.state.pending = undefined;
     if (saving.reason !== undefined || !(await interrupt.poll())) return saving.reason;
-    await this.saver.saveLast(epoch, endOfEpoch, saving.save);
+    await this.saver.saveLast(endOfEpoch, saving.save);
     return `${interrupt.signal}`;
   }
 
@@ -260,6 +269,15 @@ export class TrainingRun {
     const counted = countValidation(config.checkpoint, this.state.earlyStopping, value);
     this.state.earlyStopping = counted.state;
     return counted.stop ? this.patienceReason() : undefined;
+  }
+
+  /**
+   * What a checkpoint says of the present state besides its tensors.
+   * @param epoch the one to begin with, if no update was made yet.
+   */
+  record(epoch = this.epoch): CheckpointRecord {
+    const { record, batches } = this.parts;
+    return record(this.state, this.state.position ?? batches.epochs(epoch).state());
   }
 
   /** Saves the present state under a name of its own. */

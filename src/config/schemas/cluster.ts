@@ -59,7 +59,7 @@ export const cluster = z.strictObject({
     .boolean()
     .default(false)
     .describe(
-      "sum gradients micro-batch by micro-batch in one order: equal bits whoever computes what (f32, bf16)",
+      "sum gradients micro-batch by micro-batch in one order: equal bits whoever computes what (f32, bf16); takes memory for half the gradients of each batch of an update",
     ),
   sync_every: z
     .int()

@@ -34,7 +34,7 @@ function peer({ startTimeout = 100 } = {}) {
   cluster.start({
     settings: {
       ...{ ...settings, agreement: {}, wire: "f32", patience: 1000 },
-      ...{ hangsAfter: 1e6, fence: undefined },
+      ...{ hangsAfter: 1e6, counts: "update", fence: undefined },
     },
     numbers: {
       memory: new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }),

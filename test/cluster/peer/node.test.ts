@@ -51,8 +51,7 @@ test("a process that was never let in cannot end a job; a member can, and all he
 
 test("a peer whose training hangs ends, and the others go on; one that waits for others does not", async () => {
   const { peers, low, high } = await NodePeers.two({ hangsAfter: 5000 });
-  const sums = { kind: "sums", generation: 1, step: 0, rows: [], busy: 0 } as const;
-  low.node.request(sums);
+  low.node.request({ kind: "sums", generation: 1, step: 0, rows: [], busy: 0 });
   for (let second = 0; second < 10; second++) {
     await peers.pass(1000);
     if (second < 4) high.node.request({ kind: "alive" });

@@ -35,7 +35,13 @@ export class NodePeers {
     const node = new ClusterNode({
       settings: {
         ...{ rank, size: 2, incarnation: rank + 1, job: "j", joining: false, agreement: {} },
-        ...{ wire: "f32", patience: 1000, hangsAfter: 3_600_000, fence: undefined },
+        ...{
+          wire: "f32",
+          patience: 1000,
+          hangsAfter: 3_600_000,
+          counts: "update",
+          fence: undefined,
+        },
         ...settings,
       },
       numbers: {
