@@ -7,6 +7,7 @@ import { ranksOf, type View } from "../membership/view.ts";
 import type { Security } from "../transport/security.ts";
 import type { Address } from "../transport/transport.ts";
 import { Cancelled } from "./cancelled.ts";
+import { Deadlines } from "./deadlines.ts";
 import { ExchangeTotals } from "./exchange_totals.ts";
 import { type EventOf, Mailbox } from "./mailbox.ts";
 import type { Event, NodeSettings, Request, SharedNumbers } from "./protocol.ts";
@@ -69,9 +70,10 @@ export class Cluster {
   private failure: UserError | undefined;
   /** Whether the communication thread is done with the job. */
   private isOver = false;
-  private startTimeout = 0;
   private counts: StepUnit = "update";
-  private suspension: ReturnType<typeof setTimeout> | undefined;
+  private deadlines: Deadlines | undefined;
+  /** Whether it has ever been a member. */
+  private hasMet = false;
   private lastSign = 0;
   private readonly mailbox = new Mailbox();
 
@@ -102,13 +104,9 @@ export class Cluster {
     this.rank = settings.rank;
     this.isReproducible = numbers.microBatches > 0;
     this.counts = settings.counts;
-    this.startTimeout = startTimeout;
     this.hasStarted = true;
     this.ask({ kind: "start", settings, numbers, step, own, addresses });
-    const timer = setTimeout(() => {
-      if (this.view === undefined && this.change === undefined) this.tooLate(startTimeout);
-    }, startTimeout * 1000);
-    if (typeof timer === "object") timer.unref();
+    this.deadlines = new Deadlines(startTimeout, (reason) => this.tooLate(reason));
   }
 
   get position(): { readonly place: number; readonly count: number } {
@@ -345,7 +343,9 @@ export class Cluster {
       case "view":
       case "suspended":
         this.isSuspended = event.kind === "suspended";
-        this.boundSuspension(event);
+        this.hasMet = true;
+        if (event.kind === "view") this.deadlines?.met();
+        else this.deadlines?.suspended(event.reason);
         this.change = event;
         if (event.kind === "view" && event.held) this.held = event.held;
         this.fetched = undefined;
@@ -370,27 +370,13 @@ export class Cluster {
     this.worker.postMessage(request);
   }
 
-  /** The others may have come to their end meanwhile: then nobody ever comes back. */
-  private boundSuspension(event: EventOf<"view" | "suspended">): void {
-    clearTimeout(this.suspension);
-    if (event.kind === "view") return;
-    const seconds = this.startTimeout;
-    this.suspension = setTimeout(() => {
-      // The members, who may be about to take this peer in again, are not to end with it.
-      this.failWith(
-        `cut off from the other peers for ${seconds} s: ${event.reason}; if they have ended, their ` +
-          "checkpoints have all that was trained; else start this peer again once they can be reached " +
-          "(--start-timeout says how long it waits)",
-        false,
-      );
-    }, seconds * 1000);
-    if (typeof this.suspension === "object") this.suspension.unref();
-  }
-
-  private tooLate(seconds: number): void {
-    const reason = `not all peers came within ${seconds} s; see the lines above for who is missing`;
-    this.ask({ kind: "fail", reason, isMistake: false });
-    this.fail(reason, false);
+  private tooLate(reason: string): void {
+    // Members, who may just be taking this peer in again, are not to end with it.
+    if (this.hasMet) this.failWith(reason, false);
+    else {
+      this.ask({ kind: "fail", reason, isMistake: false });
+      this.fail(reason, false);
+    }
   }
 
   private fail(reason: string, isMistake: boolean): void {
