@@ -239,7 +239,8 @@ export const strangers: readonly Scenario[] = [
   { name: "another process has rank 0's port", play: portInUse },
   {
     name: "rank 2 of 3 has no data",
-    play: (stage) => endsEarly(stage, { data: stage.newFolder("empty") }, "dict"),
+    play: (stage) =>
+      endsEarly(stage, { data: stage.newFolder("empty") }, "languages are not known"),
   },
   {
     name: "rank 2 of 3 has no such device",
