@@ -113,8 +113,8 @@ export class CpuDevice implements Device {
   private lost: string | undefined;
 
   constructor(
-    private readonly main: Thread,
-    private readonly workers: readonly Worker[],
+    private main: Thread,
+    private workers: readonly Worker[],
     private readonly wasmMemory: WebAssembly.Memory,
     private readonly heap: Heap,
     readonly blas: Blas | NoBlas,
@@ -175,9 +175,21 @@ export class CpuDevice implements Device {
 
   async close(): Promise<void> {
     this.lost ??= "cpu: the device is closed";
+    this.dismissWorkers();
+  }
+
+  /** From now on the calling thread computes alone: for whoever shares work out in another way. */
+  keepOneThread(): void {
+    this.dismissWorkers();
+    const context = { ...this.main.context, threads: 1 };
+    this.main = { ...this.main, context, programs: new Map() };
+  }
+
+  private dismissWorkers(): void {
     Atomics.store(this.main.control, CONTROL.shutdown, 1);
     advance(this.main.control, CONTROL.generation);
     for (const worker of this.workers) worker.terminate();
+    this.workers = [];
   }
 
   // ---- for CpuProgram ----
