@@ -205,8 +205,11 @@ export class CpuDevice implements Device {
     let address = this.storage.get(root);
     if (address === undefined) {
       const bytes = bytesOf(root.spec);
+      const { untouched } = this.heap;
       address = this.heap.allocate(bytes);
-      new Uint8Array(this.wasmMemory.buffer, address, bytes).fill(0);
+      // Memory that nobody had is zero, and costs nothing until it is written.
+      const used = Math.min(Math.max(untouched - address, 0), bytes);
+      new Uint8Array(this.wasmMemory.buffer, address, used).fill(0);
       this.storage.set(root, address);
       this.variableBytes += bytes;
     }
