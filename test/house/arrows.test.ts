@@ -47,7 +47,10 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   plugin: [...lists, ...components, "plugin_library", "config"],
   // programs over all of it
   train: [...tensors, ...pure, ...components, ...lists, "interop", "version", "cluster"],
-  generate: [...tensors, ...pure, ...components, ...lists, "interop", "train", "version"],
+  generate: [
+    ...[...tensors, ...pure, ...components, ...lists, "interop", "train", "version"],
+    "workers",
+  ],
   cli: [
     ...["train", "generate", "decode", "score", "data", "config", "device", "interop"],
     ...["models", "tasks", ...lists, "plugin", "version", "workers", "kernels", "cluster"],
