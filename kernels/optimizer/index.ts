@@ -10,9 +10,15 @@ import { adamWgsl, clipCoefficientWgsl, emaWgsl } from "./wgsl.ts";
 /** Elements that are worth a second thread. */
 const GRAIN = 4096;
 
-function checkFloats(op: string, inputs: readonly TensorSpec[]): void {
-  if (inputs.some(({ dtype }) => dtype !== "f32")) {
-    throw new ShapeError(op, inputs, "all operands must be f32");
+/** @param halves operands that may be f16. */
+function checkFloats(
+  op: string,
+  inputs: readonly TensorSpec[],
+  halves: readonly number[] = [],
+): void {
+  for (const [operand, { dtype }] of inputs.entries()) {
+    if (dtype === "f32" || (dtype === "f16" && halves.includes(operand))) continue;
+    throw new ShapeError(op, inputs, `operand ${operand} must be f32`);
   }
 }
 
@@ -31,12 +37,12 @@ const adamOp: Op<NoAttributes> = {
   name: "adam",
   // parameter, gradient, expAvg, expAvgSq (n), scalars (8), multiplier () -> parameter, expAvg, expAvgSq
   infer(_, inputs) {
-    const [parameter] = inputs;
-    checkFloats("adam", inputs);
+    const [parameter, , expAvg, expAvgSq] = inputs;
+    checkFloats("adam", inputs, [0, 1]);
     for (const operand of [1, 2, 3]) checkShape("adam", inputs, operand, parameter.shape);
     checkShape("adam", inputs, 4, [8]);
     checkShape("adam", inputs, 5, []);
-    return [parameter, parameter, parameter];
+    return [parameter, expAvg, expAvgSq];
   },
   reference: adamReference,
   cpu: ({ inputs }) => ({
@@ -54,6 +60,7 @@ const adamOp: Op<NoAttributes> = {
     [1, 2],
     [2, 3],
   ],
+  halfInputs: [0, 1],
   examples: adamExamples,
 };
 
@@ -85,7 +92,7 @@ const emaOp: Op<NoAttributes> = {
   // average, parameter (n), decay () -> average
   infer(_, inputs) {
     const [average] = inputs;
-    checkFloats("ema", inputs);
+    checkFloats("ema", inputs, [1]);
     checkShape("ema", inputs, 1, average.shape);
     checkShape("ema", inputs, 2, []);
     return [average];
@@ -99,6 +106,7 @@ const emaOp: Op<NoAttributes> = {
   }),
   webgpu: emaWgsl,
   inPlace: [[0, 0]],
+  halfInputs: [1],
   examples: emaExamples,
 };
 

@@ -15,7 +15,6 @@ export interface AdapterFacts extends GpuFacts {
   readonly name: string;
   readonly backend: string;
   readonly type: "real" | "software";
-  readonly f16: boolean;
   readonly subgroups: boolean;
   readonly timestamps: boolean;
   readonly subgroupMatrix: boolean;
