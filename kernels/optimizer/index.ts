@@ -5,7 +5,11 @@ import { apply, applyAll, type Tensor } from "../../src/tensor/tensor.ts";
 import type { NoAttributes, Op } from "../op.ts";
 import { adamExamples, clipExamples, emaExamples } from "./examples.ts";
 import { adamReference, clipCoefficientReference, emaReference } from "./reference.ts";
+import { lossScalerOps } from "./loss_scaler.ts";
 import { adamWgsl, clipCoefficientWgsl, emaWgsl } from "./wgsl.ts";
+
+export { lossScale } from "./loss_scaler.ts";
+export { type LossScaleAttributes, SCALER, SCALER_STATUS } from "./scaler_state.ts";
 
 /** Elements that are worth a second thread. */
 const GRAIN = 4096;
@@ -155,4 +159,9 @@ export const clipCoefficient = (squareSum: Tensor, multiplier: Tensor, maxNorm: 
 export const ema = (average: Tensor, parameter: Tensor, decay: Tensor): Tensor =>
   apply(emaOp, {}, average, parameter, decay);
 
-export const optimizerOps = [adamOp, clipCoefficientOp, emaOp] as readonly Op<unknown>[];
+export const optimizerOps = [
+  adamOp,
+  clipCoefficientOp,
+  emaOp,
+  ...lossScalerOps,
+] as readonly Op<unknown>[];
