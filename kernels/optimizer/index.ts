@@ -4,8 +4,8 @@ import { f32, ShapeError, sameShape, sizeOf, type TensorSpec } from "../../src/t
 import { apply, applyAll, type Tensor } from "../../src/tensor/tensor.ts";
 import type { NoAttributes, Op } from "../op.ts";
 import { adamExamples, clipExamples, emaExamples } from "./examples.ts";
-import { adamReference, clipCoefficientReference, emaReference } from "./reference.ts";
 import { lossScalerOps } from "./loss_scaler.ts";
+import { adamReference, clipCoefficientReference, emaReference } from "./reference.ts";
 import { adamWgsl, clipCoefficientWgsl, emaWgsl } from "./wgsl.ts";
 
 export { lossScale } from "./loss_scaler.ts";

@@ -98,6 +98,7 @@ export class CpuDevice implements Device {
   readonly kind = "cpu";
   readonly description: string;
   readonly widthMultiple = 1;
+  readonly half = undefined;
   private readonly kernels: ReadonlyMap<string, number>;
   private readonly storage = new Map<Variable, number>();
   private readonly constants = new Map<HostArray, { address: number; users: number }>();

@@ -210,7 +210,7 @@ export function limitsOf(adapter: GPUAdapter): Record<string, number> {
 /** One line for the start of a run. */
 export function describeAdapter(facts: AdapterFacts): string {
   const yes = [
-    facts.f16 && "f16",
+    facts.f16 ? "f16" : "f16 packed in pairs",
     facts.subgroups && "subgroups",
     facts.subgroupMatrix && "subgroup matrix",
     facts.timestamps && "timestamps",

@@ -44,6 +44,7 @@ export class WebGpuDevice implements Device {
   readonly kind = "webgpu";
   readonly description: string;
   readonly widthMultiple = 8;
+  readonly half: "native" | "packed";
   readonly errors: ErrorWatch;
   readonly pipelines: PipelineCache;
   readonly readBacks: BufferPool;
@@ -58,6 +59,7 @@ export class WebGpuDevice implements Device {
     readonly provider: OpenProvider,
   ) {
     this.description = describeAdapter(facts);
+    this.half = facts.f16 ? "native" : "packed";
     this.errors = new ErrorWatch(gpu, facts.name);
     this.pipelines = new PipelineCache(gpu, this.errors);
     this.readBacks = new BufferPool(gpu, "read back", usage.mapRead | usage.copyTarget);
