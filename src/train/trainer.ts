@@ -10,7 +10,7 @@ import type { EncoderDecoderModel } from "../models/model.ts";
 import { HostRandom } from "../nn/host_random.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import type { BatchShape } from "./batch_source.ts";
-import { divergence } from "./divergence.ts";
+import { refuseNotFinite } from "./divergence.ts";
 import { emaDecay } from "./ema_policy.ts";
 import { hostSample } from "./host_sample.ts";
 import { LossScaler, type LossScaling } from "./loss_scaler.ts";
@@ -392,17 +392,4 @@ export async function readSums(
   for (const [name, value] of Object.entries(pending))
     [losses[name]] = Array.from(await value.read());
   return { ntokens, nsentences, sampleSize: criterion.sampleSize({ ntokens, nsentences }), losses };
-}
-
-function refuseNotFinite(
-  { losses }: CriterionSums,
-  gradientNorm: number,
-  update: number,
-  ids: readonly number[],
-): void {
-  if (Number.isFinite(losses.loss) && Number.isFinite(gradientNorm)) return;
-  throw divergence(
-    `update ${update}`,
-    `loss ${losses.loss} and gradient norm ${gradientNorm} on sentences ${ids.join(", ")}`,
-  );
 }

@@ -53,9 +53,9 @@ function suiteOf(name: string, device: Parameters<typeof checkForward>[0], every
 
 if ("reason" in webgpu) test.skip(`f16 (${webgpu.reason})`, () => {});
 else {
-  if (webgpu.facts.f16) suiteOf("native f16", webgpu, 1);
+  if (webgpu.facts.f16) suiteOf("native f16", webgpu, 3);
   else test.skip("native f16 (the adapter has none)", () => {});
   const packed = await openPacked();
-  suiteOf("packed f16", packed, 3);
+  suiteOf("packed f16", packed, 6);
   afterAll(() => packed.close());
 }
