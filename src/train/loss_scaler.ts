@@ -31,7 +31,7 @@ export const precisionOf = ({ fp16, memory_efficient_fp16 }: PrecisionConfig): P
  */
 export function checkPrecision(
   config: PrecisionConfig,
-  { half }: Device,
+  { half }: Pick<Device, "half">,
   hasPeers: boolean,
   say: (line: string) => void,
 ): void {

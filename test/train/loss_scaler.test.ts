@@ -1,5 +1,5 @@
 // The loss scale against fairseq's: every event of its scaler, and ten steps of its f16 optimizers.
-import { expect } from "bun:test";
+import { expect, test } from "bun:test";
 import { cast } from "../../kernels/elementwise/index.ts";
 import { adam, type LossScaleAttributes, lossScale } from "../../kernels/optimizer/index.ts";
 import { squareSum } from "../../kernels/reduce/index.ts";
@@ -9,7 +9,7 @@ import { compile } from "../../src/engine/compile.ts";
 import { assign, readVariable } from "../../src/engine/trace.ts";
 import { f16, f32, i32 } from "../../src/tensor/shape.ts";
 import { Variable } from "../../src/tensor/variable.ts";
-import { lossScaling } from "../../src/train/loss_scaler.ts";
+import { checkPrecision, lossScaling } from "../../src/train/loss_scaler.ts";
 import { onEveryDevice } from "../support/devices.ts";
 import { goldenTest, readGolden } from "../support/golden.ts";
 import { expectTensor, readTensors } from "../support/tensors.ts";
@@ -200,4 +200,24 @@ goldenTest("the window follows from the batches of an update", GOLDEN, () => {
     const { window } = lossScaling(precision.parse({}), { update_freq: [update_freq] }, world_size);
     expect(window).toBe(scale_window);
   }
+});
+
+test("--fp16 is refused on the cpu and among peers, and says how f16 is stored", () => {
+  const config = precision.parse({ fp16: true });
+  const said = (half: Device["half"], hasPeers = false): string => {
+    const lines: string[] = [];
+    checkPrecision(config, { half }, hasPeers, (line) => lines.push(line));
+    return lines.join("\n");
+  };
+  expect(() => said(undefined)).toThrow("use --device webgpu");
+  expect(() => said("native", true)).toThrow("train with one process");
+  expect(said("native")).toContain("gradients in f16;");
+  expect(said("packed")).toContain("packed in pairs, as the adapter has no shader-f16");
+});
+
+test("a window that no --update-freq gives must be given", () => {
+  const frequencies = { update_freq: [1, 2] };
+  expect(() => lossScaling(precision.parse({}), frequencies, 1)).toThrow("--fp16-scale-window");
+  const given = precision.parse({ fp16_scale_window: 5, threshold_loss_scale: 3 });
+  expect(lossScaling(given, frequencies, 1)).toMatchObject({ window: 5, threshold: 3 });
 });
