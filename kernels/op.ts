@@ -76,6 +76,8 @@ export interface GpuFacts {
   readonly maxWorkgroupSize: number;
   readonly maxWorkgroupMemory: number;
   readonly maxWorkgroupsPerDimension: number;
+  /** Lanes that a subgroup may have; undefined where texts may not use subgroups. */
+  readonly subgroups: { readonly min: number; readonly max: number } | undefined;
 }
 
 export type GpuBinding =
