@@ -15,7 +15,6 @@ export interface AdapterFacts extends GpuFacts {
   readonly name: string;
   readonly backend: string;
   readonly type: "real" | "software";
-  readonly f16: boolean;
   readonly timestamps: boolean;
   readonly subgroupMatrix: boolean;
   readonly limits: Readonly<Record<string, number>>;
@@ -219,7 +218,7 @@ const lanesOf = ({ min, max }: { min: number; max: number }): string =>
 /** One line for the start of a run. */
 export function describeAdapter(facts: AdapterFacts): string {
   const yes = [
-    facts.f16 && "f16",
+    facts.f16 ? "f16" : "f16 packed in pairs",
     facts.subgroups && `subgroups of ${lanesOf(facts.subgroups)}`,
     facts.subgroupMatrix && "subgroup matrix",
     facts.timestamps && "timestamps",
