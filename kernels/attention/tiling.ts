@@ -28,7 +28,6 @@ const shape = (rows: number, columns: number, laneRows: number): Shape => ({
 
 /** From the largest on: a score costs the less loads the more of them a lane holds. */
 const SHAPES: readonly Shape[] = [
-  shape(64, 32, 16),
   shape(32, 32, 8),
   shape(16, 32, 8),
   shape(16, 16, 8),
@@ -37,9 +36,6 @@ const SHAPES: readonly Shape[] = [
 
 /** Widest head; beyond, a lane's share of a row does not stay in registers. */
 const MAX_WIDTH = 256;
-
-/** Rows beyond which the largest tiles leave enough workgroups to fill a GPU. */
-const MANY_ROWS = 256;
 
 /** Quads from row to row in workgroup memory: one more, so that neighbouring rows use other banks. */
 export const tileStride = ({ width }: Tiling): number => width / 4 + 1;
@@ -93,7 +89,6 @@ export function tilingsFor(
       lanesOf(tiling) <= maxWorkgroupSize &&
       workgroupBytes(kernel, tiling) <= maxWorkgroupMemory,
   );
-  const idle = ({ rows: some }: Tiling) =>
-    (some > 8 && rows <= some / 2) || (some > 32 && rows < MANY_ROWS);
+  const idle = ({ rows: some }: Tiling) => some > 8 && rows <= some / 2;
   return [...fitting.filter((one) => !idle(one)), ...fitting.filter(idle)];
 }
