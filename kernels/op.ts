@@ -71,6 +71,8 @@ export interface CpuFacts {
 
 /** What kernels may depend on. Limits are the adapter's. */
 export interface GpuFacts {
+  /** Whether texts may use the type f16; where not, f16 tensors are pairs packed into words. */
+  readonly f16: boolean;
   readonly maxWorkgroupSize: number;
   readonly maxWorkgroupMemory: number;
   readonly maxWorkgroupsPerDimension: number;
@@ -84,7 +86,11 @@ export type GpuBinding =
   /** Device memory that the op's dispatches share under this name; contents undefined at first. */
   | { readonly shared: string; readonly bytes: number };
 
-/** One compute pass. `code` is WGSL with @group(0) @binding(i) for `bindings[i]` (all declared read_write). */
+/**
+ * One compute pass. `code` is WGSL with @group(0) @binding(i) for `bindings[i]` (all declared read_write).
+ * An f16 operand is declared as f32 or vec4<f32>, as if it were stored so: the device converts its loads
+ * and stores. Only a text that means to read halves itself (and asks GpuFacts.f16) declares f16.
+ */
 export interface GpuDispatch {
   /** Entry point is `main`. Equal texts share a pipeline: put sizes into the text only when that pays. */
   readonly code: string;
@@ -150,6 +156,11 @@ export interface Op<Attributes> extends GraphOp<Attributes> {
   webgpu(spec: OpSpec<Attributes>, facts: GpuFacts): GpuAnswer;
   /** Pairs [output, input] that may share storage when the input is not needed afterwards. */
   readonly inPlace?: readonly (readonly [output: number, input: number])[];
+  /**
+   * Inputs that may be f16 instead of f32, all of them together; so are the outputs that are like them.
+   * Arithmetic stays f32: a result is the reference's, rounded once. Default: none.
+   */
+  readonly halfInputs?: readonly number[] | "all";
   /** Output 0 is input 0 under another shape: no kernel runs. */
   readonly alias?: boolean;
   /** Inputs of random shapes for the suite: odd sizes, 1, 0, broadcasts, padding. */

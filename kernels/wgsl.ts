@@ -1,4 +1,5 @@
 // What the WGSL of every family shares: how many workgroups, which element, and safe mathematics.
+import type { DType } from "../src/tensor/shape.ts";
 import type { GpuFacts } from "./op.ts";
 
 const WORKGROUP_SIZE = 256;
@@ -44,9 +45,15 @@ export const GROUP_INDEX = "(workgroup.y * workgroups.x + workgroup.x)";
 /** Number of this invocation among all. Compare it with the element count: folding rounds up. */
 export const ELEMENT_INDEX = `(${GROUP_INDEX} * ${WORKGROUP_SIZE}u + lane)`;
 
-/** `var<storage>` declarations of f32 or i32 arrays at bindings 0, 1, ...; then the static params. */
+/** What kernels compute with, whatever the operand is stored as. */
+export const arithmeticOf = (dtype: DType): "f32" | "i32" => (dtype === "i32" ? "i32" : "f32");
+
+/** `var<storage>` declarations of arrays at bindings 0, 1, ...; then the static params. */
 export function declareBindings(
-  arrays: readonly (readonly [name: string, type: "f32" | "i32" | "vec4<f32>"])[],
+  arrays: readonly (readonly [
+    name: string,
+    type: "f32" | "f16" | "i32" | "vec4<f32>" | "vec4<f16>",
+  ])[],
   params = 0,
 ): string {
   const lines = arrays.map(

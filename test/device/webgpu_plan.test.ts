@@ -9,6 +9,7 @@ import { f32 } from "../../src/tensor/shape.ts";
 import { Variable } from "../../src/tensor/variable.ts";
 
 const facts: GpuFacts = {
+  f16: true,
   maxWorkgroupSize: 256,
   maxWorkgroupMemory: 16384,
   maxWorkgroupsPerDimension: 65535,

@@ -20,7 +20,6 @@ export interface AdapterFacts extends GpuFacts {
   readonly driver: string;
   readonly backend: string;
   readonly type: "real" | "software";
-  readonly f16: boolean;
   readonly subgroups: boolean;
   readonly timestamps: boolean;
   readonly subgroupMatrix: boolean;
@@ -226,7 +225,7 @@ export function limitsOf(adapter: GPUAdapter): Record<string, number> {
 /** One line for the start of a run. */
 export function describeAdapter(facts: AdapterFacts): string {
   const yes = [
-    facts.f16 && "f16",
+    facts.f16 ? "f16" : "f16 packed in pairs",
     facts.subgroups && "subgroups",
     facts.subgroupMatrix && "subgroup matrix",
     facts.timestamps && "timestamps",

@@ -2,7 +2,7 @@
 // kept on disk. Runs between prepare() and run(), never inside a step.
 import { ChoiceFile } from "./choice_file.ts";
 import type { KernelChoices, MeasuredChoice, OpenChoice } from "./kernel_choices.ts";
-import { KernelTimer } from "./kernel_timer.ts";
+import { KernelTimer, OperandMemory } from "./kernel_timer.ts";
 import type { WebGpuDevice } from "./webgpu_device.ts";
 
 /** A candidate is timed over about so many microseconds, in each of so many rounds. */
@@ -19,9 +19,9 @@ const BUDGET_SECONDS = 120;
 /** Median microseconds of each candidate, in their order. */
 export async function timeCandidates(
   device: WebGpuDevice,
-  { op, candidates, bytes }: Pick<OpenChoice, "op" | "candidates" | "bytes">,
+  { op, candidates, operands: specs }: Pick<OpenChoice, "op" | "candidates" | "operands">,
 ): Promise<Map<string, number>> {
-  const operands = KernelTimer.operands(device, bytes);
+  const operands = new OperandMemory(device, specs);
   const times = new Map<string, number>();
   let best = Number.POSITIVE_INFINITY;
   try {
@@ -45,7 +45,7 @@ export async function timeCandidates(
       }
     }
   } finally {
-    for (const buffer of operands.values()) buffer.destroy();
+    operands.destroy();
   }
   return times;
 }

@@ -1,8 +1,9 @@
 // A prepared program on the GPU: pipelines and bind groups made once, encoded again for every run.
 import { UserError } from "../../config/user_error.ts";
+import { packHalves } from "../../tensor/half.ts";
 import { bytesOf } from "../../tensor/shape.ts";
 import type { Pending, PreparedProgram, Span } from "../device.ts";
-import type { HostArray, Program } from "../program.ts";
+import { type HostArray, hostArray, type Program } from "../program.ts";
 import type { Range } from "./bind_ranges.ts";
 import { usage } from "./buffer_pool.ts";
 import { PassTimer } from "./pass_timer.ts";
@@ -230,10 +231,11 @@ export class GpuProgram implements PreparedProgram {
   private writeConstants(): void {
     const target = this.own.get(CONSTANTS);
     if (!target) return;
-    for (const [value, { buffer, offset }] of this.program.values.entries()) {
+    for (const [value, { spec, buffer, offset }] of this.program.values.entries()) {
       const source = this.program.buffers[buffer];
       if (source.kind !== "constant" || offset !== 0) continue;
-      this.device.upload(target, this.plan.ranges[value].offset, source.data);
+      const data = spec.dtype === "f16" ? packHalves(Float32Array.from(source.data)) : source.data;
+      this.device.upload(target, this.plan.ranges[value].offset, data);
     }
   }
 
@@ -267,7 +269,6 @@ export class GpuProgram implements PreparedProgram {
 
   private hostArray(value: number, bytes: ArrayBuffer, offset: number): HostArray {
     const { spec } = this.program.values[value];
-    const own = bytes.slice(offset, offset + bytesOf(spec));
-    return spec.dtype === "i32" ? new Int32Array(own) : new Float32Array(own);
+    return hostArray(spec, bytes.slice(offset, offset + bytesOf(spec)));
   }
 }

@@ -7,6 +7,13 @@ import {
   type GpuDispatch,
   isGpuChoice,
 } from "../../../kernels/op.ts";
+import type { TensorSpec } from "../../tensor/shape.ts";
+
+/** What an op reads and writes. */
+export interface Operands {
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+}
 
 /** A choice that nobody has measured on this adapter, with what it takes to measure it. */
 export interface OpenChoice {
@@ -16,8 +23,7 @@ export interface OpenChoice {
   /** Changes with any candidate's text. */
   readonly texts: string;
   readonly candidates: readonly GpuCandidate[];
-  /** Bytes of the op's inputs, then of its outputs. */
-  readonly bytes: { readonly inputs: readonly number[]; readonly outputs: readonly number[] };
+  readonly operands: Operands;
 }
 
 /** What was measured of a choice. */
@@ -49,7 +55,7 @@ export class KernelChoices {
   dispatches(
     op: string,
     answer: GpuAnswer,
-    bytes: OpenChoice["bytes"],
+    operands: Operands,
   ): { readonly dispatches: readonly GpuDispatch[]; readonly isOpen: boolean } {
     if (!isGpuChoice(answer)) {
       return {
@@ -58,13 +64,14 @@ export class KernelChoices {
       };
     }
     const { candidates, shapeClass } = answer;
-    const key = `${op}: ${shapeClass}`;
+    const dtypes = [...operands.inputs, ...operands.outputs].map(({ dtype }) => dtype);
+    const key = `${op} of ${[...new Set(dtypes)].join("+")}: ${shapeClass}`;
     const known = this.isTuned ? this.measuredOf(key, candidates) : undefined;
     const chosen = candidates.find(({ name }) => name === known?.chosen) ?? candidates[0];
     const isOpen = this.isTuned && known === undefined && candidates.length > 1;
     if (isOpen && !this.open.has(key)) {
       const texts = this.hashTexts(key, candidates);
-      this.open.set(key, { key, op, texts, candidates, bytes });
+      this.open.set(key, { key, op, texts, candidates, operands });
     }
     this.used.set(key, chosen.name);
     return { dispatches: chosen.dispatches(), isOpen };

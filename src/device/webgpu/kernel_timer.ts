@@ -1,16 +1,50 @@
 // Times the kernels of an op by themselves, on memory of their own: on the GPU's clock where there are
 // timestamps, else on the host's over repeated submits.
 import type { GpuBinding, GpuDispatch } from "../../../kernels/op.ts";
+import { bytesOf } from "../../tensor/shape.ts";
 import { usage } from "./buffer_pool.ts";
+import { withHalfStorage } from "./half_storage.ts";
+import type { Operands } from "./kernel_choices.ts";
 import { PassTimer } from "./pass_timer.ts";
 import { ReadBack } from "./read_back.ts";
 import type { WebGpuDevice } from "./webgpu_device.ts";
 
-/** Operands of a kernel under measurement: bytes of the op's inputs, then of its outputs. */
-export interface OperandBytes {
-  readonly inputs: readonly number[];
-  readonly outputs: readonly number[];
+/** Zeroed memory for every operand of an op, to be shared by all of its candidates. */
+export class OperandMemory {
+  private readonly buffers: ReadonlyMap<string, GPUBuffer>;
+  private readonly halves = new Set<string>();
+
+  constructor(device: WebGpuDevice, { inputs, outputs }: Operands) {
+    const specs = [
+      ...inputs.map((spec, i) => [`input ${i}`, spec] as const),
+      ...outputs.map((spec, i) => [`output ${i}`, spec] as const),
+    ];
+    this.buffers = new Map(
+      specs.map(([name, spec]) => [name, device.createStorage("autotune", bytesOf(spec))]),
+    );
+    for (const [name, { dtype }] of specs) if (dtype === "f16") this.halves.add(name);
+  }
+
+  get(name: string): GPUBuffer | undefined {
+    return this.buffers.get(name);
+  }
+
+  isHalf(name: string): boolean {
+    return this.halves.has(name);
+  }
+
+  destroy(): void {
+    for (const buffer of this.buffers.values()) buffer.destroy();
+  }
 }
+
+/** What memory a binding means. */
+const nameOf = (binding: GpuBinding): string =>
+  "input" in binding
+    ? `input ${binding.input}`
+    : "output" in binding
+      ? `output ${binding.output}`
+      : `shared ${binding.shared}`;
 
 interface Ready {
   readonly pipeline: GPUComputePipeline;
@@ -26,27 +60,13 @@ export class KernelTimer {
 
   constructor(
     private readonly device: WebGpuDevice,
-    private readonly operands: ReadonlyMap<string, GPUBuffer>,
+    private readonly operands: OperandMemory,
     op: string,
     dispatches: readonly GpuDispatch[],
   ) {
     device.errors.guard(`${op}, timed`, "validation", () => {
       for (const dispatch of dispatches) this.ready.push(this.bind(op, dispatch));
     });
-  }
-
-  /** Zeroed memory for every operand, to be shared by all candidates of an op. */
-  static operands(device: WebGpuDevice, bytes: OperandBytes): Map<string, GPUBuffer> {
-    const made = new Map<string, GPUBuffer>();
-    for (const [kind, list] of [
-      ["input", bytes.inputs],
-      ["output", bytes.outputs],
-    ] as const) {
-      for (const [i, size] of list.entries()) {
-        made.set(`${kind} ${i}`, device.createStorage("autotune", size));
-      }
-    }
-    return made;
   }
 
   /** Microseconds of one run, the mean over `repeats` of them one after the other. */
@@ -101,7 +121,11 @@ export class KernelTimer {
 
   private bind(op: string, { code, bindings, params, workgroups }: GpuDispatch): Ready {
     const { device } = this;
-    const { pipeline, layout } = device.pipelines.get(op, code, {
+    const halves = bindings.flatMap((binding, i) =>
+      this.operands.isHalf(nameOf(binding)) ? [i] : [],
+    );
+    const text = withHalfStorage(op, code, halves, device.facts.f16);
+    const { pipeline, layout } = device.pipelines.get(op, text, {
       storage: bindings.map((_, binding) => binding),
       uniform: params && bindings.length,
     });
@@ -124,12 +148,7 @@ export class KernelTimer {
   }
 
   private bufferFor(binding: GpuBinding): GPUBuffer {
-    const name =
-      "input" in binding
-        ? `input ${binding.input}`
-        : "output" in binding
-          ? `output ${binding.output}`
-          : `shared ${binding.shared}`;
+    const name = nameOf(binding);
     const known = this.operands.get(name) ?? this.buffers.get(name);
     if (known) return known;
     if (!("shared" in binding)) throw new Error(`autotune: there is no ${name}`);

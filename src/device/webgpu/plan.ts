@@ -5,6 +5,7 @@ import { bytesOf, formatShape } from "../../tensor/shape.ts";
 import { type Lifetime, pack } from "../cpu/arena.ts";
 import type { Instruction, Program } from "../program.ts";
 import { bindRanges, needsCopy, type Range } from "./bind_ranges.ts";
+import { withHalfStorage } from "./half_storage.ts";
 import type { KernelChoices } from "./kernel_choices.ts";
 import { mergeBindings } from "./merge_bindings.ts";
 
@@ -133,9 +134,8 @@ class Planner {
       outputs: outputs.map((value) => this.program.values[value].spec),
     };
     if (spec.outputs.every((output) => bytesOf(output) === 0)) return [];
-    const bytes = { inputs: spec.inputs.map(bytesOf), outputs: spec.outputs.map(bytesOf) };
     const answer = op.webgpu(spec, this.facts);
-    const { dispatches, isOpen } = this.choices.dispatches(op.name, answer, bytes);
+    const { dispatches, isOpen } = this.choices.dispatches(op.name, answer, spec);
     this.isOpen ||= isOpen;
     for (const { bindings } of dispatches) {
       for (const binding of bindings) {
@@ -195,7 +195,11 @@ class Planner {
       return { place: ARENA, offset, size: binding.bytes };
     };
     const detail = this.shapes(inputs, outputs);
-    for (const dispatch of dispatches) this.addDispatch(op.name, detail, dispatch, locate);
+    const isHalf = (binding: GpuBinding): boolean =>
+      !("shared" in binding) &&
+      this.program.values["input" in binding ? inputs[binding.input] : outputs[binding.output]].spec
+        .dtype === "f16";
+    for (const dispatch of dispatches) this.addDispatch(op.name, detail, dispatch, locate, isHalf);
     for (const { range, standIn } of copied(own.slice(inputs.length))) {
       this.steps.push({ kind: "copy", source: standIn, target: range });
     }
@@ -220,14 +224,17 @@ class Planner {
     detail: string,
     { code, bindings, params, workgroups, copies }: GpuDispatch,
     locate: (binding: GpuBinding) => Range,
+    isHalf: (binding: GpuBinding) => boolean,
   ): void {
     const { bound, same } = bindRanges(name, bindings.map(locate));
     if (copies && same.size > 0) return;
+    const merged = same.size === 0 ? code : mergeBindings(name, code, same);
+    const halves = bindings.flatMap((binding, number) => (isHalf(binding) ? [number] : []));
     this.steps.push({
       kind: "dispatch",
       name,
       detail,
-      code: same.size === 0 ? code : mergeBindings(name, code, same),
+      code: halves.length === 0 ? merged : withHalfStorage(name, merged, halves, this.facts.f16),
       bound,
       params: params && this.addParams(params),
       workgroups,

@@ -1,10 +1,11 @@
 // The device that weft is for: WGSL kernels through any of the providers. One submit per run; no
 // command waits for the host inside a run.
 import { UserError } from "../../config/user_error.ts";
+import { packHalves } from "../../tensor/half.ts";
 import { bytesOf, sizeOf } from "../../tensor/shape.ts";
 import type { Variable } from "../../tensor/variable.ts";
 import type { Device, DeviceMemory, PreparedProgram } from "../device.ts";
-import type { HostArray, Program } from "../program.ts";
+import { type HostArray, hostArray, type Program } from "../program.ts";
 import {
   type AdapterFacts,
   describeAdapter,
@@ -64,6 +65,7 @@ export class WebGpuDevice implements Device {
   readonly kind = "webgpu";
   readonly description: string;
   readonly widthMultiple = 8;
+  readonly half: "native" | "packed";
   readonly errors: ErrorWatch;
   readonly pipelines: PipelineCache;
   readonly readBacks: BufferPool;
@@ -81,6 +83,7 @@ export class WebGpuDevice implements Device {
     readonly choices: KernelChoices = new KernelChoices(false),
   ) {
     this.description = describeAdapter(facts);
+    this.half = facts.f16 ? "native" : "packed";
     this.errors = new ErrorWatch(gpu, facts.name);
     this.pipelines = new PipelineCache(gpu, this.errors);
     this.readBacks = new BufferPool(gpu, "read back", usage.mapRead | usage.copyTarget);
@@ -107,20 +110,19 @@ export class WebGpuDevice implements Device {
         `write: ${variable.name} holds ${sizeOf(shape)} ${dtype}, got ${data.length}`,
       );
     }
-    this.upload(this.bufferOf(variable), variable.offset * 4, data);
+    const encoded = dtype === "f16" ? packHalves(Float32Array.from(data)) : data;
+    this.upload(this.bufferOf(variable), variable.byteOffset, encoded);
   }
 
   async read(variable: Variable): Promise<HostArray> {
     const bytes = bytesOf(variable.spec);
-    const view = (data: ArrayBuffer): HostArray =>
-      variable.spec.dtype === "i32" ? new Int32Array(data) : new Float32Array(data);
-    if (bytes === 0) return view(new ArrayBuffer(0));
+    if (bytes === 0) return hostArray(variable.spec, new ArrayBuffer(0));
     const encoder = this.gpu.createCommandEncoder({ label: "read" });
     const readBack = new ReadBack(this.readBacks, this.errors, bytes);
     const source = this.bufferOf(variable);
-    encoder.copyBufferToBuffer(source, variable.offset * 4, readBack.buffer, 0, bytes);
+    encoder.copyBufferToBuffer(source, variable.byteOffset, readBack.buffer, 0, bytes);
     this.submit(encoder, []);
-    return view(await readBack.read());
+    return hostArray(variable.spec, await readBack.read());
   }
 
   free(variable: Variable): void {
@@ -208,7 +210,7 @@ export class WebGpuDevice implements Device {
     });
   }
 
-  upload(buffer: GPUBuffer, offset: number, data: HostArray | Uint8Array): void {
+  upload(buffer: GPUBuffer, offset: number, data: HostArray | Uint8Array | Uint16Array): void {
     if (data.byteLength === 0) return;
     // The standard takes no shared memory.
     const own = data.buffer instanceof ArrayBuffer ? data : data.slice();
