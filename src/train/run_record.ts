@@ -52,7 +52,7 @@ export function runRecord(
     optimizer: { name: chosen(config, "optimizer"), state: { layer_steps: layerSteps(trainer) } },
     lr_scheduler: { name: chosen(config, "lr_scheduler"), state: { history: trainer.history } },
     criterion: chosen(config, "criterion"),
-    loss_scale: null,
+    loss_scale: trainer.scaler ? { ...trainer.scaler.state } : null,
     meters,
     best: {
       metric,
@@ -104,6 +104,8 @@ export function restoreRecord(
   if (!resets.optimizer) {
     const { layer_steps = {} } = record.optimizer.state;
     trainer.resumeAt(record.num_updates, z.record(z.string(), z.int()).parse(layer_steps));
+    // A run that goes over to f16 starts from the flags' scale.
+    if (record.loss_scale) trainer.scaler?.restore(record.loss_scale);
   }
   if (!resets.lrScheduler) {
     trainer.history = [...((record.lr_scheduler.state.history ?? []) as EpochEnd[])];

@@ -32,7 +32,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   score: ["config", "data"],
   decode: ["config", "data", "score"],
   // files of others
-  interop: ["config"],
+  interop: ["config", "tensor"],
   // components
   components: ["registry", "config", ...components],
   registry: ["config"],

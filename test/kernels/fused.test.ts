@@ -146,7 +146,7 @@ test("attention() and layerNorm() refuse integers, whose bits are no floats", ()
   ] as const) {
     expect(() => attention(...operands, { heads: 2 })).toThrow(ShapeError);
   }
-  expect(() => attentionWeights(q, whole, { heads: 2 })).toThrow("queries and keys are f32");
+  expect(() => attentionWeights(q, whole, { heads: 2 })).toThrow("queries and keys are floats");
   const [gain, ones] = [normals(8), integers(new Array<number>(8).fill(1), 8)];
   expect(() => layerNorm(whole, gain, gain)).toThrow("layer_norm: i32(2, 3, 8)");
   expect(() => layerNorm(q, ones, gain)).toThrow("gain and bias must be f32(8)");
