@@ -184,6 +184,7 @@ export class Trainer {
     for (const [i, number] of plan.present.entries()) {
       if (i > 0) await breathe?.();
       collated.push(batch.collate(batch.microBatches[number]));
+      await this.settleKernels(collated[i]);
       pending.push(this.startGradients(plan, number, collated[i], i === 0));
     }
     if (plan.present.length === 0) return this.skipUpdate(plan);
@@ -269,6 +270,7 @@ export class Trainer {
         variables: parameters.segments.map(({ gradients }) => gradients),
         final: (elements) => peers.final(step, slot, elements),
       };
+      await this.settleKernels(collated);
       const isFirst = isReproducible || i === 0;
       const heard = isWhole ? watch : undefined;
       const pending = this.startGradients(plan, number, collated, isFirst, heard);
@@ -295,6 +297,15 @@ export class Trainer {
     const layerSteps = this.layerSteps.map((n, layer) => n + Number(trained[layer]));
     const lr = this.learningRate(epoch);
     return { update, lr, present, keys, kept, trained, layerSteps };
+  }
+
+  /** Before a batch of a new shape is run first, a device may measure which kernels suit it. */
+  private async settleKernels(batch: LanguagePairBatch): Promise<void> {
+    const { device } = this.options;
+    if (!device.tune) return;
+    const { srcTokens, target } = hostSample(batch);
+    this.plan([srcTokens.shape[0], srcTokens.shape[1], target.shape[1]]);
+    await device.tune();
   }
 
   private startGradients(

@@ -48,8 +48,9 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   // programs over all of it
   train: [...tensors, ...pure, ...components, ...lists, "interop", "version", "cluster"],
   generate: [...tensors, ...pure, ...components, ...lists, "interop", "train", "version"],
+  measure: [...tensors, ...pure, ...components, ...lists, "train", "version"],
   cli: [
-    ...["train", "generate", "decode", "score", "data", "config", "device", "interop"],
+    ...["train", "generate", "measure", "decode", "score", "data", "config", "device", "interop"],
     ...["models", "tasks", ...lists, "plugin", "version", "workers", "kernels", "cluster"],
     ...["edge/export", "edge/runtime", "edge/server", "edge/platforms", "edge/build.ts"],
   ],
