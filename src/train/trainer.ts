@@ -17,6 +17,7 @@ import { LossScaler, type LossScaling } from "./loss_scaler.ts";
 import type { PeerMemory } from "./peer_memory.ts";
 import type { Peers } from "./peers.ts";
 import type { Rounds } from "./rounds.ts";
+import { settleKernels } from "./settle_kernels.ts";
 import { type RandomKey, TrainingStep } from "./training_step.ts";
 
 export interface TrainerOptions {
@@ -184,7 +185,7 @@ export class Trainer {
     for (const [i, number] of plan.present.entries()) {
       if (i > 0) await breathe?.();
       collated.push(batch.collate(batch.microBatches[number]));
-      await this.settleKernels(collated[i]);
+      await settleKernels(this, collated[i]);
       pending.push(this.startGradients(plan, number, collated[i], i === 0));
     }
     if (plan.present.length === 0) return this.skipUpdate(plan);
@@ -270,7 +271,7 @@ export class Trainer {
         variables: parameters.segments.map(({ gradients }) => gradients),
         final: (elements) => peers.final(step, slot, elements),
       };
-      await this.settleKernels(collated);
+      await settleKernels(this, collated);
       const isFirst = isReproducible || i === 0;
       const heard = isWhole ? watch : undefined;
       const pending = this.startGradients(plan, number, collated, isFirst, heard);
@@ -297,15 +298,6 @@ export class Trainer {
     const layerSteps = this.layerSteps.map((n, layer) => n + Number(trained[layer]));
     const lr = this.learningRate(epoch);
     return { update, lr, present, keys, kept, trained, layerSteps };
-  }
-
-  /** Before a batch of a new shape is run first, a device may measure which kernels suit it. */
-  private async settleKernels(batch: LanguagePairBatch): Promise<void> {
-    const { device } = this.options;
-    if (!device.tune) return;
-    const { srcTokens, target } = hostSample(batch);
-    this.plan([srcTokens.shape[0], srcTokens.shape[1], target.shape[1]]);
-    await device.tune();
   }
 
   private startGradients(
