@@ -51,8 +51,9 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     ...[...tensors, ...pure, ...components, ...lists, "interop", "train", "version"],
     "workers",
   ],
+  measure: [...tensors, ...pure, ...components, ...lists, "train", "version"],
   cli: [
-    ...["train", "generate", "decode", "score", "data", "config", "device", "interop"],
+    ...["train", "generate", "measure", "decode", "score", "data", "config", "device", "interop"],
     ...["models", "tasks", ...lists, "plugin", "version", "workers", "kernels", "cluster"],
     ...["edge/export", "edge/runtime", "edge/server", "edge/platforms", "edge/build.ts"],
   ],
