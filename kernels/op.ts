@@ -65,6 +65,8 @@ export interface CpuFacts {
   readonly threads: number;
   /** True when matrix products may be sent to a BLAS. */
   readonly blas: boolean;
+  /** True when it multiplies few rows about as fast, row for row, as many. */
+  readonly fewRowsByBlas: boolean;
 }
 
 // ---- webgpu ----
@@ -78,6 +80,8 @@ export interface GpuFacts {
   readonly maxWorkgroupsPerDimension: number;
   /** Lanes that a subgroup may have; undefined where texts may not use subgroups. */
   readonly subgroups: { readonly min: number; readonly max: number } | undefined;
+  /** Texts should be short: a software adapter takes longer to compile than to run what is unrolled. */
+  readonly isSoftware?: boolean;
 }
 
 export type GpuBinding =
@@ -101,6 +105,28 @@ export interface GpuDispatch {
   /** Only copies an input to an output: left out where the two are one memory. */
   readonly copies?: boolean;
 }
+
+/** One of several ways to compute an op; all agree within the tolerance of the op's examples. */
+export interface GpuCandidate {
+  /** Unique among the candidates of an op; what a run's record and the cache of timings know it by. */
+  readonly name: string;
+  dispatches(): readonly GpuDispatch[];
+}
+
+/** An op that leaves the choice of its kernels to whoever measures them. */
+export interface GpuChoice {
+  /**
+   * Shapes among which the same candidate does best. Equal classes of an op have candidates of equal
+   * names and texts; only params, workgroups and the order may differ.
+   */
+  readonly shapeClass: string;
+  /** At least one. The first serves where nothing was measured. */
+  readonly candidates: readonly GpuCandidate[];
+}
+
+export type GpuAnswer = GpuDispatch | readonly GpuDispatch[] | GpuChoice;
+
+export const isGpuChoice = (answer: GpuAnswer): answer is GpuChoice => "candidates" in answer;
 
 // ---- the suite ----
 
@@ -131,7 +157,7 @@ export interface Op<Attributes> extends GraphOp<Attributes> {
   /** What the op means: float64, plain loops. Integer tensors arrive as whole float64 numbers. */
   reference(attributes: Attributes, inputs: readonly NdArray[]): NdArray[];
   cpu(spec: OpSpec<Attributes>, facts: CpuFacts): CpuDispatch | readonly CpuDispatch[];
-  webgpu(spec: OpSpec<Attributes>, facts: GpuFacts): GpuDispatch | readonly GpuDispatch[];
+  webgpu(spec: OpSpec<Attributes>, facts: GpuFacts): GpuAnswer;
   /** Pairs [output, input] that may share storage when the input is not needed afterwards. */
   readonly inPlace?: readonly (readonly [output: number, input: number])[];
   /**

@@ -72,6 +72,14 @@ export interface Device {
   /** Where the device's memory is this process's own. */
   readonly shared?: SharedMemory;
   prepare(program: Program): PreparedProgram;
+  /**
+   * Measures which kernels are fastest for the programs prepared since the last call; they follow at
+   * their next run. Undefined when there is nothing to measure. To be awaited before a program's first
+   * run: its results may differ in their last bits afterwards.
+   */
+  tune?(): Promise<void> | undefined;
+  /** Kernels that were chosen among several, by op and class of shapes: with the device they decide the bits. */
+  kernelRecord?(): Readonly<Record<string, string>>;
   /** Copies host data into a variable (or view). */
   write(variable: Variable, data: HostArray): void;
   /** Copies a variable (or view) to the host. */

@@ -133,6 +133,7 @@ test("examineLibrary() accepts a right product and holds the library to one thre
     name: "OpenBLAS 9.9",
     path: "libany.so",
     prefix: "",
+    smallKernels: false,
   });
   expect(threads).toEqual([1]);
 });

@@ -63,6 +63,18 @@ export function takeFittingCore(
   pick();
 }
 
+/** Kernels that have others for small products beside them, which pack nothing (since 0.3.17). */
+const SMALL_PRODUCTS = new Set(["SkylakeX", "Cooperlake", "SapphireRapids"]);
+
+/** Whether small products are as fast as large ones. */
+export function hasSmallKernels(library: NativeLibrary, prefix: Prefix): boolean {
+  const core = coreName(library, prefix);
+  const config = library.find(`${prefix}openblas_get_config`, [], "text")?.();
+  const [, minor, patch] = /OpenBLAS 0\.(\d+)\.(\d+)/.exec(String(config)) ?? [];
+  const young = Number(minor) > 3 || (Number(minor) === 3 && Number(patch) >= 17);
+  return core !== undefined && SMALL_PRODUCTS.has(core) && young;
+}
+
 /** Which kernels serve, by OpenBLAS' own name for them. */
 export function coreName(library: NativeLibrary, prefix: Prefix): string | undefined {
   const name = library.find(`${prefix}openblas_get_corename`, [], "text")?.();

@@ -13,6 +13,11 @@ import {
 export interface AdapterFacts extends GpuFacts {
   readonly provider: string;
   readonly name: string;
+  readonly vendor: string;
+  /** The card, as its driver calls it. */
+  readonly device: string;
+  /** The driver with its version, where the provider tells. */
+  readonly driver: string;
   readonly backend: string;
   readonly type: "real" | "software";
   readonly timestamps: boolean;
@@ -176,14 +181,18 @@ function factsOf(providerName: string, provider: OpenProvider, adapter: GPUAdapt
   const { info, features } = adapter;
   const { backend, isCpu } = provider.nativeFacts(adapter);
   const limits = limitsOf(adapter);
-  const name = info.description || info.device || `${info.vendor} ${info.architecture}`.trim();
+  const name = nameOf(info);
   // A provider that hides the driver's answer leaves the standard's flag and the driver's name.
   const software = isCpu || info.isFallbackAdapter || softwareNames.test(`${name} ${info.device}`);
   return {
     provider: providerName,
     name: name || "unnamed adapter",
+    vendor: info.vendor,
+    device: info.device || name,
+    driver: info.description,
     backend: backend ?? "unknown backend",
     type: software ? "software" : "real",
+    isSoftware: software,
     f16: features.has("shader-f16"),
     subgroups: subgroupsOf(adapter),
     timestamps: features.has("timestamp-query"),
@@ -199,6 +208,12 @@ function factsOf(providerName: string, provider: OpenProvider, adapter: GPUAdapt
 function subgroupsOf({ info, features }: GPUAdapter): GpuFacts["subgroups"] {
   const { subgroupMinSize: min, subgroupMaxSize: max } = info;
   return features.has("subgroups") && min > 0 && max >= min ? { min, max } : undefined;
+}
+
+/** Dawn's description is the driver's, which need not name the card. */
+function nameOf({ device, description, vendor, architecture }: GPUAdapterInfo): string {
+  if (device && /^nvidia\b/i.test(description)) return `${device} (${description})`;
+  return description || device || `${vendor} ${architecture}`.trim();
 }
 
 /** All of the adapter's limits, by name: Dawn's bindings refuse a request that names only some. */

@@ -32,11 +32,13 @@ const untimed = (adapter: string): UserError =>
   });
 
 export class GpuProgram implements PreparedProgram {
-  readonly bytes: number;
-  private readonly plan: Plan;
+  bytes: number;
+  private plan: Plan;
+  /** Of the kernels that were chosen when the plan was made. */
+  private choicesVersion: number;
   /** Buffers of this program alone, by place. */
   private readonly own = new Map<number, GPUBuffer>();
-  private readonly params: GPUBuffer | undefined;
+  private params: GPUBuffer | undefined;
   /** Inputs of a run are gathered here, so that one write brings them all. */
   private readonly hostInputs: Uint8Array<ArrayBuffer>;
   private readonly outputBytes: number;
@@ -49,8 +51,8 @@ export class GpuProgram implements PreparedProgram {
     private readonly device: WebGpuDevice,
     private readonly program: Program,
   ) {
-    const { facts } = device;
-    this.plan = planProgram(program, facts, facts.limits.minStorageBufferOffsetAlignment);
+    this.choicesVersion = device.choices.version;
+    this.plan = this.makePlan();
     this.bytes = this.plan.arenaBytes;
     for (const [place, bytes] of [
       [INPUTS, this.plan.inputBytes],
@@ -74,6 +76,7 @@ export class GpuProgram implements PreparedProgram {
     device.errors.check();
     if (this.released) throw new Error(`webgpu: ${this.program.name} runs after its release`);
     if (spans && !device.facts.timestamps) throw untimed(device.facts.name);
+    if (this.plan.isOpen && device.choices.version !== this.choicesVersion) this.planAgain();
     if (device.version !== this.version) this.bind();
     this.writeInputs(inputs);
     const timer = spans && new PassTimer(device.gpu, this.plan.steps.length);
@@ -143,6 +146,22 @@ export class GpuProgram implements PreparedProgram {
     }
     endPass();
     return passes;
+  }
+
+  private makePlan(): Plan {
+    const { facts, choices } = this.device;
+    const alignment = facts.limits.minStorageBufferOffsetAlignment;
+    return planProgram(this.program, facts, alignment, choices);
+  }
+
+  /** Follows the choices made meanwhile: other kernels, and perhaps other temporaries for them. */
+  private planAgain(): void {
+    this.choicesVersion = this.device.choices.version;
+    this.plan = this.makePlan();
+    this.bytes = this.plan.arenaBytes;
+    this.params?.destroy();
+    this.params = this.createParams();
+    this.bind();
   }
 
   private bind(): void {

@@ -13,9 +13,11 @@ import {
   limitsOf,
   wantedFeatures,
 } from "./adapter.ts";
+import { Autotuner } from "./autotuner.ts";
 import { BufferPool, usage } from "./buffer_pool.ts";
 import { ErrorWatch } from "./errors.ts";
 import { GpuProgram } from "./gpu_program.ts";
+import { KernelChoices } from "./kernel_choices.ts";
 import { PipelineCache } from "./pipeline_cache.ts";
 import type { OpenProvider } from "./provider.ts";
 import { ReadBack } from "./read_back.ts";
@@ -25,8 +27,22 @@ const PADDING = 256;
 
 const storage = usage.storage | usage.copySource | usage.copyTarget;
 
-/** Takes an adapter into use. */
-export async function startWebGpuDevice(found: FoundAdapter): Promise<WebGpuDevice> {
+export interface WebGpuOptions {
+  /**
+   * Whether kernels are chosen by timing them; unset: on real GPUs, since on a software adapter the
+   * search costs more than it brings.
+   */
+  readonly autotune?: boolean;
+  readonly say: (line: string) => void;
+  /** Where timings are kept; unset: in weft's cache folder. */
+  readonly cacheFolder?: string;
+}
+
+/** Takes an adapter into use. Without options nothing is timed and the tables' first kernels serve. */
+export async function startWebGpuDevice(
+  found: FoundAdapter,
+  options?: WebGpuOptions,
+): Promise<WebGpuDevice> {
   const { adapter, facts, provider } = found;
   const features: readonly string[] = wantedFeatures.filter((name) => adapter.features.has(name));
   const device = await adapter.requestDevice({
@@ -35,7 +51,12 @@ export async function startWebGpuDevice(found: FoundAdapter): Promise<WebGpuDevi
   });
   // Some providers crash when the adapter is collected before its device.
   referenced.add(adapter).add(device).add(provider);
-  return new WebGpuDevice(device, facts, provider);
+  const isTuned = options !== undefined && (options.autotune ?? facts.type === "real");
+  const started = new WebGpuDevice(device, facts, provider, new KernelChoices(isTuned));
+  if (options && isTuned) {
+    started.autotuner = await Autotuner.open(started, options.say, options.cacheFolder);
+  }
+  return started;
 }
 
 const referenced = new Set<unknown>();
@@ -48,6 +69,8 @@ export class WebGpuDevice implements Device {
   readonly errors: ErrorWatch;
   readonly pipelines: PipelineCache;
   readonly readBacks: BufferPool;
+  /** Absent where nothing is timed. */
+  autotuner: Autotuner | undefined;
   private readonly storage = new Map<Variable, GPUBuffer>();
   private arenaBuffer: GPUBuffer | undefined;
   private variableBytes = 0;
@@ -57,6 +80,7 @@ export class WebGpuDevice implements Device {
     readonly gpu: GPUDevice,
     readonly facts: AdapterFacts,
     readonly provider: OpenProvider,
+    readonly choices: KernelChoices = new KernelChoices(false),
   ) {
     this.description = describeAdapter(facts);
     this.half = facts.f16 ? "native" : "packed";
@@ -68,6 +92,14 @@ export class WebGpuDevice implements Device {
   prepare(program: Program): PreparedProgram {
     this.errors.check();
     return new GpuProgram(this, program);
+  }
+
+  tune(): Promise<void> | undefined {
+    return this.choices.hasOpen ? this.autotuner?.tune() : undefined;
+  }
+
+  kernelRecord(): Readonly<Record<string, string>> {
+    return this.choices.record();
   }
 
   write(variable: Variable, data: HostArray): void {
