@@ -1,16 +1,17 @@
 // One peer of bench/allreduce.ts: the node that runs in the communication thread, reducing over and over.
-//   bun bench/support/allreduce_peer.ts RANK HOST:PORT,... BYTES WIRE SECONDS
+//   bun bench/support/allreduce_peer.ts RANK HOST:PORT,... BYTES WIRE STEPS [SOCKETS]
 import process from "node:process";
 import { codecBytes, openArithmetic } from "../../cluster/collective/codec.ts";
 import { scratchBytes } from "../../cluster/collective/reduction_memory.ts";
 import { garbageCollector } from "../../cluster/peer/collect_garbage.ts";
 import { ClusterNode } from "../../cluster/peer/node.ts";
 import type { Event } from "../../cluster/peer/protocol.ts";
+import { openSockets, type SocketChoice } from "../../cluster/transport/open_sockets.ts";
 import { openTransport } from "../../cluster/transport/open_transport.ts";
 import type { Wire } from "../../cluster/wire/frame.ts";
 import { INITIAL_PAGES, MAXIMUM_PAGES, PAGE_BYTES } from "../../kernels/pages.ts";
 
-const [rankText, list, bytesText, wireText, secondsText] = process.argv.slice(2);
+const [rankText, list, bytesText, wireText, stepsText, choice] = process.argv.slice(2);
 const rank = Number(rankText);
 const addresses = list.split(",").map((address) => {
   const [host, port] = address.split(":");
@@ -29,7 +30,8 @@ const pages = Math.max(INITIAL_PAGES, Math.ceil((scratch.address + scratch.bytes
 const memory = new WebAssembly.Memory({ initial: pages, maximum: MAXIMUM_PAGES, shared: true });
 const values = new Float32Array(memory.buffer, PAGE_BYTES, elements);
 
-const transport = openTransport({ kind: "plain" });
+const { sockets } = await openSockets((choice ?? "auto") as SocketChoice, { kind: "plain" });
+const transport = openTransport({ kind: "plain" }, { sockets });
 let step = 0;
 let generation = 0;
 let expected = 0;
@@ -51,7 +53,7 @@ const node: ClusterNode = new ClusterNode({
   fence: undefined,
   step: 0,
   now: () => performance.now(),
-  received: garbageCollector(),
+  ...(sockets ? {} : { received: garbageCollector() }),
   tell: (event) => heard(event),
 });
 await transport.listen(addresses[rank], (connection) => node.accept(connection));
@@ -93,7 +95,7 @@ function reduced({ sent, received }: { sent: number; received: number }): void {
     cpu = process.cpuUsage();
   }
   // All peers stop after the same step: by count, not by time.
-  if (step === Number(secondsText) + 3) finish();
+  if (step === Number(stepsText) + 3) finish();
   else setImmediate(reduce);
 }
 

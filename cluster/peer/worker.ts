@@ -3,6 +3,7 @@
 import { UserError } from "../../src/config/user_error.ts";
 import { openArithmetic } from "../collective/codec.ts";
 import { openFence } from "../fence/open_fence.ts";
+import { openSockets } from "../transport/open_sockets.ts";
 import { openTransport } from "../transport/open_transport.ts";
 import type { Connection, Listener, Receiver, Transport } from "../transport/transport.ts";
 import { garbageCollector } from "./collect_garbage.ts";
@@ -19,6 +20,7 @@ const tell = (event: Event): void => self.postMessage(event);
 let transport: Transport | undefined;
 let listener: Listener | undefined;
 let node: ClusterNode | undefined;
+let collect: ((bytes: number) => void) | undefined;
 let timer: ReturnType<typeof setInterval> | undefined;
 
 /** Milliseconds between two looks at the time: a fraction of what a silent peer is allowed. */
@@ -31,7 +33,12 @@ const notYet = (connection: Connection): Receiver => {
 };
 
 async function listen(request: Extract<Request, { kind: "listen" }>): Promise<void> {
-  transport = openTransport(request.security);
+  const { security } = request;
+  const { sockets, line } = await openSockets(request.sockets, security);
+  tell({ kind: "say", line: `sockets: ${line}` });
+  if (sockets) tell({ kind: "bell", bell: sockets.poller.bell });
+  else collect = garbageCollector();
+  transport = openTransport(security, { sockets });
   listener = await transport.listen(
     request.address,
     (connection) => (node ? node.accept(connection) : notYet(connection)),
@@ -49,7 +56,7 @@ async function start(request: Extract<Request, { kind: "start" }>): Promise<void
     addresses: new Map(addresses),
     fence: settings.fence === undefined ? undefined : openFence(settings.fence),
     now: () => performance.now(),
-    received: garbageCollector(),
+    received: collect,
   });
   timer = setInterval(() => node?.tick(), tickEvery(settings.patience));
   node.tick();

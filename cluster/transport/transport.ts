@@ -33,12 +33,27 @@ export interface SendOptions {
   readonly sent?: () => void;
 }
 
+/** Reading other processes of this machine, as far as the system allows it. */
+export interface NeighbourMemory {
+  /** This process, as others of this machine know it. */
+  readonly pid: number;
+  /** Where bytes lie in this process. */
+  addressOf(bytes: Uint8Array): number;
+  /**
+   * Fills the pieces of `into`, in this order, from as many places of another process.
+   * @throws Error if that process is gone, has no such memory, or must not be read.
+   */
+  read(pid: number, from: readonly number[], into: readonly Uint8Array[]): void;
+}
+
 /** One authenticated connection, open in both directions. */
 export interface Connection {
   /** The other end, for messages: "10.0.0.7:29400". */
   readonly remote: string;
   /** Name that the other side's certificate proves; undefined where there are no certificates. */
   readonly proven: string | undefined;
+  /** Where both ends are on one machine and what is sent need not be hidden; undefined elsewhere. */
+  readonly memory?: NeighbourMemory | undefined;
   /** Bytes that wait for the kernel. */
   readonly queued: number;
   /** Bytes sent and received since it was opened. */

@@ -48,7 +48,7 @@ export async function meetPeers(
   const security = securityOf(config);
   refuseOpenDoors(world, security, config);
   const cluster = Cluster.open(say);
-  const listening = await cluster.listen(listeningAddress(world), security);
+  const listening = await cluster.listen(listeningAddress(world), security, config.sockets);
   const timeoutSeconds = config.start_timeout;
   const met = await meet(world, listening, { timeoutSeconds, say });
   const { rank, localRank, own, addresses, close } = met;

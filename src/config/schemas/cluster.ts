@@ -96,6 +96,12 @@ export const cluster = z.strictObject({
     .min(1)
     .default(600)
     .describe("seconds to wait for all peers at the start"),
+  sockets: z
+    .enum(["auto", "libc", "runtime"])
+    .default("auto")
+    .describe(
+      "what carries gradients (libc: the system's sockets, not for TLS; runtime: Bun's or Deno's; auto: libc's if there are any, and peers of one machine read each other's memory)",
+    ),
   fence: z
     .string()
     .optional()

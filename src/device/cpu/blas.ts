@@ -2,7 +2,11 @@
 // wasm memory, so that nothing is copied. openBlas() searches once; every worker opens what it found
 // from plain data, with openBlasFor().
 import process from "node:process";
-import { type NativeLibrary, type NativeRuntime, nativeRuntime } from "./blas_ffi.ts";
+import {
+  type NativeLibrary,
+  type NativeRuntime,
+  nativeRuntime,
+} from "../../native/native_runtime.ts";
 import {
   candidates,
   has64BitIntegers,
