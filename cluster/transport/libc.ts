@@ -249,7 +249,7 @@ export class Libc {
     this.call.read(bell, this.scratch.address + AT.number, 8);
   }
 
-  /** As NeighbourMemory.read. */
+  /** As NearMemory.read. */
   readMemory(pid: number, from: readonly number[], into: readonly Uint8Array[]): void {
     const here = this.scratch.list(AT.list, this.places(into));
     const there = this.scratch.list(

@@ -4,7 +4,7 @@ import { reasonOf } from "./failures.ts";
 import { type Libc, POLLIN, POLLOUT } from "./libc.ts";
 import type { Poller, Watch } from "./poller.ts";
 import { StreamConnection } from "./stream_connection.ts";
-import type { Address, NeighbourMemory, SendOptions } from "./transport.ts";
+import type { Address, NearMemory, SendOptions } from "./transport.ts";
 
 /** Bytes in one direction after which other connections have their turn. */
 const TURN = 4 * 2 ** 20;
@@ -27,7 +27,7 @@ export class LibcConnection extends StreamConnection {
     private readonly poller: Poller,
     fd: number,
     remote: Address,
-    readonly memory: NeighbourMemory | undefined,
+    readonly memory: NearMemory | undefined,
   ) {
     super(addressText(remote), undefined);
     this.#watch = { fd, events: 0, ready: (events) => this.#ready(events) };

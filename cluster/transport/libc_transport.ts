@@ -12,7 +12,7 @@ import type {
   Address,
   Connection,
   Listener,
-  NeighbourMemory,
+  NearMemory,
   Receiver,
   Transport,
 } from "./transport.ts";
@@ -33,7 +33,7 @@ export interface LibcSockets {
 
 /** TCP by sockets of the C library. */
 export class LibcTransport implements Transport {
-  private readonly memory: NeighbourMemory | undefined;
+  private readonly memory: NearMemory | undefined;
 
   constructor(
     private readonly sockets: LibcSockets,

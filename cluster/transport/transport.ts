@@ -34,7 +34,7 @@ export interface SendOptions {
 }
 
 /** Reading other processes of this machine, as far as the system allows it. */
-export interface NeighbourMemory {
+export interface NearMemory {
   /** This process, as others of this machine know it. */
   readonly pid: number;
   /** Where bytes lie in this process. */
@@ -53,7 +53,7 @@ export interface Connection {
   /** Name that the other side's certificate proves; undefined where there are no certificates. */
   readonly proven: string | undefined;
   /** Where both ends are on one machine and what is sent need not be hidden; undefined elsewhere. */
-  readonly memory?: NeighbourMemory | undefined;
+  readonly memory?: NearMemory | undefined;
   /** Bytes that wait for the kernel. */
   readonly queued: number;
   /** Bytes sent and received since it was opened. */
