@@ -5,7 +5,8 @@ import type { Scenario } from "./scenario.ts";
 import { check, goOn, ms, pause, type Stage } from "./stage.ts";
 
 async function flip(stage: Stage, direction: "toTarget" | "fromTarget"): Promise<string> {
-  const job = await stage.prepare({ peers: 3 });
+  // Peers of one machine would not send gradients, but read them.
+  const job = await stage.prepare({ peers: 3, flags: ["--sockets", "libc"] });
   const proxy = await FlippingProxy.open(job.addresses[0]);
   try {
     job.start(0);
