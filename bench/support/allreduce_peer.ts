@@ -4,6 +4,7 @@ import process from "node:process";
 import { codecBytes, openArithmetic } from "../../cluster/collective/codec.ts";
 import { scratchBytes } from "../../cluster/collective/reduction_memory.ts";
 import { garbageCollector } from "../../cluster/peer/collect_garbage.ts";
+import { useLargePages } from "../../cluster/peer/large_pages.ts";
 import { ClusterNode } from "../../cluster/peer/node.ts";
 import type { Event } from "../../cluster/peer/protocol.ts";
 import { openSockets, type SocketChoice } from "../../cluster/transport/open_sockets.ts";
@@ -32,6 +33,7 @@ const values = new Float32Array(memory.buffer, PAGE_BYTES, elements);
 
 const { sockets } = await openSockets((choice ?? "auto") as SocketChoice, { kind: "plain" });
 const transport = openTransport({ kind: "plain" }, { sockets });
+if (sockets) useLargePages(sockets.libc, { memory, gradients, scratch });
 let step = 0;
 let generation = 0;
 let expected = 0;

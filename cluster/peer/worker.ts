@@ -3,10 +3,12 @@
 import { UserError } from "../../src/config/user_error.ts";
 import { openArithmetic } from "../collective/codec.ts";
 import { openFence } from "../fence/open_fence.ts";
+import type { LibcSockets } from "../transport/libc_transport.ts";
 import { openSockets } from "../transport/open_sockets.ts";
 import { openTransport } from "../transport/open_transport.ts";
 import type { Connection, Listener, Receiver, Transport } from "../transport/transport.ts";
 import { garbageCollector } from "./collect_garbage.ts";
+import { useLargePages } from "./large_pages.ts";
 import { ClusterNode } from "./node.ts";
 import type { Event, Request } from "./protocol.ts";
 
@@ -20,7 +22,7 @@ const tell = (event: Event): void => self.postMessage(event);
 let transport: Transport | undefined;
 let listener: Listener | undefined;
 let node: ClusterNode | undefined;
-let collect: ((bytes: number) => void) | undefined;
+let sockets: LibcSockets | undefined;
 let timer: ReturnType<typeof setInterval> | undefined;
 
 /** Milliseconds between two looks at the time: a fraction of what a silent peer is allowed. */
@@ -34,10 +36,10 @@ const notYet = (connection: Connection): Receiver => {
 
 async function listen(request: Extract<Request, { kind: "listen" }>): Promise<void> {
   const { security } = request;
-  const { sockets, line } = await openSockets(request.sockets, security);
-  tell({ kind: "say", line: `sockets: ${line}` });
+  const opened = await openSockets(request.sockets, security);
+  sockets = opened.sockets;
+  tell({ kind: "say", line: `sockets: ${opened.line}` });
   if (sockets) tell({ kind: "bell", bell: sockets.poller.bell });
-  else collect = garbageCollector();
   transport = openTransport(security, { sockets });
   listener = await transport.listen(
     request.address,
@@ -50,13 +52,14 @@ async function listen(request: Extract<Request, { kind: "listen" }>): Promise<vo
 async function start(request: Extract<Request, { kind: "start" }>): Promise<void> {
   if (!transport) throw new Error("cluster: started before it listens");
   const { settings, numbers, step, own, addresses } = request;
+  if (sockets) useLargePages(sockets.libc, numbers);
   node = new ClusterNode({
     ...{ settings, numbers, step, own, transport, tell },
     arithmetic: await openArithmetic(numbers.memory),
     addresses: new Map(addresses),
     fence: settings.fence === undefined ? undefined : openFence(settings.fence),
     now: () => performance.now(),
-    received: collect,
+    ...(sockets ? {} : { received: garbageCollector() }),
   });
   timer = setInterval(() => node?.tick(), tickEvery(settings.patience));
   node.tick();

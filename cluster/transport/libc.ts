@@ -21,6 +21,8 @@ const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
 const MSG_NOSIGNAL = 0x4000;
 const BACKLOG = 511;
+const MADV_HUGEPAGE = 14;
+const PAGE_BYTES = 4096;
 
 /** Of poll(). */
 export const POLLIN = 1;
@@ -50,6 +52,7 @@ const CALLS = {
   sendmsg: ["i32", "address", "i32"],
   poll: ["address", "address", "i32"],
   close: ["i32"],
+  madvise: ["address", "address", "i32"],
   eventfd: ["i32", "i32"],
   read: ["i32", "address", "address"],
   write: ["i32", "address", "address"],
@@ -233,6 +236,13 @@ export class Libc {
 
   close(fd: number): void {
     this.call.close(fd);
+  }
+
+  /** Asks for large pages where memory is used for the first time; the system may have none. */
+  useLargePages(bytes: Uint8Array): void {
+    const begin = this.addressOf(bytes);
+    const aligned = begin - (begin % PAGE_BYTES);
+    this.call.madvise(aligned, begin + bytes.length - aligned, MADV_HUGEPAGE);
   }
 
   /** A file descriptor that can be read from once any thread of this process has called `ring`. */

@@ -5,12 +5,13 @@ import type { Scenario } from "./scenario.ts";
 import { check, goOn, ms, pause, type Stage } from "./stage.ts";
 
 async function flip(stage: Stage, direction: "toTarget" | "fromTarget"): Promise<string> {
-  // Peers of one machine would not send gradients, but read them.
-  const job = await stage.prepare({ peers: 3, flags: ["--sockets", "libc"] });
+  const job = await stage.prepare({ peers: 3 });
   const proxy = await FlippingProxy.open(job.addresses[0]);
   try {
     job.start(0);
-    job.start(1, { addresses: [proxy.address, ...job.addresses.slice(1)] });
+    // Peers of one machine would not send gradients, but read them.
+    const flags = ["--sockets", "libc"];
+    job.start(1, { addresses: [proxy.address, ...job.addresses.slice(1)], flags });
     job.start(2);
     await job.peer(0).reaches(30);
     const at = performance.now();
