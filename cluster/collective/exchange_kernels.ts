@@ -26,8 +26,6 @@ export interface ExchangeKernels {
   fromInt8(dst: number, src: number, n: number): void;
   /** dst (f32) += src (int8Bytes(n) bytes). */
   addInt8(dst: number, src: number, n: number): void;
-  /** Whether all of n f32 are finite. */
-  allFinite(address: number, n: number): boolean;
 }
 
 /** Elements that share a scale in int8. */
@@ -52,7 +50,6 @@ export async function openExchangeKernels(memory: WebAssembly.Memory): Promise<E
     if (typeof found !== "function") throw new Error(`exchange.wasm has no ${name}`);
     return found as Kernel;
   };
-  const allFinite = kernel("all_finite");
   return {
     addF32: kernel("add_f32"),
     toBf16: kernel("to_bf16"),
@@ -61,6 +58,5 @@ export async function openExchangeKernels(memory: WebAssembly.Memory): Promise<E
     toInt8: kernel("to_int8"),
     fromInt8: kernel("from_int8"),
     addInt8: kernel("add_int8"),
-    allFinite: (address, n) => allFinite(address, n) === 1,
   };
 }

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { examineLibrary, openBlas, openBlasFor } from "../../src/device/cpu/blas.ts";
+import { coreFor, takeFittingCore } from "../../src/device/cpu/blas_core.ts";
 import type { NativeFunction, NativeRuntime } from "../../src/native/native_runtime.ts";
 
 const newMemory = (): WebAssembly.Memory =>
@@ -132,6 +133,7 @@ test("examineLibrary() accepts a right product and holds the library to one thre
     name: "OpenBLAS 9.9",
     path: "libany.so",
     prefix: "",
+    smallKernels: false,
   });
   expect(threads).toEqual([1]);
 });
@@ -169,4 +171,29 @@ test("examineLibrary() refuses builds with 64-bit integers by each sign they giv
   }
   const narrow = { bli_info_get_blas_int_type_size: () => 32n };
   expect(examineLibrary(runtimeWith(narrow, multiply), "l")).not.toMatchObject(wide);
+});
+
+test("an OpenBLAS that does not know the processor takes the kernels that fit its instructions", () => {
+  const calls: string[] = [];
+  const note = (name: string) => () => {
+    calls.push(name);
+    return 0;
+  };
+  const runtime = (core: string): NativeRuntime =>
+    runtimeWith({
+      openblas_get_corename: () => core,
+      ...Object.fromEntries(
+        ["setenv", "gotoblas_dynamic_quit", "gotoblas_dynamic_init"].map((n) => [n, note(n)]),
+      ),
+    });
+  const take = (core: string, flags: string[]) => {
+    const each = runtime(core);
+    takeFittingCore(each, each.open("l"), "", () => new Set(flags));
+    return calls.splice(0);
+  };
+  const all = ["setenv", "gotoblas_dynamic_quit", "gotoblas_dynamic_init"];
+  expect(take("Prescott", ["avx", "avx2", "fma"])).toEqual(all);
+  expect(take("Prescott", ["sse3"])).toEqual([]);
+  expect(take("Zen", ["avx", "avx2", "fma"])).toEqual([]);
+  expect(coreFor(new Set(["avx", "avx2", "fma", "avx512f"]))).toBe("Haswell");
 });

@@ -7,6 +7,7 @@ import {
   type NativeRuntime,
   nativeRuntime,
 } from "../../native/native_runtime.ts";
+import { hasSmallKernels, takeFittingCore } from "./blas_core.ts";
 import {
   candidates,
   has64BitIntegers,
@@ -24,6 +25,8 @@ export interface BlasDescription {
   readonly name: string;
   readonly path: string;
   readonly prefix: Prefix;
+  /** Whether small products are as fast as large ones. */
+  readonly smallKernels: boolean;
 }
 
 /** Why there is no BLAS, and how to get one. */
@@ -127,8 +130,10 @@ export function examineLibrary(runtime: NativeRuntime, path: string): BlasDescri
   if (has64BitIntegers(library, prefix)) {
     return { reason: "a build with 64-bit integers; weft needs 32-bit ones" };
   }
+  takeFittingCore(runtime, library, prefix);
   holdToOneThread(library, prefix);
-  const description = { name: nameOf(library, prefix, path), path, prefix };
+  const smallKernels = hasSmallKernels(library, prefix);
+  const description = { name: nameOf(library, prefix, path), path, prefix, smallKernels };
   const difference = probe(runtime, library, description);
   if (!(difference < 1e-5)) {
     return { reason: `a probe product came out wrong (largest difference ${difference})` };

@@ -1,6 +1,8 @@
 // What differs between BLAS libraries: where they are, how they are held to one thread, and how a build
 // with 64-bit integers gives itself away.
+
 import type { NativeLibrary } from "../../native/native_runtime.ts";
+import { coreName } from "./blas_core.ts";
 
 /** Libraries looked for when none is named, in order, by operating system (process.platform). */
 export function candidates(platform: string): readonly string[] {
@@ -21,10 +23,13 @@ export function remedy(platform: string): string {
 export const PREFIXES = ["", "scipy_"] as const;
 export type Prefix = (typeof PREFIXES)[number];
 
-/** A name for messages, with the library's version and cores where it tells them. */
+/** A name for messages, with the library's version and kernels where it tells them. */
 export function nameOf(library: NativeLibrary, prefix: Prefix, path: string): string {
   const config = library.find(`${prefix}openblas_get_config`, [], "text")?.();
-  if (typeof config === "string") return config.split(" ").slice(0, 2).join(" ");
+  if (typeof config === "string") {
+    const core = coreName(library, prefix);
+    return config.split(" ").slice(0, 2).join(" ") + (core ? ` for ${core}` : "");
+  }
   const version = library.find("bli_info_get_version_str", [], "text")?.();
   if (typeof version === "string") return `BLIS ${version}`;
   if (library.find("MKL_Set_Num_Threads", ["i32"], "nothing")) return "MKL";
