@@ -36,7 +36,10 @@ export interface LinkEvents {
 }
 
 /** Control messages go ahead of gradients that wait to be sent. */
-const URGENT = { urgent: true } as const;
+const URGENT = { urgent: true, together: true } as const;
+
+/** Gradients of more bytes are sent at once: the other side may work on them while this one goes on. */
+const LARGE = 65536;
 
 export class Link implements FrameSink {
   readonly receiver: Receiver;
@@ -94,8 +97,13 @@ export class Link implements FrameSink {
 
   sendData(header: DataHeader, payload: Uint8Array, sent?: () => void): void {
     const announcement = this.near?.announce(header, payload, sent);
-    if (announcement) this.connection?.send([announcement]);
-    else this.connection?.send([encodeDataHead(header, payload.byteLength), payload], { sent });
+    const together = payload.byteLength < LARGE;
+    if (announcement) this.connection?.send([announcement], { together });
+    else
+      this.connection?.send([encodeDataHead(header, payload.byteLength), payload], {
+        sent,
+        together,
+      });
   }
 
   /** Forgets data that waits to be sent. */

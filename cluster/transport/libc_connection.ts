@@ -15,7 +15,7 @@ const lengthOf = (pieces: readonly Uint8Array[]): number =>
 export class LibcConnection extends StreamConnection {
   readonly #watch: Watch;
   #isWriting = false;
-  /** Whether urgent frames wait for the end of this turn, to be sent together. */
+  /** Whether frames wait for the end of this turn, to be sent together. */
   #isDue = false;
   #isPrompt = true;
   /** Why nothing can be written any more. */
@@ -36,7 +36,7 @@ export class LibcConnection extends StreamConnection {
   }
 
   override send(pieces: readonly Uint8Array[], options?: SendOptions): void {
-    this.#isPrompt = options?.urgent !== true;
+    this.#isPrompt = options?.together !== true;
     super.send(pieces, options);
   }
 
@@ -46,7 +46,6 @@ export class LibcConnection extends StreamConnection {
     super.end(reason);
   }
 
-  /** Large frames leave at once, that others may work on them; small ones together, in one packet. */
   protected override flush(): void {
     if (this.#isPrompt) {
       this.#write();

@@ -26,6 +26,8 @@ export interface Receiver {
 export interface SendOptions {
   /** Goes ahead of all frames that are not urgent and have not begun to be sent. */
   readonly urgent?: boolean;
+  /** May wait for what else is sent in this turn of the event loop, to leave in one packet with it. */
+  readonly together?: boolean;
   /**
    * Called when the kernel has taken all bytes, possibly before `send` returns: the memory may be used
    * again. Not called if it never does. An error it throws ends the connection.
