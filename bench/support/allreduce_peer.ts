@@ -32,6 +32,8 @@ const scratch = {
 const pages = Math.max(INITIAL_PAGES, Math.ceil((scratch.address + scratch.bytes) / PAGE_BYTES));
 const memory = new WebAssembly.Memory({ initial: pages, maximum: MAXIMUM_PAGES, shared: true });
 const values = new Float32Array(memory.buffer, PAGE_BYTES, elements);
+/** Copied, which takes as long as torch's fill_ and half as long as fill. */
+const fresh = new Float32Array(elements).fill(rank + 1);
 
 const { sockets } = await openSockets((choice ?? "auto") as SocketChoice, { kind: "plain" });
 const transport = openTransport({ kind: "plain" }, { sockets });
@@ -77,7 +79,7 @@ function heard(event: Event): void {
 }
 
 function reduce(): void {
-  values.fill(rank + 1);
+  values.set(fresh);
   expected = (peers * (peers + 1)) / 2;
   began = performance.now();
   node.request({
