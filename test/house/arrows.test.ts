@@ -22,7 +22,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   tensor: [],
   kernels: ["tensor"],
   wasm: ["config"],
-  device: ["kernels", "tensor", "config", "workers", "wasm"],
+  native: [],
+  device: ["kernels", "tensor", "config", "workers", "wasm", "native"],
   engine: ["device", "kernels", "tensor", "config"],
   sinusoid: [],
   nn: ["engine", "kernels", "tensor", "sinusoid"],
@@ -60,7 +61,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   workers: [],
   version: [],
   // further houses: peers know the data they share, a bundle for the edge stays small
-  cluster: ["config", "data", "workers"],
+  cluster: ["config", "data", "workers", "native"],
   "edge/export": [
     ...[...pure, ...components, ...lists, "train", "generate", "interop", "nn", "version"],
     ...["edge/runtime", "edge/onnx", "edge/platforms"],
