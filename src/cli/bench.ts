@@ -25,16 +25,14 @@ export const bench = command({
   },
   async run({ bench: { only, small, max_tokens: maxTokens, json }, device }, terminal, context) {
     const parts = only === undefined ? (["products", "training"] as const) : [only];
-    let isAnnounced = false;
+    const said = new Set<string>();
+    // Every model gets a device of its own; they are all alike.
     const open = () =>
       openDevice(device, (line) => {
-        if (!isAnnounced) terminal.log(line);
+        if (!said.has(line)) terminal.log(line);
+        said.add(line);
       });
-    const line = (text: string): void => {
-      isAnnounced = true;
-      if (json) terminal.log(text);
-      else terminal.line(text);
-    };
+    const line = (text: string): void => (json ? terminal.log(text) : terminal.line(text));
     const report = await measure(open, context.registries, { parts, small, maxTokens }, line);
     if (json) terminal.line(JSON.stringify(report, null, 1));
   },

@@ -2,7 +2,13 @@
 import type { Device } from "../device/device.ts";
 import type { Registries } from "../registries.ts";
 import { version } from "../version.ts";
-import { type Float, type ProductSize, type ProductSpeed, productSpeeds } from "./products.ts";
+import {
+  type Float,
+  ONLY,
+  type ProductSize,
+  type ProductSpeed,
+  productSpeeds,
+} from "./products.ts";
 import { type TrainingSpeed, trainingSpeed } from "./training_speed.ts";
 
 export interface BenchOptions {
@@ -95,7 +101,7 @@ function describeProduct(speed: ProductSpeed): string {
   const { form, dtype, rows, input, output, kernel, isFirst, microseconds, teraflops } = speed;
   const size = `${rows} x ${input} -> ${output}`.padEnd(22);
   const rate = `${teraflops.toPrecision(3)} TFLOP/s`.padStart(16);
-  const first = isFirst ? ", the table's first" : "";
+  const first = isFirst && kernel !== ONLY ? ", the table's first" : "";
   return `${dtype} ${form.padEnd(15)} ${size}${rate} ${microseconds.toFixed(0).padStart(9)} us  ${kernel}${first}`;
 }
 

@@ -20,11 +20,14 @@ export interface ProductSize {
 
 export type Float = "f32" | "f16";
 
+/** The kernel of an op that leaves no choice. */
+export const ONLY = "only kernel";
+
 /** Speed of one product by one kernel. */
 export interface ProductSpeed extends ProductSize {
   readonly form: string;
   readonly dtype: Float;
-  /** Name of the candidate; "cpu" where there is one kernel only. */
+  /** Name of the candidate, or ONLY. */
   readonly kernel: string;
   /** Whether it is the table's first, which serves where nothing is measured. */
   readonly isFirst: boolean;
@@ -84,7 +87,7 @@ export async function* productSpeeds(
         const times =
           device instanceof WebGpuDevice
             ? await timeOnGpu(device, form, inputs)
-            : new Map([["cpu", timeOnCpu(device, form, inputs)]]);
+            : new Map([[ONLY, timeOnCpu(device, form, inputs)]]);
         const [first] = times.keys();
         for (const [kernel, microseconds] of times) {
           const teraflops = flops / microseconds / 1e6;
@@ -110,7 +113,7 @@ async function timeOnGpu(
 const candidatesOf = (answer: GpuAnswer): readonly GpuCandidate[] =>
   isGpuChoice(answer)
     ? answer.candidates
-    : [{ name: "only", dispatches: () => (Array.isArray(answer) ? answer : [answer]) }];
+    : [{ name: ONLY, dispatches: () => (Array.isArray(answer) ? answer : [answer]) }];
 
 /** A measurement lasts at least so many milliseconds. */
 const CPU_MILLISECONDS = 100;
