@@ -2,10 +2,12 @@
 import type { Block } from "../collective/pieces.ts";
 import type { HeldUpdate } from "../collective/update_barrier.ts";
 import type { View } from "../membership/view.ts";
+import type { SocketChoice } from "../transport/open_sockets.ts";
 import type { Security } from "../transport/security.ts";
 import type { Address } from "../transport/transport.ts";
 import type { Wire } from "../wire/frame.ts";
 import type { SharedValues } from "./shares.ts";
+import type { StepUnit } from "./status_report.ts";
 
 /** Where a peer's numbers lie: one shared memory, that of a cpu device or one of its own. */
 export interface SharedNumbers {
@@ -32,13 +34,22 @@ export interface NodeSettings {
   readonly wire: Wire;
   /** Milliseconds after which a silent peer is held to be dead. */
   readonly patience: number;
+  /** Milliseconds without a sign of the main thread after which it is held to hang. */
+  readonly hangsAfter: number;
   readonly fence: string | undefined;
+  /** What a step is: an update, or a round of them that each peer makes by itself. */
+  readonly counts: StepUnit;
 }
 
 /** From the main thread: first to the Worker, then to the peer that runs in it. */
 export type Request =
   /** Listens; answered by `listening`. */
-  | { readonly kind: "listen"; readonly address: Address; readonly security: Security }
+  | {
+      readonly kind: "listen";
+      readonly address: Address;
+      readonly security: Security;
+      readonly sockets: SocketChoice;
+    }
   /** Goes to the others. */
   | {
       readonly kind: "start";
@@ -49,6 +60,13 @@ export type Request =
       /** Where this peer can be reached, and the others, by rank. */
       readonly own: Address;
       readonly addresses: readonly (readonly [rank: number, address: Address])[];
+    }
+  /** Tells others that this peer does not come, for so many milliseconds; answered by `left`. */
+  | {
+      readonly kind: "decline";
+      readonly reason: string;
+      readonly addresses: readonly Address[];
+      readonly patience: number;
     }
   | { readonly kind: "close" }
   | NodeRequest;
@@ -85,6 +103,8 @@ export type NodeRequest =
   | (OfView & { readonly kind: "record"; readonly text: string })
   /** A line about this peer for those who ask for the job's status. */
   | { readonly kind: "progress"; readonly report: Readonly<Record<string, number>> }
+  /** The main thread is in the midst of something long. */
+  | { readonly kind: "alive" }
   | { readonly kind: "leave"; readonly reason: string }
   /** Stops the job on all peers. @param isMistake whether the user must mend it: see the message `fail`. */
   | { readonly kind: "fail"; readonly reason: string; readonly isMistake: boolean };
@@ -92,6 +112,8 @@ export type NodeRequest =
 /** To the main thread. */
 export type Event =
   | { readonly kind: "listening"; readonly address: Address }
+  /** What wakes the communication thread, if messages alone do not: see `Libc.ring`. */
+  | { readonly kind: "bell"; readonly bell: number }
   /** Whatever was under way is void. `held`, if any, is applied first. */
   | { readonly kind: "view"; readonly view: View; readonly held: HeldUpdate | undefined }
   /** The state has been fetched from the others. */
@@ -127,8 +149,14 @@ export type Event =
       readonly trouble: readonly string[];
     }
   | { readonly kind: "say"; readonly line: string }
-  /** The end. @param isMistake whether the user must mend it, or another attempt may go better. */
-  | { readonly kind: "failed"; readonly reason: string; readonly isMistake: boolean }
+  /** The end. `isMistake`: whether the user must mend it, or another attempt may go better. */
+  | {
+      readonly kind: "failed";
+      readonly reason: string;
+      readonly isMistake: boolean;
+      /** One that this peer cannot talk to has yet to find out for itself. */
+      readonly isUnsaid?: boolean;
+    }
   | { readonly kind: "left" };
 
 /** How the exchange of an update went. */

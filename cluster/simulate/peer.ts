@@ -62,6 +62,7 @@ export class SimulatedPeer {
           this.exchange = undefined;
           dropData();
         },
+        learn: () => undefined,
         install: (view) => this.install(view),
         assembled: () => {
           surroundings.assembled();
@@ -110,6 +111,8 @@ export class SimulatedPeer {
       case "shared":
       case "status":
       case "report":
+      case "near":
+      case "reach":
         throw new Error(`nobody in a simulation sends ${message.t}`);
       default:
         this.membership.received(rank, message);

@@ -9,6 +9,7 @@ import type { Device, Pending } from "../device/device.ts";
 import type { Span } from "../device/spans.ts";
 import { type CompiledFunction, compile, type HostTensor } from "../engine/compile.ts";
 import { assign, readVariable } from "../engine/trace.ts";
+import { uniqueParameters } from "../nn/module.ts";
 import { f32, i32 } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { Variable } from "../tensor/variable.ts";
@@ -54,13 +55,24 @@ export class DecodingWorkspace {
       values: new Variable(`cross.${layer}.values`, spec),
     }));
     this.sourcePadding = new Variable("source padding", i32(sentences, shape.width));
-    this.encodeSource = compile(device, "encode", ({ srcTokens }) => this.traceEncode(srcTokens));
+    const parameters = [...uniqueParameters(model).values()];
+    const frozen = new Set(parameters.map(({ variable }) => variable.root));
+    const options = { frozen };
+    this.encodeSource = compile(
+      device,
+      "encode",
+      ({ srcTokens }) => this.traceEncode(srcTokens),
+      options,
+    );
     this.keepSentences = compile(device, "keep sentences", ({ kept }, before) =>
       this.traceKeep(kept, Number(before)),
     );
-    this.allRows = compile(device, "decode step", (inputs) => this.traceAllRows(inputs));
-    this.bestOfRows = compile(device, "decode step", ({ bias, ...inputs }, k) =>
-      this.traceBest(inputs, bias, Number(k)),
+    this.allRows = compile(device, "decode step", (inputs) => this.traceAllRows(inputs), options);
+    this.bestOfRows = compile(
+      device,
+      "decode step",
+      ({ bias, ...inputs }, counts) => this.traceBest(inputs, bias, counts.split(",").map(Number)),
+      options,
     );
     for (const each of [this.encodeSource, this.allRows, this.bestOfRows]) each.spans = spans;
   }
@@ -87,14 +99,19 @@ export class DecodingWorkspace {
     return this.allRows(inputs);
   }
 
-  /** The k best log-probabilities of a step after adding `bias` (V): (R, k). */
+  /**
+   * The k best log-probabilities of a step after adding `bias` (V): (R, k).
+   *
+   * @param beam rows per sentence in this step.
+   */
   best(
     inputs: Record<StepInputs, HostTensor>,
     bias: HostTensor,
     k: number,
+    beam: number,
   ): Record<string, Pending> {
     this.followCache();
-    return this.bestOfRows({ ...inputs, bias }, String(k));
+    return this.bestOfRows({ ...inputs, bias }, `${k},${beam}`);
   }
 
   release(): void {
@@ -148,7 +165,7 @@ export class DecodingWorkspace {
   }
 
   private traceAllRows(inputs: Readonly<Record<StepInputs, Tensor>>): Record<string, Tensor> {
-    const { logits, attention } = this.traceStep(inputs);
+    const { logits, attention } = this.traceStep(inputs, this.shape.beam);
     const outputs: Record<string, Tensor> = { logProbs: logSoftmax(logits) }; // (R, V)
     if (attention) outputs.attention = attention;
     return outputs;
@@ -157,21 +174,21 @@ export class DecodingWorkspace {
   private traceBest(
     inputs: Readonly<Record<StepInputs, Tensor>>,
     bias: Tensor,
-    k: number,
+    [k, beam]: readonly number[],
   ): Record<string, Tensor> {
-    const { logits, attention } = this.traceStep(inputs);
+    const { logits, attention } = this.traceStep(inputs, beam);
     const [logProbs, tokens] = logSoftmaxTopK(logits, k, { bias }); // (R, k)
     const outputs: Record<string, Tensor> = { logProbs, tokens };
     if (attention) outputs.attention = attention;
     return outputs;
   }
 
-  private traceStep(inputs: Readonly<Record<StepInputs, Tensor>>): {
-    logits: Tensor;
-    attention: Tensor | undefined;
-  } {
+  private traceStep(
+    inputs: Readonly<Record<StepInputs, Tensor>>,
+    beam: number,
+  ): { logits: Tensor; attention: Tensor | undefined } {
     const { tokens, position, length, number, ancestors } = inputs;
-    const { beam, width, temperature } = this.shape;
+    const { width, temperature } = this.shape;
     const [R] = tokens.shape;
     const B = R / beam;
     const caches = this.cross.map(

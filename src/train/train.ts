@@ -17,8 +17,8 @@ import type { DatasetConfig } from "../config/schemas/dataset.ts";
 import type { DeviceConfig } from "../config/schemas/device.ts";
 import type { EmaConfig } from "../config/schemas/ema.ts";
 import type { OptimizationConfig } from "../config/schemas/optimization.ts";
+import type { PrecisionConfig } from "../config/schemas/precision.ts";
 import type { RawTextConfig } from "../config/schemas/raw_text.ts";
-import { TemporaryFailure } from "../config/temporary_failure.ts";
 import { UserError } from "../config/user_error.ts";
 import { commonWidthMultiple, type Device } from "../device/device.ts";
 import { openDevice } from "../device/open_device.ts";
@@ -33,9 +33,10 @@ import { prepareFolder, removeUnfinished } from "./checkpoint_replace.ts";
 import { Company } from "./company.ts";
 import { DeviceLosses } from "./device_losses.ts";
 import { Interrupt } from "./interrupt.ts";
-import { joinPeers } from "./join_peers.ts";
+import { joinPeers, outerStep } from "./join_peers.ts";
 import { chooseLogFormat } from "./log_format.ts";
-import { type Meeting, meetPeers } from "./meet_peers.ts";
+import { checkPrecision, lossScaling, precisionOf } from "./loss_scaler.ts";
+import { giveUp, type Meeting, meetPeers } from "./meet_peers.ts";
 import { announceMemory, refuseTooLarge } from "./memory.ts";
 import { TrainingMetrics } from "./metrics.ts";
 import { NamedFile } from "./named_file.ts";
@@ -58,6 +59,7 @@ export interface TrainConfig {
   readonly optimizer: Chosen<OptimizerComponent>;
   readonly lr_scheduler: Chosen<LrSchedulerComponent>;
   readonly optimization: OptimizationConfig;
+  readonly precision: PrecisionConfig;
   readonly checkpoint: CheckpointConfig;
   readonly ema: EmaConfig;
   readonly device: DeviceConfig;
@@ -104,13 +106,15 @@ export async function train(
   refuseUnbounded(given.dataset);
   const log = openLog(given.common, terminal);
   const say = (line: string): void => log.info("train", line);
-  const languages = given.task.config as NamedLanguages;
-  const data = await trainingData(given.dataset, given.raw_text, languages, say);
-  const config = { ...given, dataset: { ...given.dataset, data } };
-  const meeting = await meetPeers(config.cluster, say);
+  const meeting = await meetPeers(given.cluster, say);
   const interrupt = new Interrupt(say);
   interrupt.hurry = () => meeting?.cluster.cancel();
+  interrupt.onBreath = () => meeting?.cluster.alive();
   try {
+    // Whatever fails from here on, the other peers are told.
+    const languages = given.task.config as NamedLanguages;
+    const data = await trainingData(given.dataset, given.raw_text, languages, say);
+    const config = { ...given, dataset: { ...given.dataset, data } };
     return await attempts(config, record, log, interrupt, meeting, extraMetrics);
   } catch (error) {
     if (error instanceof Cancelled) {
@@ -118,7 +122,7 @@ export async function train(
       await meeting?.cluster.leave(`${interrupt.signal}`);
       return interrupt.exitCode;
     }
-    if (meeting) await giveUp(meeting, error as Error);
+    if (meeting) await giveUp(meeting, error as Error, say);
     throw error;
   } finally {
     interrupt.close();
@@ -142,6 +146,7 @@ async function attempts(
     const config = losses.attempt(given);
     const device = await losses.open(() => openDevice(config.device, say, meeting?.localRank));
     try {
+      checkPrecision(config.precision, device, meeting !== undefined, say);
       const task = buildTask(device, config, say);
       const parts = { device, task, config, record, log, interrupt, meeting, extraMetrics, losses };
       return await trainOn(parts);
@@ -151,17 +156,6 @@ async function attempts(
       await device.close();
     }
   }
-}
-
-/** What one machine lacks, its disk, its memory, need not end the job: the others go on without it. */
-async function giveUp({ cluster, rank }: Meeting, error: Error): Promise<void> {
-  const reason = `rank ${rank} has failed: ${error.message}`;
-  if (cluster.generation > 0) await cluster.leave(reason);
-  else
-    await cluster.stopAll(
-      reason,
-      error instanceof UserError && !(error instanceof TemporaryFailure),
-    );
 }
 
 function buildTask(
@@ -213,6 +207,7 @@ async function trainOn(attempt: Attempt): Promise<number | undefined> {
   const shards = { given: cluster.batch_shards, peers: meeting?.size ?? 1 };
   const batches = new BatchSource(task, dataset, common.seed, limits, say, shards);
   const company = new Company(meeting?.cluster);
+  const sgd = meeting && outerStep(trainer, cluster);
   log.showProgressWhile(() => company.leads);
   const metrics = new TrainingMetrics(criterion, optimization.clip_norm > 0, clock);
   const identity: RunIdentity = {
@@ -255,15 +250,13 @@ async function trainOn(attempt: Attempt): Promise<number | undefined> {
     clock,
     company,
     spans,
-    save: (path, state, iterator) =>
-      writeCheckpoint(
-        path,
-        snapshot(
-          trainer,
-          runRecord(identity, trainer, metrics, state, iterator, metric),
-          !checkpoint.no_save_optimizer_state,
-        ),
-      ),
+    record: (state, iterator) => runRecord(identity, trainer, metrics, state, iterator, metric),
+    async save(path) {
+      const began = run.rounds?.underWay(trainer.updates);
+      const { no_save_optimizer_state: no } = checkpoint;
+      const outer = sgd && { momentum: sgd.momentum, anchor: began && sgd.anchor };
+      await writeCheckpoint(path, snapshot(trainer, began ?? run.record(), !no, outer));
+    },
   });
   losses.follow(run);
   // Whoever may come to lead must be able to save.
@@ -278,12 +271,13 @@ async function trainOn(attempt: Attempt): Promise<number | undefined> {
     metrics,
     identity,
     run,
+    outerMomentum: sgd?.momentum,
     say,
   });
   const theirs =
     meeting &&
     (await joinPeers(meeting, {
-      ...{ company, trainer, batches, metrics, identity, run, checkpoint, say },
+      ...{ company, trainer, batches, metrics, identity, run, checkpoint, sgd, say },
       ...{ updateFreq: optimization.update_freq, epoch: own },
     }));
   if (!checkpoint.no_save && company.leads) await removeUnfinished(checkpoint.save_dir);
@@ -323,9 +317,10 @@ function buildTrainer(
   config: TrainConfig,
   spans: Span[] | undefined,
 ): Trainer {
-  const { common, optimization, ema } = config;
+  const { common, optimization, ema, precision, cluster } = config;
   const model = config.model.component.build(config.model.config, task.modelContext);
-  const parameters = bindParameters(model, model.droppableLayers);
+  const storage = precisionOf(precision);
+  const parameters = bindParameters(model, model.droppableLayers, storage);
   const criterion = config.criterion.component.build(config.criterion.config, {
     padding: task.targetDictionary.padIndex,
     sentenceAvg: optimization.sentence_avg,
@@ -344,6 +339,10 @@ function buildTrainer(
     clipNorm,
     seed,
     ema,
+    lossScaling:
+      storage === "f32"
+        ? undefined
+        : lossScaling(precision, optimization, cluster.batch_shards ?? 1),
     spans,
   });
 }

@@ -59,7 +59,7 @@ export const cluster = z.strictObject({
     .boolean()
     .default(false)
     .describe(
-      "sum gradients micro-batch by micro-batch in one order: equal bits whoever computes what (f32, bf16)",
+      "sum gradients micro-batch by micro-batch in one order: equal bits whoever computes what (f32, bf16); takes memory for half the gradients of each batch of an update",
     ),
   sync_every: z
     .int()
@@ -95,7 +95,22 @@ export const cluster = z.strictObject({
     .number()
     .min(1)
     .default(600)
-    .describe("seconds to wait for all peers at the start"),
+    .describe(
+      "seconds to wait for all peers at the start, and for the others once this one is cut off from them",
+    ),
+  hang_timeout: z
+    .number()
+    .min(1)
+    .default(1800)
+    .describe(
+      "seconds after which a peer ends whose training gives no sign: more than the first batch takes to compile, and a checkpoint to be written",
+    ),
+  sockets: z
+    .enum(["auto", "libc", "runtime"])
+    .default("auto")
+    .describe(
+      "what carries gradients (libc: the system's sockets, not for TLS; runtime: Bun's or Deno's; auto: libc's if there are any, and peers of one machine read each other's memory)",
+    ),
   fence: z
     .string()
     .optional()

@@ -3,7 +3,7 @@
 // processor's own list of instructions tells which kernels fit, and the library picks again.
 import { readFileSync } from "node:fs";
 import process from "node:process";
-import type { NativeLibrary, NativeRuntime } from "./blas_ffi.ts";
+import type { NativeLibrary, NativeRuntime } from "../../native/native_runtime.ts";
 import type { Prefix } from "./blas_vendor.ts";
 
 /** What OpenBLAS falls back on, by its own names. */
@@ -61,6 +61,18 @@ export function takeFittingCore(
   set(name, value, 1);
   forget();
   pick();
+}
+
+/** Kernels that have others for small products beside them, which pack nothing (since 0.3.17). */
+const SMALL_PRODUCTS = new Set(["SkylakeX", "Cooperlake", "SapphireRapids"]);
+
+/** Whether small products are as fast as large ones. */
+export function hasSmallKernels(library: NativeLibrary, prefix: Prefix): boolean {
+  const core = coreName(library, prefix);
+  const config = library.find(`${prefix}openblas_get_config`, [], "text")?.();
+  const [, minor, patch] = /OpenBLAS 0\.(\d+)\.(\d+)/.exec(String(config)) ?? [];
+  const young = Number(minor) > 3 || (Number(minor) === 3 && Number(patch) >= 17);
+  return core !== undefined && SMALL_PRODUCTS.has(core) && young;
 }
 
 /** Which kernels serve, by OpenBLAS' own name for them. */

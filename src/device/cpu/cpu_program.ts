@@ -29,6 +29,9 @@ export class CpuProgram implements PreparedProgram {
     private readonly device: CpuDevice,
     private readonly program: Program,
   ) {
+    if (program.values.some(({ spec }) => spec.dtype === "f16")) {
+      throw new Error(`cpu: ${program.name} holds f16 tensors: only the webgpu device has them`);
+    }
     const lifetimes = program.buffers.map((buffer) =>
       buffer.kind === "temporary" ? buffer : { bytes: 0, first: 0, last: -1 },
     );
@@ -104,7 +107,7 @@ export class CpuProgram implements PreparedProgram {
 
   private discard(): void {
     if (!this.encoded) return;
-    for (const address of this.encoded.taken) this.device.release(address);
+    this.device.discard(this.encoded);
     this.encoded = undefined;
   }
 

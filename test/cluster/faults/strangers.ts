@@ -1,6 +1,9 @@
 // Processes that cannot be peers of each other: each says why, of whom, and what to do.
+import { writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { issueAuthority } from "../../../cluster/certificates/issue.ts";
+import { days, identityOf } from "../transport/identities.ts";
 import { freeAddresses, type Job, type PeerOptions } from "./job.ts";
 import { greet, impostorAt } from "./raw_peer.ts";
 import type { Scenario } from "./scenario.ts";
@@ -12,6 +15,8 @@ const EXPECTED = 2;
 
 /** Exit code of a failure that may be gone the next time. */
 const TEMPORARY = 75;
+
+const foreign = issueAuthority("others", days(-2, 2));
 
 /** The last line of each peer's log, if it is the error that a user sees. */
 async function errorsOf(
@@ -90,7 +95,7 @@ async function strangersCall(stage: Stage): Promise<string> {
   const self = { ...hello.self, rank: 3, incarnation: 5, port: 1 };
   const answers = [];
   for (const different of [
-    { protocol: 2 },
+    { protocol: hello.protocol + 1 },
     { job: "another" },
     { agreement: { ...hello.agreement, "training data": "0" } },
     { clock: hello.clock + 86_400_000 },
@@ -118,6 +123,77 @@ async function duplicate(stage: Stage): Promise<string> {
   const end = await stage.judge(job);
   check(!job.peer(0).has(/generation 2/), `a member was lost\n${job.log}`);
   return `it ends after ${ms(seconds)}: ${error}; the others are not disturbed: ${end}`;
+}
+
+/** Two wait for rank 2, which fails before it has joined them: they end, and say of whom and why. */
+async function endsEarly(stage: Stage, peer: PeerOptions, words: string): Promise<string> {
+  const job = await stage.prepare({ peers: 3 });
+  await startTwo(job);
+  job.start(2, peer);
+  const errors = await errorsOf(job, [0, 1, 2]);
+  for (const [rank, error] of errors.entries()) {
+    check(error.includes(words), `rank ${rank} says: ${error}\n${job.log}`);
+    check(rank === 2 || error.includes("rank 2 has failed"), `rank ${rank} says: ${error}`);
+  }
+  return errors[0];
+}
+
+async function portOfTwoInUse(stage: Stage): Promise<string> {
+  const job = await stage.prepare({ peers: 3 });
+  await startTwo(job);
+  const [host, port] = job.addresses[2].split(":");
+  const server = createServer().listen(Number(port), host);
+  try {
+    job.start(2);
+    const errors = await errorsOf(job, [0, 1, 2]);
+    const words = "another process listens there already";
+    for (const error of errors) check(error.includes(words), `${error}\n${job.log}`);
+    return errors[0];
+  } finally {
+    server.close();
+  }
+}
+
+type Odd = Parameters<typeof identityOf>[1] & { readonly ca?: string };
+
+/** Rank 2 of three has a certificate that is no good: each of them says so, and of whom. */
+async function certificate(stage: Stage, odd: Odd): Promise<string> {
+  const folder = stage.newFolder("certificates");
+  return await unproven(stage, /certificate/, (rank) => {
+    const of = rank === 2 ? odd : {};
+    const identity = { ...identityOf(`rank${rank}`, of), ...(of.ca ? { ca: of.ca } : {}) };
+    return Object.entries(identity).flatMap(([kind, text]) => {
+      if (kind === "kind") return [];
+      const path = join(folder, `${rank}-${kind}.pem`);
+      writeFileSync(path, text);
+      return [`--tls-${kind}`, path];
+    });
+  });
+}
+
+async function secret(stage: Stage): Promise<string> {
+  const folder = stage.newFolder("secrets");
+  return await unproven(stage, /secret/, (rank) => {
+    const path = join(folder, `${rank}`);
+    writeFileSync(path, (rank === 2 ? "0123456789abcdef" : "fedcba9876543210").repeat(2));
+    return ["--cluster-secret-file", path];
+  });
+}
+
+/** Rank 2 of three proves itself otherwise than the others expect. */
+async function unproven(
+  stage: Stage,
+  words: RegExp,
+  flagsOf: (rank: number) => readonly string[],
+): Promise<string> {
+  const job = await stage.prepare({ peers: 3 });
+  for (const rank of [0, 1]) job.start(rank, { flags: flagsOf(rank) });
+  await Promise.all([0, 1].map((rank) => job.peer(rank).sees(/starting from the seed/)));
+  await pause(1500);
+  job.start(2, { flags: flagsOf(2) });
+  const errors = await errorsOf(job, [0, 1, 2]);
+  for (const error of errors) check(words.test(error), `${error}\n${job.log}`);
+  return errors.join(" / ");
 }
 
 async function portInUse(stage: Stage): Promise<string> {
@@ -180,5 +256,28 @@ export const strangers: readonly Scenario[] = [
   { name: "strangers call a cluster at work", play: strangersCall },
   { name: "a second process is given rank 1", play: duplicate },
   { name: "another process has rank 0's port", play: portInUse },
+  {
+    name: "rank 2 of 3 has no data",
+    play: (stage) =>
+      endsEarly(stage, { data: stage.newFolder("empty") }, "languages are not known"),
+  },
+  {
+    name: "rank 2 of 3 has no such device",
+    play: (stage) => endsEarly(stage, { flags: ["--device", "webgpu:nothing"] }, "webgpu"),
+  },
+  { name: "another process has the port of rank 2 of 3", play: portOfTwoInUse },
+  {
+    name: "rank 2 of 3 has a certificate of another authority",
+    play: (stage) => certificate(stage, { by: foreign }),
+  },
+  {
+    name: "rank 2 of 3 believes another authority alone",
+    play: (stage) => certificate(stage, { by: foreign, ca: foreign.cert }),
+  },
+  {
+    name: "rank 2 of 3 has a certificate that has expired",
+    play: (stage) => certificate(stage, { period: days(-2, -1) }),
+  },
+  { name: "rank 2 of 3 knows another secret", play: secret },
   { name: "rank 1 is never started", play: unreachable },
 ];
