@@ -330,6 +330,8 @@ export class ClusterNode implements LinksEvents {
       case "refuse":
       case "status":
       case "report":
+      case "near":
+      case "reach":
         throw new ProtocolError(`${message.t} among peers that know each other`);
       default:
         this.membership.received(rank, message);

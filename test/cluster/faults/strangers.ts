@@ -95,7 +95,7 @@ async function strangersCall(stage: Stage): Promise<string> {
   const self = { ...hello.self, rank: 3, incarnation: 5, port: 1 };
   const answers = [];
   for (const different of [
-    { protocol: 2 },
+    { protocol: hello.protocol + 1 },
     { job: "another" },
     { agreement: { ...hello.agreement, "training data": "0" } },
     { clock: hello.clock + 86_400_000 },
