@@ -77,7 +77,7 @@ export interface Device {
    * their next run. Undefined when there is nothing to measure. To be awaited before a program's first
    * run: its results may differ in their last bits afterwards.
    */
-  tune?(): Promise<void> | undefined;
+  readonly tune?: (() => Promise<void> | undefined) | undefined;
   /** Kernels that were chosen among several, by op and class of shapes: with the device they decide the bits. */
   kernelRecord?(): Readonly<Record<string, string>>;
   /** Copies host data into a variable (or view). */

@@ -62,8 +62,14 @@ export function runRecord(
     },
     valid_value: run.validated ?? null,
     training_seconds: meters.wall,
-    run: { ...identity.run },
+    run: { ...identity.run, ...chosenKernels(trainer) },
   };
+}
+
+/** Kernels that the device chose among several; nothing where there was no choice. */
+function chosenKernels({ options: { device } }: Trainer): { kernels?: Record<string, string> } {
+  const kernels = device.kernelRecord?.() ?? {};
+  return Object.keys(kernels).length > 0 ? { kernels: { ...kernels } } : {};
 }
 
 /** By the layers' names: whether one is droppable can change between restarts. */

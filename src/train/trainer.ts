@@ -17,6 +17,7 @@ import { LossScaler, type LossScaling } from "./loss_scaler.ts";
 import type { PeerMemory } from "./peer_memory.ts";
 import type { Peers } from "./peers.ts";
 import type { Rounds } from "./rounds.ts";
+import { settleKernels } from "./settle_kernels.ts";
 import { type RandomKey, TrainingStep } from "./training_step.ts";
 
 export interface TrainerOptions {
@@ -184,6 +185,7 @@ export class Trainer {
     for (const [i, number] of plan.present.entries()) {
       if (i > 0) await breathe?.();
       collated.push(batch.collate(batch.microBatches[number]));
+      await settleKernels(this, collated[i]);
       pending.push(this.startGradients(plan, number, collated[i], i === 0));
     }
     if (plan.present.length === 0) return this.skipUpdate(plan);
@@ -269,6 +271,7 @@ export class Trainer {
         variables: parameters.segments.map(({ gradients }) => gradients),
         final: (elements) => peers.final(step, slot, elements),
       };
+      await settleKernels(this, collated);
       const isFirst = isReproducible || i === 0;
       const heard = isWhole ? watch : undefined;
       const pending = this.startGradients(plan, number, collated, isFirst, heard);

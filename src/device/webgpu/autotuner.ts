@@ -58,6 +58,8 @@ export function fastest(times: ReadonlyMap<string, number>): string {
 }
 
 export class Autotuner {
+  /** Seconds that measuring may take in all. */
+  budgetSeconds = BUDGET_SECONDS;
   private spentSeconds = 0;
   private toldOfBudget = false;
 
@@ -96,7 +98,7 @@ export class Autotuner {
     const measured: [string, MeasuredChoice][] = [];
     for (const choice of open) {
       const now = this.spentSeconds + (performance.now() - begun) / 1000;
-      if (now > BUDGET_SECONDS) break;
+      if (now > this.budgetSeconds) break;
       const times = await timeCandidates(this.device, choice);
       const entry: MeasuredChoice = {
         texts: choice.texts,
@@ -117,7 +119,7 @@ export class Autotuner {
     if (measured.length === open.length || this.toldOfBudget) return;
     this.toldOfBudget = true;
     this.say(
-      `autotune: ${BUDGET_SECONDS} s are spent; kernels not yet measured are the table's first (weft tune measures them ahead)`,
+      `autotune: ${this.budgetSeconds} s are spent; kernels not yet measured are the table's first (weft tune measures them ahead)`,
     );
   }
 }

@@ -94,8 +94,10 @@ export class WebGpuDevice implements Device {
     return new GpuProgram(this, program);
   }
 
-  tune(): Promise<void> | undefined {
-    return this.choices.hasOpen ? this.autotuner?.tune() : undefined;
+  /** Absent where nothing is timed: nobody need prepare a program before it runs. */
+  get tune(): (() => Promise<void> | undefined) | undefined {
+    const { autotuner, choices } = this;
+    return autotuner && (() => (choices.hasOpen ? autotuner.tune() : undefined));
   }
 
   kernelRecord(): Readonly<Record<string, string>> {
