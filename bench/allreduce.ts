@@ -1,7 +1,7 @@
 // All-reduce between processes: on loopback beside PyTorch's gloo, and on links of 1 Gbit/s, which network
 // namespaces make (root, ip and tc; skipped with a reason otherwise). Prints tables in Markdown.
 //
-//   bun bench/allreduce.ts [loopback] [links]                PYTHON=/path/to/python with torch
+//   bun bench/allreduce.ts [loopback] [links]                PYTHON=/path/to/python with torch, SOCKETS=libc
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import process from "node:process";
@@ -20,6 +20,8 @@ const MIB = 2 ** 20;
 const PAIRS = 3;
 const here = import.meta.dirname;
 const python = process.env.PYTHON ?? "python3";
+/** As of weft train --sockets. */
+const sockets = process.env.SOCKETS ?? "auto";
 
 function output(command: readonly string[]): Promise<string> {
   const [program, ...args] = command;
@@ -53,6 +55,7 @@ function weft(peers: number, bytes: number, wire: string, count: number, lab: bo
   const commands = addresses.map((_, rank) => [
     ...(lab ? onHost(rank) : []),
     ...[process.execPath, peer, String(rank), addresses.join(), String(bytes), wire, String(count)],
+    lab ? "libc" : sockets, // the links are to be measured, not the memory behind them
   ]);
   return together(commands);
 }

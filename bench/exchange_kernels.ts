@@ -4,7 +4,8 @@
 //   bun bench/exchange_kernels.ts [--kibibytes 256,4096] [--milliseconds 400]
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
-import { int8Bytes, openExchangeKernels } from "../cluster/collective/exchange_kernels.ts";
+import { openArithmetic } from "../cluster/collective/codec.ts";
+import { int8Bytes } from "../cluster/collective/exchange_kernels.ts";
 import { MAXIMUM_PAGES, PAGE_BYTES } from "../kernels/pages.ts";
 import { seededRandom } from "../test/support/random.ts";
 import { median } from "./support/statistics.ts";
@@ -24,7 +25,7 @@ const memory = new WebAssembly.Memory({
   maximum: MAXIMUM_PAGES,
   shared: true,
 });
-const kernels = await openExchangeKernels(memory);
+const kernels = await openArithmetic(memory);
 const [dst, src, residual, packed] = [0, 1, 2, 3].map((i) => PAGE_BYTES + 2 * i * largest);
 
 const random = seededRandom(1);

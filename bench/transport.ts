@@ -6,10 +6,11 @@ import { join } from "node:path";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { issueAuthority, issueCertificate } from "../cluster/certificates/issue.ts";
+import { openSockets, type SocketChoice } from "../cluster/transport/open_sockets.ts";
 import { openTransport } from "../cluster/transport/open_transport.ts";
 import { PEER_ROLE } from "../cluster/transport/peer_role.ts";
-import type { Security } from "../cluster/transport/security.ts";
-import type { Receiver } from "../cluster/transport/transport.ts";
+import type { Security, TlsIdentity } from "../cluster/transport/security.ts";
+import type { Receiver, Transport } from "../cluster/transport/transport.ts";
 import { median } from "./support/statistics.ts";
 
 const GB = 1e9;
@@ -23,10 +24,23 @@ const WARM_UP = Math.round(FRAMES / 10);
 type Runtime = "bun" | "deno";
 type Kind = Security["kind"];
 
+/** One way of sending, as an argument of a process. */
+interface Way {
+  readonly security: { readonly kind: Kind } & Partial<TlsIdentity>;
+  readonly sockets: SocketChoice;
+}
+
 /** Frames that wait at a time. */
 const WINDOW = 8;
 
 const RUNS = 3;
+
+const WAYS = [
+  ["plain", "libc"],
+  ["plain", "runtime"],
+  ["secret", "runtime"],
+  ["tls", "runtime"],
+] as const;
 
 interface Side {
   /** CPU-seconds for a gigabyte. */
@@ -79,26 +93,29 @@ const period = { from: new Date(Date.now() - day), to: new Date(Date.now() + day
 const authority = issueAuthority("bench", period);
 const identity = { ...issueCertificate("bench", PEER_ROLE, authority, period), ca: authority.cert };
 
-/** One way of securing connections as an argument of a process. */
-const toArgument = (kind: Kind): string =>
-  JSON.stringify({ kind, ...(kind === "tls" && identity) });
+const toArgument = (kind: Kind, sockets: SocketChoice): string =>
+  JSON.stringify({ security: { kind, ...(kind === "tls" && identity) }, sockets } satisfies Way);
 
-function fromArgument(text: string): Security {
-  const security = JSON.parse(text);
-  return security.kind === "secret" ? { kind: "secret", secret: new Uint8Array(32) } : security;
+async function transportOf(text: string): Promise<Transport> {
+  const { security: given, sockets: choice } = JSON.parse(text) as Way;
+  const security = (
+    given.kind === "secret" ? { ...given, secret: new Uint8Array(32) } : given
+  ) as Security;
+  const { sockets } = await openSockets(choice, security);
+  return openTransport(security, { sockets });
 }
 
-async function receive(security: Security): Promise<void> {
+async function receive(transport: Transport): Promise<void> {
   const sink = new Sink();
-  const listener = await openTransport(security).listen({ host: "127.0.0.1", port: 0 }, () => sink);
+  const listener = await transport.listen({ host: "127.0.0.1", port: 0 }, () => sink);
   console.log(listener.address.port);
   console.log(JSON.stringify(await sink.done));
   process.exit(0);
 }
 
-async function send(security: Security, port: number): Promise<void> {
+async function send(transport: Transport, port: number): Promise<void> {
   const address = { host: "127.0.0.1", port };
-  const connection = await openTransport(security).connect(address, () => new Sink());
+  const connection = await transport.connect(address, () => new Sink());
   let [begun, sent, cpu] = [0, 0, 0];
   const next = (): void => {
     if (begun++ < FRAMES) connection.send(FRAME, { sent: done });
@@ -137,9 +154,9 @@ interface Run extends Received {
   readonly sendingCpu: number;
 }
 
-async function runOnce(runtime: Runtime, kind: Kind): Promise<Run> {
-  const receiver = start(runtime, "receive", toArgument(kind));
-  const sender = start(runtime, "send", toArgument(kind), await line(receiver));
+async function runOnce(runtime: Runtime, way: string): Promise<Run> {
+  const receiver = start(runtime, "receive", way);
+  const sender = start(runtime, "send", way, await line(receiver));
   const sending: Side = JSON.parse(await line(sender));
   const received: Received = JSON.parse(await line(receiver));
   return { ...received, sendingCpu: sending.cpu };
@@ -150,22 +167,22 @@ async function printTable(): Promise<void> {
     `${cpus()[0]?.model}, ${cpus().length} cores; ${RUNS} runs of ${(FRAMES * FRAME_BYTES) / GB} GB`,
   );
   console.log("\nGB/s: median (best). CPU: seconds for a gigabyte, median.\n");
-  console.log("| runtime | security | GB/s | CPU to send | CPU to receive |");
-  console.log("|---|---|--:|--:|--:|");
+  console.log("| runtime | security | sockets | GB/s | CPU to send | CPU to receive |");
+  console.log("|---|---|---|--:|--:|--:|");
   for (const runtime of ["bun", "deno"] as const) {
-    for (const kind of ["plain", "secret", "tls"] as const) {
+    for (const [kind, sockets] of WAYS) {
       const runs: Run[] = [];
-      for (let i = 0; i < RUNS; i++) runs.push(await runOnce(runtime, kind));
+      for (let i = 0; i < RUNS; i++) runs.push(await runOnce(runtime, toArgument(kind, sockets)));
       const rates = runs.map(({ rate }) => rate);
       const rate = `${median(rates).toFixed(2)} (${Math.max(...rates).toFixed(2)})`;
       const toSend = median(runs.map(({ sendingCpu }) => sendingCpu)).toFixed(2);
       const toReceive = median(runs.map(({ cpu }) => cpu)).toFixed(2);
-      console.log(`| ${[runtime, kind, rate, toSend, toReceive].join(" | ")} |`);
+      console.log(`| ${[runtime, kind, sockets, rate, toSend, toReceive].join(" | ")} |`);
     }
   }
 }
 
-const [, , role, security, port] = process.argv;
-if (role === "receive") await receive(fromArgument(security));
-else if (role === "send") await send(fromArgument(security), Number(port));
+const [, , role, way, port] = process.argv;
+if (role === "receive") await receive(await transportOf(way));
+else if (role === "send") await send(await transportOf(way), Number(port));
 else await printTable();

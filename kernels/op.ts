@@ -78,6 +78,8 @@ export interface GpuFacts {
   readonly maxWorkgroupSize: number;
   readonly maxWorkgroupMemory: number;
   readonly maxWorkgroupsPerDimension: number;
+  /** Lanes that a subgroup may have; undefined where texts may not use subgroups. */
+  readonly subgroups: { readonly min: number; readonly max: number } | undefined;
   /** Texts should be short: a software adapter takes longer to compile than to run what is unrolled. */
   readonly isSoftware?: boolean;
 }

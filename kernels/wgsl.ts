@@ -18,19 +18,36 @@ export function foldWorkgroups(
 export const elementWorkgroups = (elements: number, facts: GpuFacts): [number, number, number] =>
   foldWorkgroups(Math.ceil(elements / WORKGROUP_SIZE), facts);
 
+const ENTRY_BUILTINS = `
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) workgroups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,`;
+
 /**
  * Attributes of an entry point with so many lanes, a power of two from 32 up; its body starts with
- * GROUP_INDEX or ELEMENT_INDEX and may use `LANES`.
+ * GROUP_INDEX or ELEMENT_INDEX and may use `LANES`. Kernels that reduce over lanes: reduce_wgsl.ts.
  */
 export const entryWgsl = (lanes: number): string => `
 const LANES = ${lanes}u;
-const LANE_PARTS = ${2 ** Math.floor(Math.log2(lanes) / 2)}u;
 @compute @workgroup_size(${lanes})
-fn main(
-  @builtin(workgroup_id) workgroup: vec3<u32>,
-  @builtin(num_workgroups) workgroups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
+fn main(${ENTRY_BUILTINS}
 )`;
+
+/** The same where functions ask for their place in the subgroup. */
+export const subgroupEntryWgsl = (lanes: number): string => `
+const LANES = ${lanes}u;
+var<private> subgroupLane: u32;
+var<private> subgroupWidth: u32;
+@compute @workgroup_size(${lanes})
+fn main(${ENTRY_BUILTINS}
+  @builtin(subgroup_invocation_id) ownLane: u32,
+  @builtin(subgroup_size) ownWidth: u32,
+) {
+  subgroupLane = ownLane;
+  subgroupWidth = ownWidth;
+  body(workgroup, workgroups, lane);
+}
+fn body(workgroup: vec3<u32>, workgroups: vec3<u32>, lane: u32)`;
 
 /** The entry point of most kernels. */
 export const ENTRY = entryWgsl(WORKGROUP_SIZE);
@@ -106,38 +123,3 @@ fn erf(x: f32) -> f32 {
   return select(1.0, -1.0, x < 0.0) * (1.0 - exp(-t * a));
 }
 `;
-
-/**
- * Two levels, about as wide as deep: some lanes join a part each, then every lane joins the parts.
- * Barriers cost more than reads: there are two, and none at the end, because the next call writes the
- * parts only behind its own first barrier.
- */
-const treeWgsl = (name: string, joint: string): string => `
-var<workgroup> ${name}Cells: array<f32, LANES>;
-var<workgroup> ${name}Parts: array<f32, LANE_PARTS>;
-fn ${name}Joint(a: f32, b: f32) -> f32 { return ${joint}; }
-fn ${name}(lane: u32, x: f32) -> f32 {
-  ${name}Cells[lane] = x;
-  workgroupBarrier();
-  if (lane < LANE_PARTS) {
-    var part = ${name}Cells[lane];
-    for (var i = lane + LANE_PARTS; i < LANES; i += LANE_PARTS) {
-      part = ${name}Joint(part, ${name}Cells[i]);
-    }
-    ${name}Parts[lane] = part;
-  }
-  workgroupBarrier();
-  var total = ${name}Parts[0];
-  for (var i = 1u; i < LANE_PARTS; i++) { total = ${name}Joint(total, ${name}Parts[i]); }
-  return total;
-}
-`;
-
-/**
- * Fixed-order sum of one f32 per lane: `treeSum(lane, x)` returns the total to every lane. Must be
- * reached by all lanes of the workgroup.
- */
-export const TREE_SUM_WGSL = treeWgsl("treeSum", "a + b");
-
-/** Maximum of one f32 per lane, returned to every lane. Must be reached by all lanes. */
-export const TREE_MAX_WGSL = treeWgsl("treeMax", "max(a, b)");

@@ -1,16 +1,18 @@
 // One peer of bench/allreduce.ts: the node that runs in the communication thread, reducing over and over.
-//   bun bench/support/allreduce_peer.ts RANK HOST:PORT,... BYTES WIRE SECONDS
+//   bun bench/support/allreduce_peer.ts RANK HOST:PORT,... BYTES WIRE STEPS [SOCKETS]
 import process from "node:process";
 import { codecBytes, openArithmetic } from "../../cluster/collective/codec.ts";
 import { scratchBytes } from "../../cluster/collective/reduction_memory.ts";
 import { garbageCollector } from "../../cluster/peer/collect_garbage.ts";
+import { useLargePages } from "../../cluster/peer/large_pages.ts";
 import { ClusterNode } from "../../cluster/peer/node.ts";
 import type { Event } from "../../cluster/peer/protocol.ts";
+import { openSockets, type SocketChoice } from "../../cluster/transport/open_sockets.ts";
 import { openTransport } from "../../cluster/transport/open_transport.ts";
 import type { Wire } from "../../cluster/wire/frame.ts";
 import { INITIAL_PAGES, MAXIMUM_PAGES, PAGE_BYTES } from "../../kernels/pages.ts";
 
-const [rankText, list, bytesText, wireText, secondsText] = process.argv.slice(2);
+const [rankText, list, bytesText, wireText, stepsText, choice] = process.argv.slice(2);
 const rank = Number(rankText);
 const addresses = list.split(",").map((address) => {
   const [host, port] = address.split(":");
@@ -19,6 +21,8 @@ const addresses = list.split(",").map((address) => {
 const peers = addresses.length;
 const elements = Number(bytesText) / 4;
 const wire = wireText as Wire;
+/** Code that runs for the first time is interpreted, and then compiled beside the work. */
+const warmUp = Math.max(3, Number(stepsText));
 
 const gradients = [{ address: PAGE_BYTES, elements }];
 const scratch = {
@@ -28,8 +32,12 @@ const scratch = {
 const pages = Math.max(INITIAL_PAGES, Math.ceil((scratch.address + scratch.bytes) / PAGE_BYTES));
 const memory = new WebAssembly.Memory({ initial: pages, maximum: MAXIMUM_PAGES, shared: true });
 const values = new Float32Array(memory.buffer, PAGE_BYTES, elements);
+/** Copied, which takes as long as torch's fill_ and half as long as fill. */
+const fresh = new Float32Array(elements).fill(rank + 1);
 
-const transport = openTransport({ kind: "plain" });
+const { sockets } = await openSockets((choice ?? "auto") as SocketChoice, { kind: "plain" });
+const transport = openTransport({ kind: "plain" }, { sockets });
+if (sockets) useLargePages(sockets.libc, { memory, gradients, scratch });
 let step = 0;
 let generation = 0;
 let expected = 0;
@@ -51,7 +59,7 @@ const node: ClusterNode = new ClusterNode({
   fence: undefined,
   step: 0,
   now: () => performance.now(),
-  received: garbageCollector(),
+  ...(sockets ? {} : { received: garbageCollector() }),
   tell: (event) => heard(event),
   hangs(reason) {
     throw new Error(reason);
@@ -71,7 +79,7 @@ function heard(event: Event): void {
 }
 
 function reduce(): void {
-  values.fill(rank + 1);
+  values.set(fresh);
   expected = (peers * (peers + 1)) / 2;
   began = performance.now();
   node.request({
@@ -90,13 +98,13 @@ function reduced({ sent, received }: { sent: number; received: number }): void {
     if (values[i] !== expected) throw new Error(`element ${i} is ${values[i]}, not ${expected}`);
   }
   step++;
-  if (step === 3) {
+  if (step === warmUp) {
     times.length = 0;
     traffic = 0;
     cpu = process.cpuUsage();
   }
   // All peers stop after the same step: by count, not by time.
-  if (step === Number(secondsText) + 3) finish();
+  if (step === Number(stepsText) + warmUp) finish();
   else setImmediate(reduce);
 }
 

@@ -16,16 +16,17 @@ os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
 dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=world)
 values = torch.empty(size // 4)
 times = []
-for step in range(iterations + 3):
+warm_up = max(3, iterations)
+for step in range(iterations + warm_up):
     values.fill_(rank + 1)
-    if step == 3:
+    if step == warm_up:
         before = time.process_time()
     start = time.perf_counter()
     dist.all_reduce(values)
     times.append(time.perf_counter() - start)
     assert values[0] == world * (world + 1) / 2
 cpu = time.process_time() - before
-times = sorted(times[3:])
+times = sorted(times[warm_up:])
 traffic = 2 * 2 * (world - 1) / world * size * iterations
 print(json.dumps({
     "rank": rank,

@@ -1,11 +1,16 @@
 // How gradients are written on the wire, and what that costs in bytes and in memory.
-
+import { crc32 } from "node:zlib";
 import { CODEC, type DataHeader, type Wire } from "../wire/frame.ts";
 import { type ExchangeKernels, int8Bytes, openExchangeKernels } from "./exchange_kernels.ts";
 
 /** What the reduction needs of numbers in memory. */
 export interface Arithmetic extends ExchangeKernels {
   copy(target: number, source: number, bytes: number): void;
+  /**
+   * 32 bits over any number of bytes, going on from those before: finds accidents, not forgeries. The CRC-32
+   * of zlib, for which processors have instructions that WebAssembly lacks.
+   */
+  checksum(address: number, bytes: number, before: number): number;
   /** With zeros. */
   fill(target: number, bytes: number): void;
 }
@@ -17,6 +22,8 @@ export async function openArithmetic(memory: WebAssembly.Memory): Promise<Arithm
     ...kernels,
     copy: (target, source, bytes) =>
       new Uint8Array(memory.buffer).copyWithin(target, source, source + bytes),
+    checksum: (address, bytes, before) =>
+      crc32(new Uint8Array(memory.buffer, address, bytes), before),
     fill: (target, bytes) => new Uint8Array(memory.buffer, target, bytes).fill(0),
   };
 }

@@ -26,8 +26,6 @@ export interface ExchangeKernels {
   fromInt8(dst: number, src: number, n: number): void;
   /** dst (f32) += src (int8Bytes(n) bytes). */
   addInt8(dst: number, src: number, n: number): void;
-  /** 32 bits over any number of bytes: finds accidents, not forgeries. */
-  checksum(address: number, bytes: number, seed: number): number;
 }
 
 /** Elements that share a scale in int8. */
@@ -52,7 +50,6 @@ export async function openExchangeKernels(memory: WebAssembly.Memory): Promise<E
     if (typeof found !== "function") throw new Error(`exchange.wasm has no ${name}`);
     return found as Kernel;
   };
-  const checksum = kernel("checksum");
   return {
     addF32: kernel("add_f32"),
     toBf16: kernel("to_bf16"),
@@ -61,7 +58,5 @@ export async function openExchangeKernels(memory: WebAssembly.Memory): Promise<E
     toInt8: kernel("to_int8"),
     fromInt8: kernel("from_int8"),
     addInt8: kernel("add_int8"),
-    // WebAssembly's integers have no sign of their own: JavaScript reads them with one.
-    checksum: (address, bytes, seed) => checksum(address, bytes, seed) >>> 0,
   };
 }

@@ -10,6 +10,9 @@ const step = z.int().min(0);
 export const MAX_REASON = 1000;
 const text = z.string().max(MAX_REASON);
 
+/** Bytes that only who reads a neighbour's memory can know. */
+export const NONCE_BYTES = 16;
+
 /** What a peer is doing: waiting for all to come, training, between two views, or without a quorum. */
 export const phase = z.enum(["forming", "member", "changing", "suspended"]);
 export type Phase = z.infer<typeof phase>;
@@ -165,6 +168,19 @@ const schemas = [
   z.strictObject({ t: z.literal("fetch"), generation }),
   /** What a newcomer needs besides tensors. */
   z.strictObject({ t: z.literal("record"), generation, ...inParts }),
+  // Between processes of one machine.
+  /** Its memory may be read: there is its cell, which begins with this number. */
+  z.strictObject({
+    t: z.literal("near"),
+    pid: z
+      .int()
+      .min(1)
+      .max(2 ** 31 - 1),
+    cell: z.int().min(0),
+    nonce: z.instanceof(Uint8Array).refine(({ length }) => length === NONCE_BYTES, "no nonce"),
+  }),
+  /** Whether it could read that, and fetches payloads from there. */
+  z.strictObject({ t: z.literal("reach"), reads: z.boolean() }),
   /** Asks about the job, instead of a hello. */
   z.strictObject({ t: z.literal("status") }),
   z.strictObject({ t: z.literal("report"), ...inParts }),
@@ -174,5 +190,5 @@ export const message = z.discriminatedUnion("t", schemas);
 export type Message = z.infer<typeof message>;
 export type MessageOf<T extends Message["t"]> = Extract<Message, { t: T }>;
 
-/** Version of everything above. */
-export const PROTOCOL = 1;
+/** Version of everything above, and of the frames. */
+export const PROTOCOL = 2;

@@ -1,12 +1,13 @@
 // The main thread's side of a peer: asks the communication thread, and waits for what it tells.
 import { TemporaryFailure } from "../../src/config/temporary_failure.ts";
 import { UserError } from "../../src/config/user_error.ts";
-import { workerUrl } from "../../src/workers.ts";
 import type { HeldUpdate } from "../collective/update_barrier.ts";
 import { ranksOf, type View } from "../membership/view.ts";
+import type { SocketChoice } from "../transport/open_sockets.ts";
 import type { Security } from "../transport/security.ts";
 import type { Address } from "../transport/transport.ts";
 import { Cancelled } from "./cancelled.ts";
+import { type CommunicationThread, CommunicationWorker } from "./communication_thread.ts";
 import { Deadlines } from "./deadlines.ts";
 import { ExchangeTotals } from "./exchange_totals.ts";
 import { type EventOf, Mailbox } from "./mailbox.ts";
@@ -36,14 +37,11 @@ export interface StartOptions {
   readonly startTimeout: number;
 }
 
-/** What is needed of the thread that runs worker.ts. */
-export type CommunicationThread = Pick<
-  Worker,
-  "onmessage" | "onerror" | "postMessage" | "terminate"
->;
-
 /** Milliseconds for which a peer that fails early calls those that do not listen yet, to tell them. */
 const DECLINES_FOR = 30_000;
+
+/** Milliseconds for which one that this peer cannot talk to may still call, and see why. */
+const SHOWN_FOR = 5000;
 
 /** Milliseconds between two signs that the main thread is alive. */
 const SIGN_EVERY = 1000;
@@ -72,6 +70,8 @@ export class Cluster {
   private isOver = false;
   private counts: StepUnit = "update";
   private deadlines: Deadlines | undefined;
+  /** Milliseconds that what was said last is given to leave this machine. */
+  private lastWords = 100;
   /** Whether it has ever been a member. */
   private hasMet = false;
   private lastSign = 0;
@@ -89,13 +89,17 @@ export class Cluster {
 
   /** Starts the communication thread. @param say hears what happens to the cluster. */
   static open(say: (line: string) => void): Cluster {
-    return new Cluster(new Worker(workerUrl("cluster/peer/worker.ts"), { type: "module" }), say);
+    return new Cluster(new CommunicationWorker(), say);
   }
 
   /** Listens for peers. @throws UserError if the address cannot be had. */
-  async listen(address: Address, security: Security): Promise<Address> {
+  async listen(
+    address: Address,
+    security: Security,
+    sockets: SocketChoice = "auto",
+  ): Promise<Address> {
     const listening = this.next("listening", () => true);
-    this.ask({ kind: "listen", address, security });
+    this.ask({ kind: "listen", address, security, sockets });
     return (await listening).address;
   }
 
@@ -256,8 +260,7 @@ export class Cluster {
   }
 
   private async close(): Promise<void> {
-    // What was said last is given time to leave this machine.
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await new Promise((resolve) => setTimeout(resolve, this.lastWords));
     this.ask({ kind: "close" });
     this.worker.terminate();
   }
@@ -326,6 +329,7 @@ export class Cluster {
   private heard(event: Event): void {
     switch (event.kind) {
       case "failed":
+        if (event.isUnsaid) this.lastWords = SHOWN_FOR;
         this.fail(event.reason, event.isMistake);
         return;
       case "say":

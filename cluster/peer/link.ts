@@ -1,6 +1,13 @@
 // One connection to a peer: frames out of bytes, a greeting before everything else.
-import { type Hello, hello as helloSchema, type Message, message } from "../membership/messages.ts";
+import {
+  type Hello,
+  hello as helloSchema,
+  type Message,
+  type MessageOf,
+  message,
+} from "../membership/messages.ts";
 import type { Connection, Receiver } from "../transport/transport.ts";
+import type { Announcement } from "../wire/announcement.ts";
 import { encodeControl } from "../wire/encode_control.ts";
 import { encodeDataHead } from "../wire/encode_data_head.ts";
 import {
@@ -11,6 +18,7 @@ import {
   ProtocolError,
 } from "../wire/frame.ts";
 import { FrameReader } from "../wire/frame_reader.ts";
+import { NearPeer } from "./near_peer.ts";
 
 /** What a link tells. Errors thrown by these end it. */
 export interface LinkEvents {
@@ -19,6 +27,8 @@ export interface LinkEvents {
   /** Somebody asks about the job instead of greeting. */
   asked(link: Link): void;
   refused(link: Link, reason: string, fatal: boolean): void;
+  /** The other side's memory is on this machine, and this process may not read it. */
+  unreadable(link: Link, reason: string): void;
   message(link: Link, message: Message): void;
   place(link: Link, header: DataHeader, bytes: number): Uint8Array | undefined;
   arrived(link: Link, header: DataHeader, payload: Uint8Array): void;
@@ -26,12 +36,16 @@ export interface LinkEvents {
 }
 
 /** Control messages go ahead of gradients that wait to be sent. */
-const URGENT = { urgent: true } as const;
+const URGENT = { urgent: true, together: true } as const;
+
+/** Gradients of more bytes are sent at once: the other side may work on them while this one goes on. */
+const LARGE = 65536;
 
 export class Link implements FrameSink {
   readonly receiver: Receiver;
   private readonly reader: FrameReader;
   private connection: Connection | undefined;
+  private near: NearPeer | undefined;
   /** What the other side said of itself. */
   peer: Hello | undefined;
   isOver = false;
@@ -50,6 +64,8 @@ export class Link implements FrameSink {
   /** The connection is open. */
   open(connection: Connection, greeting: Hello | undefined): void {
     this.connection = connection;
+    const { memory } = connection;
+    if (memory) this.near = new NearPeer(memory, (frame) => connection.send([frame], URGENT));
     if (greeting) this.send(greeting);
   }
 
@@ -74,17 +90,31 @@ export class Link implements FrameSink {
     this.connection?.send([encodeControl(message)], URGENT);
   }
 
+  /** To one who has greeted: it may read this process's memory, if it can. */
+  offerMemory(): void {
+    if (this.near) this.send(this.near.offer());
+  }
+
   sendData(header: DataHeader, payload: Uint8Array, sent?: () => void): void {
-    this.connection?.send([encodeDataHead(header, payload.byteLength), payload], { sent });
+    const announcement = this.near?.announce(header, payload, sent);
+    const together = payload.byteLength < LARGE;
+    if (announcement) this.connection?.send([announcement], { together });
+    else
+      this.connection?.send([encodeDataHead(header, payload.byteLength), payload], {
+        sent,
+        together,
+      });
   }
 
   /** Forgets data that waits to be sent. */
   dropData(): void {
+    this.near?.withdraw();
     this.connection?.dropQueued();
   }
 
   close(): void {
     this.isOver = true;
+    this.near?.withdraw();
     this.connection?.close();
   }
 
@@ -102,6 +132,21 @@ export class Link implements FrameSink {
     if (!this.isOver && payload) this.events.arrived(this, header, payload);
   }
 
+  announced(announcement: Announcement): void {
+    const { near } = this;
+    if (!near?.reads) throw new ProtocolError("an announcement to one who cannot read it");
+    if (this.isOver) return;
+    const place = this.place(announcement.header, announcement.bytes);
+    const isHere = place !== undefined && near.pull(announcement, place);
+    near.giveBack(announcement);
+    if (isHere) this.arrived(announcement.header);
+    else this.payload = undefined;
+  }
+
+  pulled(ticket: number): void {
+    this.near?.pulled(ticket);
+  }
+
   control(document: unknown): void {
     if (this.isOver) return;
     if (!this.peer) {
@@ -112,13 +157,22 @@ export class Link implements FrameSink {
     if (!parsed.success) throw new ProtocolError(`a message that makes no sense: ${tell(parsed)}`);
     if (parsed.data.t === "refuse") {
       this.events.refused(this, parsed.data.reason, parsed.data.fatal);
-    } else this.events.message(this, parsed.data);
+    } else if (parsed.data.t === "near") this.meet(parsed.data);
+    else if (parsed.data.t === "reach") this.near?.isReadBy(parsed.data);
+    else this.events.message(this, parsed.data);
   }
 
   closed(reason: string | undefined): void {
     if (this.isOver) return;
     this.isOver = true;
+    this.near?.withdraw();
     this.events.ended(this, reason ?? "it closed the connection");
+  }
+
+  private meet(offer: MessageOf<"near">): void {
+    const unreadable = this.near?.unreadable(offer);
+    if (unreadable !== undefined) this.events.unreadable(this, unreadable);
+    this.send({ t: "reach", reads: this.near?.reads ?? false });
   }
 
   private first(document: unknown): void {

@@ -202,6 +202,7 @@ export class Links implements LinkEvents {
     this.heard.set(link, { bytes: link.traffic.received, at: this.lastTick });
     this.options.addresses.set(rank, { host: self.host, port: self.port });
     this.trouble.delete(rank);
+    link.offerMemory();
     this.events.linked(hello);
   }
 
@@ -217,6 +218,11 @@ export class Links implements LinkEvents {
     link.close();
     this.hasGreeted(link);
     if (fatal) this.events.fatal(reason);
+  }
+
+  unreadable(link: Link, reason: string): void {
+    const whose = `memory of rank ${link.peer?.self.rank}, on this machine`;
+    this.events.say(`the ${whose}, may not be read (${reason}): its gradients come by socket`);
   }
 
   message(link: Link, message: Message): void {

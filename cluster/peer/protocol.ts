@@ -2,6 +2,7 @@
 import type { Block } from "../collective/pieces.ts";
 import type { HeldUpdate } from "../collective/update_barrier.ts";
 import type { View } from "../membership/view.ts";
+import type { SocketChoice } from "../transport/open_sockets.ts";
 import type { Security } from "../transport/security.ts";
 import type { Address } from "../transport/transport.ts";
 import type { Wire } from "../wire/frame.ts";
@@ -43,7 +44,12 @@ export interface NodeSettings {
 /** From the main thread: first to the Worker, then to the peer that runs in it. */
 export type Request =
   /** Listens; answered by `listening`. */
-  | { readonly kind: "listen"; readonly address: Address; readonly security: Security }
+  | {
+      readonly kind: "listen";
+      readonly address: Address;
+      readonly security: Security;
+      readonly sockets: SocketChoice;
+    }
   /** Goes to the others. */
   | {
       readonly kind: "start";
@@ -106,6 +112,8 @@ export type NodeRequest =
 /** To the main thread. */
 export type Event =
   | { readonly kind: "listening"; readonly address: Address }
+  /** What wakes the communication thread, if messages alone do not: see `Libc.ring`. */
+  | { readonly kind: "bell"; readonly bell: number }
   /** Whatever was under way is void. `held`, if any, is applied first. */
   | { readonly kind: "view"; readonly view: View; readonly held: HeldUpdate | undefined }
   /** The state has been fetched from the others. */
@@ -141,8 +149,14 @@ export type Event =
       readonly trouble: readonly string[];
     }
   | { readonly kind: "say"; readonly line: string }
-  /** The end. @param isMistake whether the user must mend it, or another attempt may go better. */
-  | { readonly kind: "failed"; readonly reason: string; readonly isMistake: boolean }
+  /** The end. `isMistake`: whether the user must mend it, or another attempt may go better. */
+  | {
+      readonly kind: "failed";
+      readonly reason: string;
+      readonly isMistake: boolean;
+      /** One that this peer cannot talk to has yet to find out for itself. */
+      readonly isUnsaid?: boolean;
+    }
   | { readonly kind: "left" };
 
 /** How the exchange of an update went. */

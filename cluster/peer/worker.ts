@@ -5,10 +5,14 @@ import process from "node:process";
 import { UserError } from "../../src/config/user_error.ts";
 import { openArithmetic } from "../collective/codec.ts";
 import { openFence } from "../fence/open_fence.ts";
-import { openTransport } from "../transport/open_transport.ts";
-import type { Connection, Listener, Receiver, Transport } from "../transport/transport.ts";
+import type { LibcSockets } from "../transport/libc_transport.ts";
+import { openSockets } from "../transport/open_sockets.ts";
+import { openTransport, openUnbelieved } from "../transport/open_transport.ts";
+import type { TlsIdentity } from "../transport/security.ts";
+import type { Address, Connection, Listener, Receiver, Transport } from "../transport/transport.ts";
 import { encodeControl } from "../wire/encode_control.ts";
 import { garbageCollector } from "./collect_garbage.ts";
+import { useLargePages } from "./large_pages.ts";
 import { NOT_READY, tellAll } from "./last_word.ts";
 import { ClusterNode } from "./node.ts";
 import type { Event, Request } from "./protocol.ts";
@@ -23,6 +27,7 @@ const tell = (event: Event): void => self.postMessage(event);
 let transport: Transport | undefined;
 let listener: Listener | undefined;
 let node: ClusterNode | undefined;
+let sockets: LibcSockets | undefined;
 let timer: ReturnType<typeof setInterval> | undefined;
 
 /** Milliseconds between two looks at the time: a fraction of what a silent peer is allowed. */
@@ -30,6 +35,9 @@ const tickEvery = (patience: number): number => Math.min(250, Math.max(20, patie
 
 /** Milliseconds for which one that is sent away may read why; and for which this process outlives its end. */
 const LINGERS = 500;
+
+/** Milliseconds for which a certificate is shown that others do not believe: until all have called. */
+const SHOWN_FOR = 10_000;
 
 /** Who comes before this peer knows the others is sent away, and comes again. */
 const notYet = (connection: Connection): Receiver => {
@@ -46,8 +54,25 @@ const hangs = (reason: string): void => {
   setTimeout(() => process.kill(process.pid, "SIGKILL"), LINGERS);
 };
 
+/** Others do not believe it, and end when they see it, instead of waiting for this peer. */
+async function showCertificate(address: Address, identity: TlsIdentity): Promise<void> {
+  const listening = openUnbelieved(identity).listen(address, notYet, () => undefined);
+  // Where even that cannot be done, they hear of it from nobody.
+  listener = await listening.catch(() => undefined);
+}
+
 async function listen(request: Extract<Request, { kind: "listen" }>): Promise<void> {
-  transport = openTransport(request.security);
+  const { security } = request;
+  const opened = await openSockets(request.sockets, security);
+  sockets = opened.sockets;
+  tell({ kind: "say", line: `sockets: ${opened.line}` });
+  if (sockets) tell({ kind: "bell", bell: sockets.poller.bell });
+  try {
+    transport = openTransport(security, { sockets });
+  } catch (error) {
+    if (security.kind === "tls") await showCertificate(request.address, security);
+    throw error;
+  }
   listener = await transport.listen(
     request.address,
     (connection) => (node ? node.accept(connection) : notYet(connection)),
@@ -59,13 +84,15 @@ async function listen(request: Extract<Request, { kind: "listen" }>): Promise<vo
 async function start(request: Extract<Request, { kind: "start" }>): Promise<void> {
   if (!transport) throw new Error("cluster: started before it listens");
   const { settings, numbers, step, own, addresses } = request;
+  if (sockets) useLargePages(sockets.libc, numbers);
   node = new ClusterNode({
     ...{ settings, numbers, step, own, transport, tell },
     arithmetic: await openArithmetic(numbers.memory),
     addresses: new Map(addresses),
     fence: settings.fence === undefined ? undefined : openFence(settings.fence),
     now: () => performance.now(),
-    ...{ hangs, received: garbageCollector() },
+    hangs,
+    ...(sockets ? {} : { received: garbageCollector() }),
   });
   timer = setInterval(() => node?.tick(), tickEvery(settings.patience));
   node.tick();
@@ -74,6 +101,7 @@ async function start(request: Extract<Request, { kind: "start" }>): Promise<void
 async function decline(request: Extract<Request, { kind: "decline" }>): Promise<void> {
   const { addresses, reason, patience } = request;
   if (transport) await tellAll(transport, addresses, reason, patience);
+  else if (listener) await new Promise((resolve) => setTimeout(resolve, SHOWN_FOR));
   tell({ kind: "left" });
 }
 

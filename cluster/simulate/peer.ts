@@ -111,6 +111,8 @@ export class SimulatedPeer {
       case "shared":
       case "status":
       case "report":
+      case "near":
+      case "reach":
         throw new Error(`nobody in a simulation sends ${message.t}`);
       default:
         this.membership.received(rank, message);

@@ -5,6 +5,7 @@ import { BunTransport } from "./bun_transport.ts";
 import { checkIdentity } from "./check_identity.ts";
 import { DenoTlsTransport } from "./deno_tls_transport.ts";
 import { DenoTransport } from "./deno_transport.ts";
+import { type LibcSockets, LibcTransport } from "./libc_transport.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
 import { SecretTransport } from "./secret_transport.ts";
 import type { Security, TlsIdentity } from "./security.ts";
@@ -29,23 +30,38 @@ const deno: Runtime = {
 /** Shorter ones can be guessed. */
 const SHORTEST_SECRET = 16;
 
+export interface TransportOptions {
+  readonly limits?: Limits;
+  /** To be used instead of the runtime's where there is no TLS. */
+  readonly sockets?: LibcSockets | undefined;
+}
+
 /**
  * The transport of this runtime, secured in one way.
  * @throws UserError on Node; or if no peer could believe our certificate, or the secret is too short.
  */
-export function openTransport(security: Security, limits: Limits = defaultLimits): Transport {
+export function openTransport(
+  security: Security,
+  { limits = defaultLimits, sockets }: TransportOptions = {},
+): Transport {
   const runtime = thisRuntime();
+  const plain = (): Transport =>
+    sockets ? new LibcTransport(sockets, limits) : runtime.plain(limits);
   switch (security.kind) {
     case "plain":
-      return runtime.plain(limits);
+      return plain();
     case "tls":
       checkIdentity(security);
       return runtime.tls(security, limits);
     case "secret":
       checkSecret(security.secret);
-      return new SecretTransport(runtime.plain(limits), security.secret, limits);
+      return new SecretTransport(plain(), security.secret, limits);
   }
 }
+
+/** Mutual TLS by a certificate that nobody may believe: so that others see for themselves what is wrong. */
+export const openUnbelieved = (identity: TlsIdentity): Transport =>
+  thisRuntime().tls(identity, defaultLimits);
 
 function thisRuntime(): Runtime {
   if ("Bun" in globalThis) return bun;

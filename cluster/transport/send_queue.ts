@@ -4,6 +4,9 @@ import type { SendOptions } from "./transport.ts";
 /** Beginnings of frames are gathered up to this size: a header of 30 bytes is no packet of its own. */
 const GATHER = 16 * 1024;
 
+/** Pieces that are given out together. */
+const MOST_PIECES = 64;
+
 interface Frame {
   readonly pieces: readonly Uint8Array[];
   readonly sent: (() => void) | undefined;
@@ -14,7 +17,7 @@ interface Frame {
   taken: number;
 }
 
-/** The queue of one connection, emptied by `next` and `took` in turn. */
+/** The queue of one connection, emptied by `next` (or `pieces`) and `took` in turn. */
 export class SendQueue {
   readonly #urgent: Frame[] = [];
   #ordinary: Frame[] = [];
@@ -64,23 +67,40 @@ export class SendQueue {
     return this.#gathered.subarray(0, gathered);
   }
 
-  /** The kernel has taken the first `count` bytes of what `next` gave. */
+  /** As `next`, for who writes from several places at once: all that waits, of several frames. */
+  pieces(): Uint8Array[] {
+    this.#begun ??= this.#urgent.shift() ?? this.#ordinary.shift();
+    const found: Uint8Array[] = [];
+    if (!this.#begun) return found;
+    for (const frames of [[this.#begun], this.#urgent, this.#ordinary]) {
+      for (const frame of frames) {
+        for (let i = frame.piece; i < frame.pieces.length; i++) {
+          if (found.length === MOST_PIECES) return found;
+          const rest = frame.pieces[i].subarray(i === frame.piece ? frame.taken : 0);
+          if (rest.length > 0) found.push(rest);
+        }
+      }
+    }
+    return found;
+  }
+
+  /** The kernel has taken the first `count` bytes of what `next` or `pieces` gave just before. */
   took(count: number): void {
-    const frame = this.#begun;
-    if (!frame) return;
     this.#queued -= count;
     this.#taken += count;
-    frame.left -= count;
-    if (frame.left === 0) {
+    const sent: (() => void)[] = [];
+    for (let left = count; left > 0; ) {
+      this.#begun ??= this.#urgent.shift() ?? this.#ordinary.shift();
+      const frame = this.#begun;
+      if (!frame) return;
+      const part = Math.min(left, frame.left);
+      left -= part;
+      if (advance(frame, part)) continue;
       this.#begun = undefined;
-      frame.sent?.();
-      return;
+      if (frame.sent) sent.push(frame.sent);
     }
-    frame.taken += count;
-    while (frame.taken >= frame.pieces[frame.piece].length) {
-      frame.taken -= frame.pieces[frame.piece].length;
-      frame.piece++;
-    }
+    // Only now: they may push frames, which would change the order that was given out.
+    for (const each of sent) each();
   }
 
   /** Forgets frames that are neither urgent nor begun. */
@@ -96,4 +116,16 @@ export class SendQueue {
     this.#begun = undefined;
     this.#queued = 0;
   }
+}
+
+/** So many bytes more of a frame are taken. @returns whether any are left. */
+function advance(frame: Frame, count: number): boolean {
+  frame.left -= count;
+  if (frame.left === 0) return false;
+  frame.taken += count;
+  while (frame.taken >= frame.pieces[frame.piece].length) {
+    frame.taken -= frame.pieces[frame.piece].length;
+    frame.piece++;
+  }
+  return true;
 }

@@ -26,11 +26,26 @@ export interface Receiver {
 export interface SendOptions {
   /** Goes ahead of all frames that are not urgent and have not begun to be sent. */
   readonly urgent?: boolean;
+  /** May wait for what else is sent in this turn of the event loop, to leave in one packet with it. */
+  readonly together?: boolean;
   /**
    * Called when the kernel has taken all bytes, possibly before `send` returns: the memory may be used
    * again. Not called if it never does. An error it throws ends the connection.
    */
   readonly sent?: () => void;
+}
+
+/** Reading other processes of this machine, as far as the system allows it. */
+export interface NearMemory {
+  /** This process, as others of this machine know it. */
+  readonly pid: number;
+  /** Where bytes lie in this process. */
+  addressOf(bytes: Uint8Array): number;
+  /**
+   * Fills the pieces of `into`, in this order, from as many places of another process.
+   * @throws Error if that process is gone, has no such memory, or must not be read.
+   */
+  read(pid: number, from: readonly number[], into: readonly Uint8Array[]): void;
 }
 
 /** One authenticated connection, open in both directions. */
@@ -39,6 +54,8 @@ export interface Connection {
   readonly remote: string;
   /** Name that the other side's certificate proves; undefined where there are no certificates. */
   readonly proven: string | undefined;
+  /** Where both ends are on one machine and what is sent need not be hidden; undefined elsewhere. */
+  readonly memory?: NearMemory | undefined;
   /** Bytes that wait for the kernel. */
   readonly queued: number;
   /** Bytes sent and received since it was opened. */

@@ -18,13 +18,27 @@ const NUMBER_BYTES = [1, 2, 4];
  */
 export function decodeDataHead(bytes: Uint8Array, payloadBytes: number): DataHeader {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const end = bytes.length - BIN_32_BYTES;
+  const header = decodeHeader(bytes, end);
+  if (bytes[end] !== BIN_32 || view.getUint32(end + 1) !== payloadBytes) {
+    throw new ProtocolError("a header ends otherwise than with its payload's length");
+  }
+  return header;
+}
+
+/**
+ * The first of a pair: a header's numbers.
+ * @param end where the second one begins.
+ * @throws ProtocolError
+ */
+export function decodeHeader(bytes: Uint8Array, end: number): DataHeader {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   if (bytes[0] !== PAIR || bytes[1] !== ARRAY) {
     throw new ProtocolError(
       `a header is no array of ${HEADER_FIELDS.length} numbers and a payload`,
     );
   }
   const numbers: number[] = [];
-  const end = bytes.length - BIN_32_BYTES;
   let at = 2;
   while (numbers.length < HEADER_FIELDS.length) {
     const tag = at < end ? bytes[at] : BIN_32;
@@ -35,9 +49,7 @@ export function decodeDataHead(bytes: Uint8Array, payloadBytes: number): DataHea
     numbers.push(width === 0 ? tag : readUint(view, at + 1, width));
     at += 1 + width;
   }
-  if (at !== end || bytes[end] !== BIN_32 || view.getUint32(end + 1) !== payloadBytes) {
-    throw new ProtocolError("a header ends otherwise than with its payload's length");
-  }
+  if (at !== end) throw new ProtocolError("a header ends otherwise than with its payload");
   const [kind, generation, step, piece, slot, codec, checksum] = numbers;
   if (!isOneOf(KIND, kind)) throw new ProtocolError(`a data frame is of the unknown kind ${kind}`);
   if (!isOneOf(CODEC, codec)) throw new ProtocolError(`a payload has the unknown codec ${codec}`);

@@ -19,7 +19,7 @@ export function encodeDataHead(header: DataHeader, payloadBytes: number): Uint8A
   if (!Number.isInteger(payloadBytes) || payloadBytes < 0 || payloadBytes > MAX_PAYLOAD) {
     throw new RangeError(`a payload has 0 to ${MAX_PAYLOAD} bytes, not ${payloadBytes}`);
   }
-  const packed = packr.pack(HEADER_FIELDS.map((name) => field(header, name)));
+  const packed = packHeader(header);
   const headerBytes = 1 + packed.length + BIN_32_BYTES;
   const head = new Uint8Array(PREFIX_BYTES + headerBytes);
   const view = new DataView(head.buffer);
@@ -32,6 +32,10 @@ export function encodeDataHead(header: DataHeader, payloadBytes: number): Uint8A
   view.setUint32(head.length - 4, payloadBytes);
   return head;
 }
+
+/** A header's numbers as an array. @throws RangeError for numbers that no reader takes. */
+export const packHeader = (header: DataHeader): Uint8Array =>
+  packr.pack(HEADER_FIELDS.map((name) => field(header, name)));
 
 function field(header: DataHeader, name: keyof DataHeader): number {
   const value = header[name];

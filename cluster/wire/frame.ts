@@ -6,12 +6,14 @@
 //
 // rest = 4 + H + P; flags = 0. The bytes from 8 on are one MessagePack document: of a control frame
 // (type 2) a map, H = 0 and all of it payload; of a data frame (type 1) the array [header, bin 32], whose
-// tensor bytes nobody packs or unpacks.
+// tensor bytes nobody packs or unpacks. Types 3 and 4 are in announcement.ts.
+
+import type { Announcement } from "./announcement.ts";
 
 /** Bytes before the header. */
 export const PREFIX_BYTES = 8;
 
-export const TYPE = { data: 1, control: 2 } as const;
+export const TYPE = { data: 1, control: 2, announcement: 3, pulled: 4 } as const;
 
 /** What a data frame carries. */
 export const KIND = {
@@ -76,6 +78,10 @@ export interface FrameSink {
   arrived(header: DataHeader): void;
   /** A control document: plain data, scanned but not yet checked against a schema. */
   control(document: unknown): void;
+  /** A payload may be fetched from the sender's memory. Where this is missing, none are awaited. */
+  announced?(announcement: Announcement): void;
+  /** The other side has fetched what had this ticket, and all before. */
+  pulled?(ticket: number): void;
   /** As Receiver.closed. */
   closed(reason: string | undefined): void;
 }

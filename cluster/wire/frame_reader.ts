@@ -1,5 +1,6 @@
 // Frames out of the bytes of one connection, in pieces of whatever size they come.
 import type { Receiver } from "../transport/transport.ts";
+import { decodeAnnouncement, decodePulled } from "./announcement.ts";
 import { decodeControl } from "./decode_control.ts";
 import { decodeDataHead, MIN_HEADER } from "./decode_data_head.ts";
 import {
@@ -23,8 +24,9 @@ const nowhere = new Uint8Array(65536);
 
 /** A frame whose head has been read. */
 interface Frame {
-  /** Undefined for a control frame. */
+  /** Undefined for a frame that is one document. */
   readonly header: DataHeader | undefined;
+  readonly type: number;
   /** Where its payload goes; undefined to drop it. */
   readonly place: Uint8Array | undefined;
   readonly bytes: number;
@@ -150,10 +152,10 @@ export class FrameReader implements Receiver {
     const flags = this.inbox[this.begin + 7];
     const bytes = rest - 4 - headerBytes;
     if (flags !== 0) throw new ProtocolError(`a frame has the unknown flags ${flags}`);
-    if (type === TYPE.control) {
-      this.checkControl(headerBytes, bytes);
+    if (type === TYPE.control || this.isOfNearPeers(type)) {
+      checkDocument(headerBytes, bytes, type === TYPE.control ? this.maxControl : MAX_HEADER);
       this.begin += PREFIX_BYTES;
-      return { header: undefined, place: new Uint8Array(bytes), bytes, received: 0 };
+      return { header: undefined, type, place: new Uint8Array(bytes), bytes, received: 0 };
     }
     if (type !== TYPE.data) throw new ProtocolError(`a frame is of the unknown type ${type}`);
     checkData(headerBytes, bytes);
@@ -166,18 +168,15 @@ export class FrameReader implements Receiver {
     if (place && place.length !== bytes) {
       throw new RangeError(`a place of ${place.length} bytes for a payload of ${bytes}`);
     }
-    return { header, place, bytes, received: 0 };
+    return { header, type, place, bytes, received: 0 };
   }
 
-  private checkControl(headerBytes: number, bytes: number): void {
-    if (headerBytes !== 0) {
-      throw new ProtocolError(`a control frame has a header of ${headerBytes} bytes`);
-    }
-    if (bytes < 1 || PREFIX_BYTES + bytes > this.maxControl) {
-      throw new ProtocolError(
-        `a control document has ${bytes} bytes: 1 to ${this.maxControl - PREFIX_BYTES} are allowed`,
-      );
-    }
+  private isOfNearPeers(type: number): boolean {
+    const { announced, pulled } = this.sink;
+    return (
+      (type === TYPE.announcement && announced !== undefined) ||
+      (type === TYPE.pulled && pulled !== undefined)
+    );
   }
 
   /** More of a frame's payload is in its place. */
@@ -185,10 +184,24 @@ export class FrameReader implements Receiver {
     frame.received += count;
     if (frame.received < frame.bytes) return;
     this.frame = undefined;
-    const { header, place } = frame;
+    const { header, type, place } = frame;
     if (!place) return;
     if (header) this.sink.arrived(header);
-    else this.sink.control(decodeControl(place));
+    else if (type === TYPE.control) this.sink.control(decodeControl(place));
+    else if (type === TYPE.announcement) this.sink.announced?.(decodeAnnouncement(place));
+    else this.sink.pulled?.(decodePulled(place));
+  }
+}
+
+/** @param limit of the frame, prefix included. */
+function checkDocument(headerBytes: number, bytes: number, limit: number): void {
+  if (headerBytes !== 0) {
+    throw new ProtocolError(`a control frame has a header of ${headerBytes} bytes`);
+  }
+  if (bytes < 1 || PREFIX_BYTES + bytes > limit) {
+    throw new ProtocolError(
+      `a control document has ${bytes} bytes: 1 to ${limit - PREFIX_BYTES} are allowed`,
+    );
   }
 }
 

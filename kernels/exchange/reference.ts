@@ -69,36 +69,3 @@ function roundToEven(x: number): number {
   if (x - floor !== 0.5) return Math.round(x);
   return floor % 2 === 0 ? floor : floor + 1;
 }
-
-const P1 = 0x9e3779b1;
-const P2 = 0x85ebca77;
-const P3 = 0xc2b2ae3d;
-const P4 = 0x27d4eb2f;
-const P5 = 0x165667b1;
-
-const rotated = (x: number, by: number): number => (x << by) | (x >>> (32 - by));
-
-/** The formula of checksum.as.ts. */
-export function checksum(bytes: Uint8Array, seed: number): number {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const lanes = Array.from({ length: 16 }, (_, i) => (seed + Math.imul(i + 1, P1)) | 0);
-  let at = 0;
-  for (; at + 64 <= bytes.length; at += 64) {
-    for (let i = 0; i < 16; i++) {
-      const word = view.getUint32(at + 4 * i, true);
-      lanes[i] = Math.imul(rotated((lanes[i] + Math.imul(word, P2)) | 0, 13), P1);
-    }
-  }
-  let h = (seed + bytes.length + P5) | 0;
-  const takeWord = (word: number): void => {
-    h = Math.imul(rotated((h + Math.imul(word, P3)) | 0, 17), P4);
-  };
-  for (const lane of lanes) takeWord(lane);
-  for (; at + 4 <= bytes.length; at += 4) takeWord(view.getUint32(at, true));
-  for (; at < bytes.length; at++) {
-    h = Math.imul(rotated((h + Math.imul(bytes[at], P5)) | 0, 11), P1);
-  }
-  h = Math.imul(h ^ (h >>> 15), P2);
-  h = Math.imul(h ^ (h >>> 13), P3);
-  return (h ^ (h >>> 16)) >>> 0;
-}

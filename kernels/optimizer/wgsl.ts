@@ -1,7 +1,7 @@
 // Optimisers in WGSL.
 //
 // Memory: reads the inputs, overwrites the outputs, which may be the inputs that the op names.
-// Work: one invocation per element.
+// Work: one invocation per four elements where their number is a multiple of 4, else one per element.
 import { sizeOf } from "../../src/tensor/shape.ts";
 import type { GpuDispatch, GpuFacts, NoAttributes, OpSpec } from "../op.ts";
 import { declareBindings, ELEMENT_INDEX, ENTRY, elementWorkgroups, packParams } from "../wgsl.ts";
@@ -19,10 +19,19 @@ const floats = (names: readonly string[]): string =>
     1,
   );
 
+/** How a kernel walks over flat buffers of n elements. */
+function walk(n: number) {
+  const quads = n % 4 === 0;
+  return { type: quads ? "vec4<f32>" : "f32", steps: quads ? n / 4 : n } as const;
+}
+
 export function adamWgsl({ inputs }: OpSpec<NoAttributes>, facts: GpuFacts): GpuDispatch {
-  const n = sizeOf(inputs[0].shape);
+  const { type, steps } = walk(sizeOf(inputs[0].shape));
   const names = ["p", "gradient", "m", "v", "scalars", "multiplier", "newP", "newM", "newV"];
-  const code = `${floats(names)}
+  const arrays = names.map(
+    (name) => [name, name === "scalars" || name === "multiplier" ? "f32" : type] as const,
+  );
+  const code = `${declareBindings(arrays, 1)}
 ${FINITE}
 ${ENTRY} {
   let i = ${ELEMENT_INDEX};
@@ -50,8 +59,8 @@ ${ENTRY} {
       ...[0, 1, 2, 3, 4, 5].map((input) => ({ input })),
       ...[0, 1, 2].map((output) => ({ output })),
     ],
-    params: packParams(n),
-    workgroups: elementWorkgroups(n, facts),
+    params: packParams(steps),
+    workgroups: elementWorkgroups(steps, facts),
   };
 }
 
@@ -79,8 +88,14 @@ ${ENTRY} {
 }
 
 export function emaWgsl({ inputs }: OpSpec<NoAttributes>, facts: GpuFacts): GpuDispatch {
-  const n = sizeOf(inputs[0].shape);
-  const code = `${floats(["average", "parameter", "decay", "newAverage"])}
+  const { type, steps } = walk(sizeOf(inputs[0].shape));
+  const arrays = [
+    ["average", type],
+    ["parameter", type],
+    ["decay", "f32"],
+    ["newAverage", type],
+  ] as const;
+  const code = `${declareBindings(arrays, 1)}
 ${ENTRY} {
   let i = ${ELEMENT_INDEX};
   if (i >= params[0].x) { return; }
@@ -89,8 +104,8 @@ ${ENTRY} {
   return {
     code,
     bindings: [{ input: 0 }, { input: 1 }, { input: 2 }, { output: 0 }],
-    params: packParams(n),
-    workgroups: elementWorkgroups(n, facts),
+    params: packParams(steps),
+    workgroups: elementWorkgroups(steps, facts),
   };
 }
 

@@ -50,7 +50,7 @@ export async function meetPeers(
   refuseOpenDoors(world, security, config);
   const cluster = Cluster.open(say);
   const listening = await cluster
-    .listen(listeningAddress(world), security)
+    .listen(listeningAddress(world), security, config.sockets)
     .catch((error: Error) => declineByList(cluster, world, error, say));
   const timeoutSeconds = config.start_timeout;
   const met = await meet(world, listening, { timeoutSeconds, say });

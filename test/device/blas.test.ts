@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { examineLibrary, openBlas, openBlasFor } from "../../src/device/cpu/blas.ts";
 import { coreFor, takeFittingCore } from "../../src/device/cpu/blas_core.ts";
-import type { NativeFunction, NativeRuntime } from "../../src/device/cpu/blas_ffi.ts";
+import type { NativeFunction, NativeRuntime } from "../../src/native/native_runtime.ts";
 
 const newMemory = (): WebAssembly.Memory =>
   new WebAssembly.Memory({ initial: 4, maximum: 65536, shared: true });

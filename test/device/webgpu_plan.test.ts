@@ -13,6 +13,7 @@ const facts: GpuFacts = {
   maxWorkgroupSize: 256,
   maxWorkgroupMemory: 16384,
   maxWorkgroupsPerDimension: 65535,
+  subgroups: undefined,
 };
 
 const code = `

@@ -22,7 +22,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   tensor: [],
   kernels: ["tensor"],
   wasm: ["config"],
-  device: ["kernels", "tensor", "config", "workers", "wasm"],
+  native: [],
+  device: ["kernels", "tensor", "config", "workers", "wasm", "native"],
   engine: ["device", "kernels", "tensor", "config"],
   sinusoid: [],
   nn: ["engine", "kernels", "tensor", "sinusoid"],
@@ -47,7 +48,10 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   plugin: [...lists, ...components, "plugin_library", "config"],
   // programs over all of it
   train: [...tensors, ...pure, ...components, ...lists, "interop", "version", "cluster"],
-  generate: [...tensors, ...pure, ...components, ...lists, "interop", "train", "version"],
+  generate: [
+    ...[...tensors, ...pure, ...components, ...lists, "interop", "train", "version"],
+    "workers",
+  ],
   measure: [...tensors, ...pure, ...components, ...lists, "train", "version"],
   cli: [
     ...["train", "generate", "measure", "decode", "score", "data", "config", "device", "interop"],
@@ -57,7 +61,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   workers: [],
   version: [],
   // further houses: peers know the data they share, a bundle for the edge stays small
-  cluster: ["config", "data", "workers"],
+  cluster: ["config", "data", "workers", "native"],
   "edge/export": [
     ...[...pure, ...components, ...lists, "train", "generate", "interop", "nn", "version"],
     ...["edge/runtime", "edge/onnx", "edge/platforms"],

@@ -1,6 +1,10 @@
 // The WebGPU device of tests: a real GPU where there is one, else the software adapter (Mesa's
 // llvmpipe: test/install-software-vulkan.sh), else a reason that the skipped tests carry.
-import { type FoundAdapter, findAdapter } from "../../src/device/webgpu/adapter.ts";
+import {
+  type AdapterFacts,
+  type FoundAdapter,
+  findAdapter,
+} from "../../src/device/webgpu/adapter.ts";
 import { isUnavailable, type Unavailable } from "../../src/device/webgpu/provider.ts";
 import { startWebGpuDevice, type WebGpuDevice } from "../../src/device/webgpu/webgpu_device.ts";
 
@@ -14,11 +18,11 @@ async function open(): Promise<WebGpuDevice | { reason: string }> {
   return isUnavailable(found) ? found : startWebGpuDevice(found);
 }
 
-/** The same adapter as if it had no f16. @throws where there is none. */
-export async function openPacked(): Promise<WebGpuDevice> {
+/** The same adapter as if these facts held of it. @throws where there is none. */
+export async function openAs(facts: Partial<AdapterFacts>): Promise<WebGpuDevice> {
   const found = await find();
   if (isUnavailable(found)) throw new Error(found.reason);
-  return startWebGpuDevice({ ...found, facts: { ...found.facts, f16: false } });
+  return startWebGpuDevice({ ...found, facts: { ...found.facts, ...facts } });
 }
 
 /** Opened once per test file that asks; closed with the process. */

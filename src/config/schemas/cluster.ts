@@ -105,6 +105,12 @@ export const cluster = z.strictObject({
     .describe(
       "seconds after which a peer ends whose training gives no sign: more than the first batch takes to compile, and a checkpoint to be written",
     ),
+  sockets: z
+    .enum(["auto", "libc", "runtime"])
+    .default("auto")
+    .describe(
+      "what carries gradients (libc: the system's sockets, not for TLS; runtime: Bun's or Deno's; auto: libc's if there are any, and peers of one machine read each other's memory)",
+    ),
   fence: z
     .string()
     .optional()

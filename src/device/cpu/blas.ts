@@ -2,8 +2,12 @@
 // wasm memory, so that nothing is copied. openBlas() searches once; every worker opens what it found
 // from plain data, with openBlasFor().
 import process from "node:process";
+import {
+  type NativeLibrary,
+  type NativeRuntime,
+  nativeRuntime,
+} from "../../native/native_runtime.ts";
 import { hasSmallKernels, takeFittingCore } from "./blas_core.ts";
-import { type NativeLibrary, type NativeRuntime, nativeRuntime } from "./blas_ffi.ts";
 import {
   candidates,
   has64BitIntegers,

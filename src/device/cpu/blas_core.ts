@@ -3,7 +3,7 @@
 // processor's own list of instructions tells which kernels fit, and the library picks again.
 import { readFileSync } from "node:fs";
 import process from "node:process";
-import type { NativeLibrary, NativeRuntime } from "./blas_ffi.ts";
+import type { NativeLibrary, NativeRuntime } from "../../native/native_runtime.ts";
 import type { Prefix } from "./blas_vendor.ts";
 
 /** What OpenBLAS falls back on, by its own names. */

@@ -1,7 +1,8 @@
 // What differs between BLAS libraries: where they are, how they are held to one thread, and how a build
 // with 64-bit integers gives itself away.
+
+import type { NativeLibrary } from "../../native/native_runtime.ts";
 import { coreName } from "./blas_core.ts";
-import type { NativeLibrary } from "./blas_ffi.ts";
 
 /** Libraries looked for when none is named, in order, by operating system (process.platform). */
 export function candidates(platform: string): readonly string[] {

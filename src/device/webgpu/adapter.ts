@@ -20,7 +20,6 @@ export interface AdapterFacts extends GpuFacts {
   readonly driver: string;
   readonly backend: string;
   readonly type: "real" | "software";
-  readonly subgroups: boolean;
   readonly timestamps: boolean;
   readonly subgroupMatrix: boolean;
   readonly limits: Readonly<Record<string, number>>;
@@ -195,7 +194,7 @@ function factsOf(providerName: string, provider: OpenProvider, adapter: GPUAdapt
     type: software ? "software" : "real",
     isSoftware: software,
     f16: features.has("shader-f16"),
-    subgroups: features.has("subgroups"),
+    subgroups: subgroupsOf(adapter),
     timestamps: features.has("timestamp-query"),
     subgroupMatrix: features.has("chromium-experimental-subgroup-matrix"),
     maxWorkgroupSize: limits.maxComputeInvocationsPerWorkgroup,
@@ -203,6 +202,12 @@ function factsOf(providerName: string, provider: OpenProvider, adapter: GPUAdapt
     maxWorkgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
     limits,
   };
+}
+
+/** Undefined too where the provider does not tell their size. */
+function subgroupsOf({ info, features }: GPUAdapter): GpuFacts["subgroups"] {
+  const { subgroupMinSize: min, subgroupMaxSize: max } = info;
+  return features.has("subgroups") && min > 0 && max >= min ? { min, max } : undefined;
 }
 
 /** Dawn's description is the driver's, which need not name the card. */
@@ -222,11 +227,14 @@ export function limitsOf(adapter: GPUAdapter): Record<string, number> {
   return limits;
 }
 
+const lanesOf = ({ min, max }: { min: number; max: number }): string =>
+  min === max ? `${min}` : `${min} to ${max}`;
+
 /** One line for the start of a run. */
 export function describeAdapter(facts: AdapterFacts): string {
   const yes = [
     facts.f16 ? "f16" : "f16 packed in pairs",
-    facts.subgroups && "subgroups",
+    facts.subgroups && `subgroups of ${lanesOf(facts.subgroups)}`,
     facts.subgroupMatrix && "subgroup matrix",
     facts.timestamps && "timestamps",
   ].filter(Boolean);

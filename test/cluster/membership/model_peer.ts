@@ -114,6 +114,8 @@ export class ModelPeer {
       case "refuse":
       case "status":
       case "report":
+      case "near":
+      case "reach":
       case "fail":
       case "share":
       case "shared":

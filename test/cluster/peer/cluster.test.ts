@@ -1,11 +1,8 @@
 // What the main thread does when the members change more quickly than it can follow.
 import { expect, test } from "bun:test";
 import type { View } from "../../../cluster/membership/view.ts";
-import {
-  Cluster,
-  type CommunicationThread,
-  type ViewHandlers,
-} from "../../../cluster/peer/cluster.ts";
+import { Cluster, type ViewHandlers } from "../../../cluster/peer/cluster.ts";
+import type { CommunicationThread } from "../../../cluster/peer/communication_thread.ts";
 import type { Event, Request } from "../../../cluster/peer/protocol.ts";
 import { ViewChanged } from "../../../cluster/peer/view_changed.ts";
 import { MAX_TEXT } from "../../../cluster/wire/text_parts.ts";

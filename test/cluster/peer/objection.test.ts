@@ -21,7 +21,7 @@ test("objectionTo() lets a peer in that was started alike", () => {
 
 test("objectionTo() says what is unlike, and what to do", () => {
   expect(objection({ protocol: PROTOCOL + 1 })).toBe(
-    "it speaks version 2 of the protocol, not 1; install one weft on all machines",
+    `it speaks version ${PROTOCOL + 1} of the protocol, not ${PROTOCOL}; install one weft on all machines`,
   );
   expect(objection({ job: "k" })).toBe(
     "it belongs to the job k, not j; give each job addresses of its own",

@@ -3,15 +3,18 @@ import { expect, test } from "bun:test";
 import { connect as dialTcp, type Socket } from "node:net";
 import { openTransport } from "../../../cluster/transport/open_transport.ts";
 import type { Security } from "../../../cluster/transport/security.ts";
+import { bothSockets, runtimeSockets } from "./both_sockets.ts";
 import { identityOf } from "./identities.ts";
 import { connectPair, type Pair } from "./pair.ts";
 import { Recorder } from "./recorder.ts";
 
 const limits = { patience: 400, unproven: 8 };
 
-const securities: readonly Security[] = [
-  { kind: "tls", ...identityOf("a") },
-  { kind: "secret", secret: new Uint8Array(32).fill(7) },
+const tls: Security = { kind: "tls", ...identityOf("a") };
+const secret: Security = { kind: "secret", secret: new Uint8Array(32).fill(7) };
+const ways = [
+  { security: tls, ...runtimeSockets },
+  ...bothSockets.map((each) => ({ security: secret, ...each })),
 ];
 
 const until = async (condition: () => boolean): Promise<void> => {
@@ -31,9 +34,9 @@ function halfOpen(
   return socket;
 }
 
-for (const security of securities) {
-  test(`200 half-open callers disturb no ${security.kind} connection, and are turned out`, async () => {
-    const transport = openTransport(security, limits);
+for (const { security, name, sockets } of ways) {
+  test(`200 half-open callers disturb no ${security.kind} connection by ${name}, and are turned out`, async () => {
+    const transport = openTransport(security, { limits, sockets });
     const pair = await connectPair(transport);
     const { address } = pair.listener;
     let gone = 0;

@@ -2,22 +2,30 @@
 // sends everything back; dials the test's own listeners and says whom it takes them for.
 import process from "node:process";
 import { openTransport } from "../../../cluster/transport/open_transport.ts";
-import type { Security, TlsIdentity } from "../../../cluster/transport/security.ts";
-import type { Address, Connection, Receiver } from "../../../cluster/transport/transport.ts";
+import type { TlsIdentity } from "../../../cluster/transport/security.ts";
+import type {
+  Address,
+  Connection,
+  Receiver,
+  Transport,
+} from "../../../cluster/transport/transport.ts";
+import { bothSockets } from "./both_sockets.ts";
 
 /** What the test gives as the argument, in JSON. */
 export interface EchoTask {
   readonly identity: TlsIdentity;
   readonly secret: string;
-  /** Where the test listens: plainly, by certificate, by secret. */
+  /** Where the test listens, by transport. */
   readonly addresses: readonly Address[];
 }
 
-/** The ways of securing connections, in one order for both. */
-export const securitiesOf = (identity: TlsIdentity, secret: string): readonly Security[] => [
-  { kind: "plain" },
-  { kind: "tls", ...identity },
-  { kind: "secret", secret: new TextEncoder().encode(secret) },
+/** By certificate, then plainly and by secret, each over both kinds of sockets: in one order for both. */
+export const transportsOf = (identity: TlsIdentity, secret: string): readonly Transport[] => [
+  openTransport({ kind: "tls", ...identity }),
+  ...bothSockets.flatMap(({ sockets }) => [
+    openTransport({ kind: "plain" }, { sockets }),
+    openTransport({ kind: "secret", secret: new TextEncoder().encode(secret) }, { sockets }),
+  ]),
 ];
 
 class Echo implements Receiver {
@@ -39,8 +47,7 @@ class Echo implements Receiver {
 
 async function serve({ identity, secret, addresses }: EchoTask): Promise<void> {
   const ports: number[] = [];
-  for (const [i, security] of securitiesOf(identity, secret).entries()) {
-    const transport = openTransport(security);
+  for (const [i, transport] of transportsOf(identity, secret).entries()) {
     const echo = (connection: Connection): Receiver => new Echo(connection);
     const listener = await transport.listen({ host: "127.0.0.1", port: 0 }, echo);
     ports.push(listener.address.port);

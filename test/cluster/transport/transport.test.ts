@@ -5,6 +5,7 @@ import type { Security } from "../../../cluster/transport/security.ts";
 import { ConnectError } from "../../../cluster/transport/transport.ts";
 import { UserError } from "../../../src/config/user_error.ts";
 import { seededRandom } from "../../support/random.ts";
+import { bothSockets, runtimeSockets } from "./both_sockets.ts";
 import { identityOf } from "./identities.ts";
 import { connectPair, HERE } from "./pair.ts";
 import { Recorder } from "./recorder.ts";
@@ -19,10 +20,14 @@ const securities: readonly Security[] = [
   { kind: "secret", secret: bytes("what only peers of this job know") },
 ];
 
-for (const security of securities) {
-  const transport = openTransport(security);
+const ways = securities.flatMap((security) =>
+  (security.kind === "tls" ? [runtimeSockets] : bothSockets).map((each) => ({ security, ...each })),
+);
 
-  describe(`over ${security.kind} connections`, () => {
+for (const { security, name, sockets } of ways) {
+  const transport = openTransport(security, { sockets });
+
+  describe(`over ${security.kind} connections by ${name}`, () => {
     test("bytes of every size arrive as they were sent, in both directions at once", async () => {
       const random = seededRandom(11);
       const pattern = Uint8Array.from({ length: 6 * MB }, () => random.int(0, 255));
@@ -166,29 +171,31 @@ for (const security of securities) {
   });
 }
 
-const transport = openTransport({ kind: "plain" });
+for (const { name, sockets } of bothSockets) {
+  const transport = openTransport({ kind: "plain" }, { sockets });
 
-test("a port in use is an error that names the address and what to do", async () => {
-  const listener = await transport.listen(HERE, () => new Recorder());
-  const error = await transport.listen(listener.address, () => new Recorder()).catch((e) => e);
-  expect(error).toBeInstanceOf(UserError);
-  expect(error.message).toContain(`127.0.0.1:${listener.address.port}: another process listens`);
-  expect(error.message).toContain("choose another port");
-  listener.close();
-});
-
-test("an address of another machine is an error that names it", async () => {
-  const address = { host: "192.0.2.1", port: 0 };
-  const error = await transport.listen(address, () => new Recorder()).catch((e) => e);
-  expect(error).toBeInstanceOf(UserError);
-  expect(error.message).toContain("192.0.2.1:0: this machine does not have that address");
-});
-
-test("what open throws is what connect throws", async () => {
-  const listener = await transport.listen(HERE, () => new Recorder());
-  const connecting = transport.connect(listener.address, () => {
-    throw new Error("no room");
+  test(`a port in use is an error that names the address and what to do by ${name}`, async () => {
+    const listener = await transport.listen(HERE, () => new Recorder());
+    const error = await transport.listen(listener.address, () => new Recorder()).catch((e) => e);
+    expect(error).toBeInstanceOf(UserError);
+    expect(error.message).toContain(`127.0.0.1:${listener.address.port}: another process listens`);
+    expect(error.message).toContain("choose another port");
+    listener.close();
   });
-  expect(await connecting.catch((error) => error.message)).toBe("no room");
-  listener.close();
-});
+
+  test(`an address of another machine is an error that names it by ${name}`, async () => {
+    const address = { host: "192.0.2.1", port: 0 };
+    const error = await transport.listen(address, () => new Recorder()).catch((e) => e);
+    expect(error).toBeInstanceOf(UserError);
+    expect(error.message).toContain("192.0.2.1:0: this machine does not have that address");
+  });
+
+  test(`what open throws is what connect throws by ${name}`, async () => {
+    const listener = await transport.listen(HERE, () => new Recorder());
+    const connecting = transport.connect(listener.address, () => {
+      throw new Error("no room");
+    });
+    expect(await connecting.catch((error) => error.message)).toBe("no room");
+    listener.close();
+  });
+}

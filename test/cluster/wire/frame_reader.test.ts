@@ -160,7 +160,8 @@ function prefix(rest: number, headerBytes: number, type: number, flags = 0): Uin
 const refused: Readonly<Record<string, Uint8Array>> = {
   "flags of a later version": prefix(5, 0, 2, 1),
   "type 0": prefix(5, 0, 0),
-  "type 3": prefix(5, 0, 3),
+  "type 5": prefix(5, 0, 5),
+  "an announcement of 296 bytes": prefix(300, 0, 3),
   "an HTTP request": new TextEncoder().encode("GET / HTTP/1.1\r\n"),
   "a TLS handshake": Uint8Array.of(22, 3, 1, 2, 0, 1, 0, 1),
   "a control frame with a header": prefix(40, 4, 2),

@@ -1,4 +1,5 @@
 // Frames for the tests of the wire, and both ends of a connection without a network between them.
+import type { Announcement } from "../../../cluster/wire/announcement.ts";
 import { encodeDataHead } from "../../../cluster/wire/encode_data_head.ts";
 import { CODEC, type DataHeader, type FrameSink, KIND } from "../../../cluster/wire/frame.ts";
 import type { FrameReader } from "../../../cluster/wire/frame_reader.ts";
@@ -71,6 +72,14 @@ export class Recorder implements FrameSink {
 
   control(document: unknown): void {
     this.heard.push(document);
+  }
+
+  announced(announcement: Announcement): void {
+    this.heard.push(announcement);
+  }
+
+  pulled(ticket: number): void {
+    this.heard.push({ ticket });
   }
 
   closed(reason: string | undefined): void {

@@ -3,6 +3,11 @@
 import { expect, test } from "bun:test";
 import process from "node:process";
 import { z } from "zod";
+import {
+  type Announcement,
+  encodeAnnouncement,
+  encodePulled,
+} from "../../../cluster/wire/announcement.ts";
 import { encodeControl } from "../../../cluster/wire/encode_control.ts";
 import {
   type DataHeader,
@@ -62,6 +67,8 @@ const schema = z.discriminatedUnion("type", [
 const honest: readonly Uint8Array[] = [
   ...documents.map((document) => encodeControl(document)),
   ...[0, 3, 64, 1024, 6000].map((bytes, piece) => dataFrame(pattern(bytes), { piece })),
+  encodeAnnouncement({ header: header(), address: 2 ** 40 + 8, bytes: 6000, epoch: 1, ticket: 2 }),
+  encodePulled(70_000),
 ];
 /** Of the few that are large one in a hundred, so that they do not take all the time. */
 const hostile = Object.values(hostileDocuments).map(rawControl);
@@ -144,6 +151,12 @@ class Owner implements FrameSink {
   arrived(): void {
     counts.arrived++;
   }
+
+  announced({ bytes }: Announcement): void {
+    if (bytes > MAX_PAYLOAD) throw new RangeError("no such payload");
+  }
+
+  pulled(): void {}
 
   control(document: unknown): void {
     const { success } = schema.safeParse(document);

@@ -1,4 +1,4 @@
-// Calling into a shared library from Bun (bun:ffi) or Deno (Deno.dlopen): the little that BLAS needs.
+// Calling into a shared library from Bun (bun:ffi) or Deno (Deno.dlopen): the little that BLAS and sockets need.
 // Addresses are plain numbers: user space ends at 2^47, far below 2^53.
 
 /** `text` is a NUL-terminated string, as a result only. */
