@@ -6,7 +6,7 @@ import type { WebGpuDevice } from "../../src/device/webgpu/webgpu_device.ts";
 import { numberToHalf, roundToHalf } from "../../src/tensor/half.ts";
 import { f16 } from "../../src/tensor/shape.ts";
 import { Variable } from "../../src/tensor/variable.ts";
-import { openPacked, webgpu } from "../support/webgpu.ts";
+import { openAs, webgpu } from "../support/webgpu.ts";
 
 const declare = (names: readonly string[], type: string): string =>
   names
@@ -90,7 +90,7 @@ else {
   const device = webgpu;
   test("kernels over vec4<f32> read and write f16, native and packed", async () => {
     if (device.facts.f16) await computesQuads(device);
-    const packed = await openPacked();
+    const packed = await openAs({ f16: false });
     await computesQuads(packed);
     await packed.close();
   });

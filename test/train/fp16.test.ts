@@ -10,7 +10,7 @@ import { TransformerModel } from "../../src/models/transformer/transformer.ts";
 import { adam } from "../../src/optim/adam.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { seededRandom } from "../support/random.ts";
-import { openPacked, webgpu } from "../support/webgpu.ts";
+import { openAs, webgpu } from "../support/webgpu.ts";
 
 const SYMBOLS = 12;
 const EOS = 2;
@@ -96,7 +96,7 @@ else {
   });
 
   test("f16 weights alone, packed in pairs, learn too", async () => {
-    const packed = await openPacked();
+    const packed = await openAs({ f16: false });
     const trainer = trainerOf(packed, "f16");
     const begun = await train(trainer, 0, 10);
     expect(await train(trainer, 10, 60)).toBeLessThan(begun - 0.5);
