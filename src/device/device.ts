@@ -1,19 +1,12 @@
 // The Device contract: where programs run and variables live.
 import type { Variable } from "../tensor/variable.ts";
+import type { DeviceLostError } from "./device_lost_error.ts";
 import type { HostArray, Program } from "./program.ts";
+import type { Span } from "./spans.ts";
 
 /** A result that may still be under way; reading it waits for the device. */
 export interface Pending {
   read(): Promise<HostArray>;
-}
-
-/** Time spent in one instruction, in microseconds from the start of the run. */
-export interface Span {
-  readonly name: string;
-  readonly start: number;
-  readonly duration: number;
-  /** Shapes of the operands, for a reader. */
-  readonly detail: string;
 }
 
 /** Hears during a run which values of some variables will not change any more in it. */
@@ -39,7 +32,7 @@ export interface PreparedProgram {
   readonly bytes: number;
   /**
    * Runs once. Inputs are copied before the call returns; the results stay readable after later runs.
-   * @param spans where to append a span per instruction; timing makes the run slower.
+   * @param spans where to append what took how long; timing makes the run slower.
    */
   run(inputs: readonly HostArray[], spans?: Span[], watch?: Watch): readonly Pending[];
   /** Gives the memory back. The program must not run again. */
@@ -87,5 +80,10 @@ export interface Device {
   /** Gives a root variable's storage back. */
   free(variable: Variable): void;
   memory(): DeviceMemory;
+  /**
+   * The loss of the device, if it is lost; to be asked after something failed on it, whatever the failure
+   * said. A device that lacks this is never lost while its process lives.
+   */
+  loss?(): Promise<DeviceLostError | undefined>;
   close(): Promise<void>;
 }

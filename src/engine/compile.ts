@@ -1,6 +1,7 @@
 // A function over tensors, traced once per signature of its inputs, placed, prepared and replayed.
-import type { Device, Pending, PreparedProgram, Span, Watch } from "../device/device.ts";
+import type { Device, Pending, PreparedProgram, Watch } from "../device/device.ts";
 import type { HostArray } from "../device/program.ts";
+import { type Span, timed } from "../device/spans.ts";
 import type { Shape, TensorSpec } from "../tensor/shape.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import { input, type Tensor } from "../tensor/tensor.ts";
@@ -70,9 +71,11 @@ class PlanCache {
     return this.plans.size;
   }
 
-  get(specs: Readonly<Record<string, TensorSpec>>, variant: string): Plan {
+  get(specs: Readonly<Record<string, TensorSpec>>, variant: string, spans?: Span[]): Plan {
     const signature = signatureOf(specs, variant);
-    const plan = this.plans.get(signature) ?? this.make(specs, variant);
+    const plan =
+      this.plans.get(signature) ??
+      timed(spans, "make a plan", () => this.make(specs, variant), signature);
     if (!this.plans.delete(signature) && this.plans.size >= this.capacity) this.evictOldest();
     this.plans.set(signature, plan);
     return plan;
@@ -116,21 +119,24 @@ export function compile<Inputs extends string, Outputs extends string>(
     };
   });
 
+  const run = (
+    inputs: Readonly<Record<string, HostTensor>>,
+    variant: string,
+    watch: Watch | undefined,
+  ): Record<Outputs, Pending> => {
+    const { spans } = compiled;
+    const specs = Object.fromEntries(Object.entries(inputs).map(([key, t]) => [key, specOf(t)]));
+    const plan = plans.get(specs, variant, spans);
+    const data = plan.inputs.map((key) => inputs[key].data);
+    const results = plan.prepared.run(data, spans, watch);
+    const named = plan.outputs.map((key, index) => [key, results[index]]);
+    return Object.fromEntries(named) as Record<Outputs, Pending>;
+  };
   const call = (
     inputs: Readonly<Record<string, HostTensor>>,
     variant = "",
     watch: Watch | undefined = undefined,
-  ) => {
-    const specs = Object.fromEntries(Object.entries(inputs).map(([key, t]) => [key, specOf(t)]));
-    const plan = plans.get(specs, variant);
-    const results = plan.prepared.run(
-      plan.inputs.map((key) => inputs[key].data),
-      compiled.spans,
-      watch,
-    );
-    const named = plan.outputs.map((key, index) => [key, results[index]]);
-    return Object.fromEntries(named) as Record<Outputs, Pending>;
-  };
+  ) => timed(compiled.spans, `run ${name}`, () => run(inputs, variant, watch));
 
   const compiled: CompiledFunction<Inputs, Outputs> = Object.assign(call, {
     prepare: (specs: Readonly<Record<string, TensorSpec>>, variant = "") =>

@@ -1,8 +1,9 @@
 import { writeFile } from "node:fs/promises";
 import type { DeviceConfig } from "../config/schemas/device.ts";
-import type { Device, Span } from "../device/device.ts";
+import type { Device } from "../device/device.ts";
 import { openDevice } from "../device/open_device.ts";
-import { traceDocument } from "../engine/profile.ts";
+import type { Span } from "../device/spans.ts";
+import { accountOf, summaryOf, traceDocument } from "../engine/profile.ts";
 import { type Ensemble, type EnsembleSource, loadEnsemble } from "./load_ensemble.ts";
 import { type Available, changedPlugins } from "./stored_plugins.ts";
 
@@ -56,6 +57,7 @@ export async function withModels(
     await body({ ...ensemble, device, spans });
     if (spans && settings.profile !== undefined) {
       await writeFile(settings.profile, traceDocument(spans));
+      terminal.log(summaryOf(accountOf(spans)));
       terminal.log(`wrote the time of each op to ${settings.profile}`);
     }
   } finally {

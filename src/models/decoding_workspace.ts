@@ -5,7 +5,8 @@ import { gatherRows, reshape } from "../../kernels/movement/index.ts";
 import { logSoftmaxTopK } from "../../kernels/search/index.ts";
 import { logSoftmax } from "../../kernels/softmax/index.ts";
 
-import type { Device, Pending, Span } from "../device/device.ts";
+import type { Device, Pending } from "../device/device.ts";
+import type { Span } from "../device/spans.ts";
 import { type CompiledFunction, compile, type HostTensor } from "../engine/compile.ts";
 import { assign, readVariable } from "../engine/trace.ts";
 import { uniqueParameters } from "../nn/module.ts";

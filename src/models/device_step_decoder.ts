@@ -6,7 +6,8 @@ import type {
   SourceBatch,
   StepDecoder,
 } from "../decode/step_decoder.ts";
-import type { Device, Span } from "../device/device.ts";
+import type { Device } from "../device/device.ts";
+import type { Span } from "../device/spans.ts";
 import { DecodingWorkspace, type WorkspaceShape } from "./decoding_workspace.ts";
 import { DeviceDecoderState } from "./device_decoder_state.ts";
 import type { EncoderDecoderModel } from "./model.ts";

@@ -2,7 +2,8 @@
 import { gatherRows, reshape } from "../../kernels/movement/index.ts";
 import { logSoftmax } from "../../kernels/softmax/index.ts";
 import type { ScoringBatch, TargetScorer, TargetScores } from "../decode/sequence_scorer.ts";
-import type { Device, Span } from "../device/device.ts";
+import type { Device } from "../device/device.ts";
+import type { Span } from "../device/spans.ts";
 import { type CompiledFunction, compile } from "../engine/compile.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { EncoderDecoderModel } from "./model.ts";

@@ -4,6 +4,7 @@ import { carryOut, checkpointNames } from "./checkpoint_folder.ts";
 import { lastCheckpointName, planSave, type SavePlan } from "./checkpoint_policy.ts";
 import { prepareFolder } from "./checkpoint_replace.ts";
 import type { Company } from "./company.ts";
+import type { LastCheckpoint } from "./device_losses.ts";
 import type { TrainingLog } from "./progress.ts";
 import type { Pending, RunState, Saving } from "./run_state.ts";
 import type { Trainer } from "./trainer.ts";
@@ -20,7 +21,7 @@ export interface SaverParts {
 
 export class Saver {
   /** The checkpoint that a restart continues from, if this process has written one. */
-  lastSaved: string | undefined;
+  lastSaved: LastCheckpoint | undefined;
   /** Updates that the last checkpoint of this process holds. */
   private savedAt: number | undefined;
 
@@ -88,7 +89,9 @@ export class Saver {
     this.savedAt = trainer.updates;
     const folder = config.checkpoint.save_dir;
     const last = lastCheckpointName(config.checkpoint);
-    if (written.includes(last)) this.lastSaved = `${folder}/${last}`;
+    if (written.includes(last)) {
+      this.lastSaved = { path: `${folder}/${last}`, updates: trainer.updates };
+    }
     const seconds = (clock() - begun).toFixed(1);
     log.info("train", `saved ${written.join(", ")} in ${folder} (${seconds} s)`);
   }

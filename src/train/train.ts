@@ -20,9 +20,10 @@ import type { OptimizationConfig } from "../config/schemas/optimization.ts";
 import type { PrecisionConfig } from "../config/schemas/precision.ts";
 import type { RawTextConfig } from "../config/schemas/raw_text.ts";
 import { UserError } from "../config/user_error.ts";
-import { commonWidthMultiple, type Device, type Span } from "../device/device.ts";
+import { commonWidthMultiple, type Device } from "../device/device.ts";
 import { openDevice } from "../device/open_device.ts";
-import { traceDocument } from "../engine/profile.ts";
+import type { Span } from "../device/spans.ts";
+import { accountOf, summaryOf, traceDocument } from "../engine/profile.ts";
 import { bindParameters, type EncoderDecoderModel, initializeParameters } from "../models/model.ts";
 import type { Task } from "../tasks/task.ts";
 import { version } from "../version.ts";
@@ -30,6 +31,7 @@ import { BatchSource } from "./batch_source.ts";
 import { writeCheckpoint } from "./checkpoint_file.ts";
 import { prepareFolder, removeUnfinished } from "./checkpoint_replace.ts";
 import { Company } from "./company.ts";
+import { DeviceLosses } from "./device_losses.ts";
 import { Interrupt } from "./interrupt.ts";
 import { joinPeers, outerStep } from "./join_peers.ts";
 import { chooseLogFormat } from "./log_format.ts";
@@ -108,16 +110,12 @@ export async function train(
   const interrupt = new Interrupt(say);
   interrupt.hurry = () => meeting?.cluster.cancel();
   interrupt.onBreath = () => meeting?.cluster.alive();
-  let device: Device | undefined;
   try {
     // Whatever fails from here on, the other peers are told.
     const languages = given.task.config as NamedLanguages;
     const data = await trainingData(given.dataset, given.raw_text, languages, say);
     const config = { ...given, dataset: { ...given.dataset, data } };
-    device = await openDevice(config.device, say, meeting?.localRank);
-    checkPrecision(config.precision, device, meeting !== undefined, say);
-    const task = buildTask(device, config, say);
-    return await trainOn(device, task, config, record, log, interrupt, meeting, extraMetrics);
+    return await attempts(config, record, log, interrupt, meeting, extraMetrics);
   } catch (error) {
     if (error instanceof Cancelled) {
       say("stopped while waiting for the other peers");
@@ -129,7 +127,34 @@ export async function train(
   } finally {
     interrupt.close();
     meeting?.close();
-    await device?.close();
+  }
+}
+
+/** Trains on the device; if it is lost, perhaps once more on the same one opened anew. */
+async function attempts(
+  given: TrainConfig,
+  record: ConfigRecord,
+  log: TrainingLog,
+  interrupt: Interrupt,
+  meeting: Meeting | undefined,
+  extraMetrics: MetricsBuilder,
+): Promise<number | undefined> {
+  const say = (line: string): void => log.info("train", line);
+  const restarts = given.checkpoint.restart_on_device_loss;
+  const losses = new DeviceLosses(restarts, meeting !== undefined, say);
+  for (;;) {
+    const config = losses.attempt(given);
+    const device = await losses.open(() => openDevice(config.device, say, meeting?.localRank));
+    try {
+      checkPrecision(config.precision, device, meeting !== undefined, say);
+      const task = buildTask(device, config, say);
+      const parts = { device, task, config, record, log, interrupt, meeting, extraMetrics, losses };
+      return await trainOn(parts);
+    } catch (error) {
+      await losses.settle(error, device);
+    } finally {
+      await device.close();
+    }
   }
 }
 
@@ -153,16 +178,20 @@ function buildTask(
   return task;
 }
 
-async function trainOn(
-  device: Device,
-  task: Task,
-  config: TrainConfig,
-  record: ConfigRecord,
-  log: TrainingLog,
-  interrupt: Interrupt,
-  meeting: Meeting | undefined,
-  extraMetrics: MetricsBuilder,
-): Promise<number | undefined> {
+interface Attempt {
+  readonly device: Device;
+  readonly task: Task;
+  readonly config: TrainConfig;
+  readonly record: ConfigRecord;
+  readonly log: TrainingLog;
+  readonly interrupt: Interrupt;
+  readonly meeting: Meeting | undefined;
+  readonly extraMetrics: MetricsBuilder;
+  readonly losses: DeviceLosses;
+}
+
+async function trainOn(attempt: Attempt): Promise<number | undefined> {
+  const { device, task, config, record, log, interrupt, meeting, extraMetrics, losses } = attempt;
   const { common, dataset, optimization, checkpoint, ema, cluster } = config;
   const say = (line: string): void => log.info("train", line);
   const profile =
@@ -220,6 +249,7 @@ async function trainOn(
     interrupt,
     clock,
     company,
+    spans,
     record: (state, iterator) => runRecord(identity, trainer, metrics, state, iterator, metric),
     async save(path) {
       const began = run.rounds?.underWay(trainer.updates);
@@ -228,6 +258,7 @@ async function trainOn(
       await writeCheckpoint(path, snapshot(trainer, began ?? run.record(), !no, outer));
     },
   });
+  losses.follow(run);
   // Whoever may come to lead must be able to save.
   if (!checkpoint.no_save) await prepareFolder(checkpoint.save_dir);
   const modelSettings = config.model.config;
@@ -259,6 +290,7 @@ async function trainOn(
   await meeting?.cluster.leave(interrupt.signal ?? "done");
   if (spans && profile) {
     profile.write(traceDocument(spans));
+    say(summaryOf(accountOf(spans)));
     say(`wrote the time of each op to ${common.profile}`);
   }
   if (interrupt.signal) {

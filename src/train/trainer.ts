@@ -3,7 +3,8 @@
 import type { EmaConfig } from "../config/schemas/ema.ts";
 import type { Criterion, CriterionSums } from "../criterions/criterion.ts";
 import type { LanguagePairBatch } from "../data/language_pair_batch.ts";
-import type { Device, Pending, Span, Watch } from "../device/device.ts";
+import type { Device, Pending, Watch } from "../device/device.ts";
+import { type Span, timed, timedTurns } from "../device/spans.ts";
 import type { FlatParameters, ParameterState } from "../engine/flat_parameters.ts";
 import type { EpochEnd, Schedule } from "../lr_scheduler/schedule.ts";
 import type { EncoderDecoderModel } from "../models/model.ts";
@@ -172,7 +173,7 @@ export class Trainer {
     epoch: number,
     breathe?: () => Promise<void>,
   ): Promise<UpdateReport> {
-    const plan = this.planUpdate(batch, epoch);
+    const plan = timed(this.options.spans, "plan the update", () => this.planUpdate(batch, epoch));
     this.halve();
     const { peers, rounds } = this;
     if (peers && !rounds) {
@@ -184,19 +185,21 @@ export class Trainer {
     const collated: LanguagePairBatch[] = [];
     for (const [i, number] of plan.present.entries()) {
       if (i > 0) await breathe?.();
-      collated.push(batch.collate(batch.microBatches[number]));
+      collated.push(this.collate(batch, number));
       await settleKernels(this, collated[i]);
       pending.push(this.startGradients(plan, number, collated[i], i === 0));
     }
     if (plan.present.length === 0) return this.skipUpdate(plan);
-    const { criterion } = this.options;
+    const { criterion, spans } = this.options;
     const sampleSize = collated.reduce((sum, each) => sum + criterion.sampleSize(each), 0);
     const decided = this.startUpdate(plan, sampleSize);
-    let sums = emptySums();
-    for (const [i, each] of collated.entries()) {
-      sums = addSums(sums, await readSums(pending[i], each, criterion));
-    }
-    return await this.finishUpdate(plan, batch, decided, sums);
+    return await timedTurns(spans, "read losses", async () => {
+      let sums = emptySums();
+      for (const [i, each] of collated.entries()) {
+        sums = addSums(sums, await readSums(pending[i], each, criterion));
+      }
+      return await this.finishUpdate(plan, batch, decided, sums);
+    });
   }
 
   /**
@@ -264,7 +267,7 @@ export class Trainer {
     const rows: [number, number[]][] = [];
     for (const [i, number] of mine.entries()) {
       if (i > 0) await breathe?.();
-      const collated = batch.collate(batch.microBatches[number]);
+      const collated = this.collate(batch, number);
       const isWhole = isReproducible || i === mine.length - 1;
       const slot = isReproducible ? number : place;
       const watch: Watch = {
@@ -282,6 +285,10 @@ export class Trainer {
       else peers.final(step, slot, parameters.elements);
     }
     return await peers.sums(step, rows, (performance.now() - begun) / 1000);
+  }
+
+  private collate({ microBatches, collate }: GlobalBatch, number: number): LanguagePairBatch {
+    return timed(this.options.spans, "collate", () => collate(microBatches[number]));
   }
 
   private planUpdate({ microBatches }: GlobalBatch, epoch: number): UpdatePlan {
@@ -320,7 +327,9 @@ export class Trainer {
   private startUpdate(plan: UpdatePlan, sampleSize: number): ReturnType<TrainingStep["apply"]> {
     const { update, lr, trained, layerSteps } = plan;
     const letters = trained.map(Number).join("");
-    return this.step.apply(lr, [update, ...layerSteps], letters, 1 / (sampleSize || 1));
+    return timed(this.options.spans, "start the update", () =>
+      this.step.apply(lr, [update, ...layerSteps], letters, 1 / (sampleSize || 1)),
+    );
   }
 
   private async finishUpdate(

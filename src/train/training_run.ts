@@ -8,10 +8,12 @@ import type { OptimizationConfig } from "../config/schemas/optimization.ts";
 import { UserError } from "../config/user_error.ts";
 import { GroupedIterator } from "../data/counting_iterator.ts";
 import type { EpochBatchIterator, EpochIteratorState, Round } from "../data/epoch_iterator.ts";
+import { type Span, timed, timedTurns } from "../device/spans.ts";
 import type { BatchSource } from "./batch_source.ts";
 import { dueAt, stopReason } from "./checkpoint_policy.ts";
 import type { CheckpointRecord } from "./checkpoint_record.ts";
 import { StateReplaced } from "./company.ts";
+import type { InterruptedRun, LastCheckpoint } from "./device_losses.ts";
 import { countValidation, NO_VALIDATION_YET, outOfPatience } from "./early_stopping.ts";
 import type { Interrupt } from "./interrupt.ts";
 import type { TrainingMetrics } from "./metrics.ts";
@@ -38,6 +40,8 @@ export interface TrainingRunParts extends SaverParts {
   /** What a checkpoint says of the present state besides its tensors. */
   record(run: RunState, iterator: EpochIteratorState): CheckpointRecord;
   readonly interrupt: Interrupt;
+  /** Where updates leave what took how long, under --profile. */
+  readonly spans?: Span[];
 }
 
 /** How a run ended. */
@@ -47,7 +51,7 @@ export interface RunEnd {
   readonly last: string | undefined;
 }
 
-export class TrainingRun {
+export class TrainingRun implements InterruptedRun {
   readonly state: RunState = {
     best: undefined,
     earlyStopping: NO_VALIDATION_YET,
@@ -65,6 +69,16 @@ export class TrainingRun {
     this.saver = new Saver(parts, this.state);
   }
 
+  /** Updates made so far. */
+  get updates(): number {
+    return this.parts.trainer.updates;
+  }
+
+  /** The checkpoint of this run that a restart continues from. */
+  get lastCheckpoint(): LastCheckpoint | undefined {
+    return this.saver.lastSaved;
+  }
+
   /** Trains until something says stop. @param epoch the first one, or the one that is resumed. */
   async run(epoch: number): Promise<RunEnd> {
     this.epoch = epoch;
@@ -73,7 +87,7 @@ export class TrainingRun {
       try {
         const end = await this.runFrom(next);
         if (!this.parts.interrupt.signal) await this.keep(begun);
-        return { ...end, last: this.saver.lastSaved };
+        return { ...end, last: this.saver.lastSaved?.path };
       } catch (error) {
         if (error instanceof Cancelled) return await this.cancelled();
         if (!(error instanceof StateReplaced)) throw error;
@@ -134,7 +148,7 @@ export class TrainingRun {
   }
 
   private end(reason: string): RunEnd {
-    return { reason, last: this.saver.lastSaved };
+    return { reason, last: this.saver.lastSaved?.path };
   }
 
   /** What a state that was taken over left to do. @returns why training ends here, if it does. */
@@ -166,13 +180,16 @@ export class TrainingRun {
       for (const group of groups) {
         const next = { position: iterator.state(), endOfEpoch: !groups.hasNext() };
         const before = trainer.updates;
-        await this.update(group.flat(), epoch, next, progress);
-        // What was due at this update was done when it was made.
-        if (trainer.updates === before && !next.endOfEpoch && !interrupt.signal) {
-          this.state.pending = undefined;
-          continue;
-        }
-        const reason = await this.afterUpdate(epoch, next.endOfEpoch, progress);
+        const step = async (): Promise<string | undefined> => {
+          await this.update(group.flat(), epoch, next, progress);
+          // What was due at this update was done when it was made.
+          if (trainer.updates === before && !next.endOfEpoch && !interrupt.signal) {
+            this.state.pending = undefined;
+            return undefined;
+          }
+          return await this.afterUpdate(epoch, next.endOfEpoch, progress);
+        };
+        const reason = await timedTurns(this.parts.spans, "update", step, "step");
         if (reason !== undefined) return reason;
       }
       return undefined;
@@ -188,7 +205,7 @@ export class TrainingRun {
     next: { readonly position: EpochIteratorState; readonly endOfEpoch: boolean },
     progress: EpochProgress,
   ): Promise<void> {
-    const { trainer, batches, clock, interrupt, company } = this.parts;
+    const { trainer, batches, clock, interrupt, company, spans } = this.parts;
     const begun = clock();
     const collate = (ids: Int32Array) => batches.trainingBatch(epoch, ids);
     const batch = { microBatches, collate };
@@ -196,7 +213,8 @@ export class TrainingRun {
     const record = (report: UpdateReport): void => {
       this.state.position = next.position;
       this.state.pending = { epoch, endOfEpoch: next.endOfEpoch };
-      this.recordUpdate(report, epoch, clock() - begun, progress);
+      const seconds = clock() - begun;
+      timed(spans, "log", () => this.recordUpdate(report, epoch, seconds, progress));
     };
     this.rounds?.goesOn(trainer.updates, () => this.record());
     await company.together(
@@ -243,7 +261,7 @@ export class TrainingRun {
     endOfEpoch: boolean,
     progress: EpochProgress,
   ): Promise<string | undefined> {
-    const { trainer, metrics, config, company } = this.parts;
+    const { trainer, metrics, config, company, spans } = this.parts;
     const { updates } = trainer;
     this.state.pending = { epoch, endOfEpoch };
     const isTimed = config.optimization.stop_time_hours > 0;
@@ -253,7 +271,9 @@ export class TrainingRun {
     let reason = due.stop;
     this.state.validated = undefined;
     await this.rounds?.endIfDue(updates, due.validate || due.save || reason !== undefined);
-    if (due.validate) reason = (await this.validate(epoch)) ?? reason;
+    if (due.validate) {
+      reason = (await timedTurns(spans, "validate", () => this.validate(epoch))) ?? reason;
+    }
     if (endOfEpoch) {
       trainer.history.push({ updates, validation: this.state.validated ?? null });
       progress.summarize("train", metrics.takeEpoch());
@@ -265,13 +285,14 @@ export class TrainingRun {
 
   /** Saves as configured, and stops if that is asked for. @returns why training ends here, if it does. */
   private async save(at: Pending, saving: Saving): Promise<string | undefined> {
-    const { interrupt } = this.parts;
+    const { interrupt, spans } = this.parts;
     const { epoch, endOfEpoch } = at;
     // Newcomers of this moment have only this left to do.
     this.state.pending = { epoch, endOfEpoch, saving };
-    await this.saver.saveDue(at, saving);
+    await timedTurns(spans, "save", () => this.saver.saveDue(at, saving));
     this.state.pending = undefined;
-    if (saving.reason !== undefined || !(await interrupt.poll())) return saving.reason;
+    const isStopped = await timedTurns(spans, "hear signals", () => interrupt.poll());
+    if (saving.reason !== undefined || !isStopped) return saving.reason;
     await this.saver.saveLast(endOfEpoch, saving.save);
     return `${interrupt.signal}`;
   }

@@ -2,8 +2,8 @@
 import { describe, expect, test } from "bun:test";
 import type { GpuDispatch, Op, OpSpec } from "../../kernels/op.ts";
 import { UserError } from "../../src/config/user_error.ts";
-import type { Span } from "../../src/device/device.ts";
 import type { Buffer, HostArray, Program, Value } from "../../src/device/program.ts";
+import type { Span } from "../../src/device/spans.ts";
 import { WebGpuDevice } from "../../src/device/webgpu/webgpu_device.ts";
 import { f32, i32, sizeOf, type TensorSpec } from "../../src/tensor/shape.ts";
 import { Variable } from "../../src/tensor/variable.ts";
@@ -235,9 +235,10 @@ function deviceTests(device: WebGpuDevice): void {
     const build = new ProgramBuilder();
     const [x, y, z] = [build.input(f32(4, 25)), ...[0, 1].map(() => build.temporary(f32(4, 25)))];
     build.apply(add, [x, x], y).apply(elementwise("mul", "a[i] * b[i]"), [y, y], z).output(z);
-    const spans: Span[] = [];
-    const [result] = device.prepare(build.program).run([values(100, 0)], spans);
+    const all: Span[] = [];
+    const [result] = device.prepare(build.program).run([values(100, 0)], all);
     await result.read();
+    const spans = all.filter(({ kind }) => kind === "gpu");
     expect(spans.map(({ name, detail }) => `${name} ${detail}`)).toEqual([
       "add (4, 25) (4, 25) -> (4, 25)",
       "mul (4, 25) (4, 25) -> (4, 25)",

@@ -51,6 +51,7 @@ test("ErrorWatch says that the device was lost, and why, but not when we closed 
 
   const closed = fakeDevice(undefined);
   const quiet = new ErrorWatch(closed.gpu, "GeForce RTX");
+  quiet.close();
   closed.lose({ reason: "destroyed", message: "" });
   await expect(quiet.explain(refusal)).rejects.toThrow("mapping was aborted");
 });

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { goldenPath } from "../support/golden.ts";
+import { accountedFor } from "./run_folder.ts";
 import { cpu, succeed, tinyModel, words } from "./weft_process.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "weft-log-"));
@@ -90,6 +91,7 @@ test(
       [],
     );
     for (const { ts, dur } of complete) expect([ts >= 0, dur >= 0]).toEqual([true, true]);
+    expect(accountedFor(file)).toBeGreaterThan(0.95);
   },
   LONG,
 );

@@ -1,6 +1,7 @@
 // What a training run leaves behind: its checkpoints, and the numbers in its log.
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { median } from "../../bench/support/statistics.ts";
 import { readSafetensors } from "../../src/interop/safetensors.ts";
 import { openCheckpoint } from "../../src/train/checkpoint_file.ts";
 import type { CheckpointRecord } from "../../src/train/checkpoint_record.ts";
@@ -21,6 +22,34 @@ export function tensorsOf(path: string): Record<string, string> {
   return Object.fromEntries(
     [...tensors].map(([name, { bytes }]) => [name, Buffer.from(bytes).toString("base64")]),
   );
+}
+
+/**
+ * Of the time of an update, the share that the spans in a `--profile` file cover: the median of its updates,
+ * since one may be held up by the collector or by another process.
+ */
+export function accountedFor(profile: string): number {
+  interface Event {
+    readonly cat: string;
+    readonly tid: number;
+    readonly ts: number;
+    readonly dur: number;
+  }
+  const all: Event[] = JSON.parse(readFileSync(profile, "utf8")).traceEvents;
+  const parts = all.filter(({ cat, tid }) => cat !== "step" && tid === 1);
+  parts.sort((a, b) => a.ts - b.ts);
+  const shares = all
+    .filter(({ cat }) => cat === "step")
+    .map(({ ts, dur }) => {
+      let [covered, end] = [0, ts];
+      for (const part of parts) {
+        if (part.ts < ts || part.ts > ts + dur) continue;
+        covered += Math.max(0, part.ts + part.dur - Math.max(end, part.ts));
+        end = Math.max(end, part.ts + part.dur);
+      }
+      return covered / dur;
+    });
+  return median(shares);
 }
 
 /** Names and values of measured times, which no two runs share. */

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { goldenPath } from "../support/golden.ts";
 import { webgpu } from "../support/webgpu.ts";
+import { accountedFor } from "./run_folder.ts";
 import { cpu, succeed, tinyModel, words } from "./weft_process.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "weft-webgpu-"));
@@ -17,6 +18,7 @@ const gpu = words("--device webgpu:software");
 function train(device: readonly string[], name: string): number[][] {
   const { stderr } = succeed([
     ...["train", data, ...tinyModel, ...device, "--save-dir", join(folder, name)],
+    ...["--profile", join(folder, `${name}.json`)],
     ...words("--dropout 0.2 --max-tokens 600 --required-seq-len-multiple 8 --max-update 14"),
     ...words("--log-format json --log-interval 1 --lr 3e-3 --clip-norm 1 --no-epoch-checkpoints"),
   ]);
@@ -39,6 +41,9 @@ const title = "train and generate on WebGPU do what they do on the cpu, dropout 
 const body = (): void => {
   const [here, there] = [train(cpu, "cpu"), train(gpu, "gpu")];
   expect(there.length).toBe(14);
+  for (const name of ["cpu.json", "gpu.json"]) {
+    expect(accountedFor(join(folder, name))).toBeGreaterThan(0.95);
+  }
   for (const [update, [loss, gnorm]] of there.entries()) {
     expect(Math.abs(loss - here[update][0])).toBeLessThan(5e-3);
     expect(Math.abs(gnorm / here[update][1] - 1)).toBeLessThan(2e-2);

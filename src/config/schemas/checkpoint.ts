@@ -71,6 +71,12 @@ export const checkpoint = z.strictObject({
     .min(-1)
     .default(-1)
     .describe("stop after N validations in a row without improvement (-1: never)"),
+  restart_on_device_loss: z
+    .boolean()
+    .default(false)
+    .describe(
+      "when the GPU is lost, open it again and go on from the last checkpoint, as long as that brings the run forward (unset: an error that names the checkpoint)",
+    ),
   checkpoint_suffix: z.string().default("").describe("text to add to the names of the checkpoints"),
 });
 

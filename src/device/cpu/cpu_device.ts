@@ -19,7 +19,13 @@ import { failureOf, SHARED_BYTES } from "./failure.ts";
 import { GrowingBlock } from "./growing_block.ts";
 import { readKernels } from "./kernels_file.ts";
 import { PackedWeights, type WeightPlace } from "./packed_weights.ts";
-import { type OnCommand, openThread, runProgram, type Thread, type ThreadSetup } from "./team.ts";
+import {
+  type CommandWatch,
+  openThread,
+  runProgram,
+  type Thread,
+  type ThreadSetup,
+} from "./team.ts";
 
 /** Threads share no cache line of their scratch. */
 const SCRATCH_ALIGNMENT = 64;
@@ -305,7 +311,7 @@ export class CpuDevice implements Device {
     return { address: scratch.address, bytesPerThread: scratch.bytes / threads };
   }
 
-  execute(encoded: EncodedProgram, onCommand?: OnCommand): void {
+  execute(encoded: EncodedProgram, watch?: CommandWatch): void {
     if (this.lost) throw new Error(this.lost);
     const { control } = this.main;
     control[CONTROL.address] = encoded.address;
@@ -313,7 +319,7 @@ export class CpuDevice implements Device {
     control[CONTROL.version] = encoded.version;
     advance(control, CONTROL.generation);
     try {
-      runProgram(this.main, onCommand);
+      runProgram(this.main, watch);
     } catch (error) {
       this.lost = "cpu: an earlier program failed, the threads are out of step";
       throw error;

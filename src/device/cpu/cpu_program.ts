@@ -2,12 +2,16 @@
 // was freed since then is noticed at the next run, and the commands are encoded again.
 import { formatShape, sizeOf } from "../../tensor/shape.ts";
 import type { Variable } from "../../tensor/variable.ts";
-import type { Pending, PreparedProgram, Span, Watch } from "../device.ts";
+import type { Pending, PreparedProgram, Watch } from "../device.ts";
 import type { Buffer, HostArray, Program } from "../program.ts";
+import { type Span, timed } from "../spans.ts";
 import { pack } from "./arena.ts";
 import type { CpuDevice, EncodedProgram } from "./cpu_device.ts";
 import { finalElements } from "./final_elements.ts";
-import type { OnCommand } from "./team.ts";
+import type { CommandWatch } from "./team.ts";
+
+/** The calling thread is done with its share of a command, and others are not. */
+const WAIT_FOR_THREADS = "wait for threads";
 
 export class CpuProgram implements PreparedProgram {
   readonly bytes: number;
@@ -51,15 +55,24 @@ export class CpuProgram implements PreparedProgram {
   run(inputs: readonly HostArray[], spans?: Span[], watch?: Watch): readonly Pending[] {
     const { program, device } = this;
     if (this.released) throw new Error(`cpu: ${program.name} runs after its release`);
-    const encoded = this.isCurrent() && this.encoded ? this.encoded : this.encode();
-    for (const [index, { value }] of program.inputs.entries())
-      this.arrayOf(value).set(inputs[index]);
-    if (spans) this.runTimed(encoded, spans);
-    else device.execute(encoded, watch && this.watching(encoded, watch));
-    return program.outputs.map(({ value }) => {
-      const copy = this.arrayOf(value).slice();
-      return { read: async () => copy };
+    const encoded =
+      this.isCurrent() && this.encoded
+        ? this.encoded
+        : timed(spans, "encode again", () => this.encode());
+    timed(spans, "copy inputs", () => {
+      for (const [index, { value }] of program.inputs.entries()) {
+        this.arrayOf(value).set(inputs[index]);
+      }
     });
+    const told = watch && this.watching(encoded, watch);
+    if (spans) this.runTimed(encoded, spans, told);
+    else device.execute(encoded, told);
+    return timed(spans, "copy results", () =>
+      program.outputs.map(({ value }) => {
+        const copy = this.arrayOf(value).slice();
+        return { read: async () => copy };
+      }),
+    );
   }
 
   release(): void {
@@ -119,32 +132,50 @@ export class CpuProgram implements PreparedProgram {
   }
 
   /** Tells the watch, as commands go by, how much is final. */
-  private watching({ owners }: EncodedProgram, { variables, final }: Watch): OnCommand {
+  private watching({ owners }: EncodedProgram, { variables, final }: Watch): CommandWatch {
     const finality = finalElements(this.program, variables);
     let told = 0;
-    return (index, follows) => {
-      const elements = finality[owners[index]];
-      if (follows || elements <= told) return;
-      told = elements;
-      final(elements);
+    return {
+      before(index, follows) {
+        const elements = finality[owners[index]];
+        if (follows || elements <= told) return;
+        told = elements;
+        final(elements);
+      },
     };
   }
 
-  private runTimed(encoded: EncodedProgram, spans: Span[]): void {
-    const times: number[] = [];
-    this.device.execute(encoded, () => times.push(performance.now()));
-    times.push(performance.now());
+  /** A span for each command, and one for the wait at the barrier behind it. */
+  private runTimed(encoded: EncodedProgram, spans: Span[], watch?: CommandWatch): void {
+    const begun: number[] = [];
+    const done: number[] = [];
+    this.device.execute(encoded, {
+      before(index, follows) {
+        watch?.before(index, follows);
+        begun.push(performance.now() * 1000);
+      },
+      after: () => done.push(performance.now() * 1000),
+    });
+    begun.push(performance.now() * 1000);
+    timed(spans, "profile", () => this.tell(encoded, begun, done, spans));
+  }
+
+  private tell(
+    encoded: EncodedProgram,
+    begun: readonly number[],
+    done: readonly number[],
+    spans: Span[],
+  ): void {
     const { instructions, values } = this.program;
+    const shapes = (list: readonly number[]) =>
+      list.map((value) => formatShape(values[value].spec.shape)).join(" ");
     for (const [index, owner] of encoded.owners.entries()) {
       const { op, inputs, outputs } = instructions[owner];
-      const shapes = (list: readonly number[]) =>
-        list.map((value) => formatShape(values[value].spec.shape)).join(" ");
-      spans.push({
-        name: op.name,
-        start: times[index] * 1000,
-        duration: (times[index + 1] - times[index]) * 1000,
-        detail: `${shapes(inputs)} -> ${shapes(outputs)}`,
-      });
+      const [start, end] = [begun[index], done[index]];
+      const detail = `${shapes(inputs)} -> ${shapes(outputs)}`;
+      spans.push({ name: op.name, start, duration: end - start, detail, kind: "op" });
+      const duration = begun[index + 1] - end;
+      spans.push({ name: WAIT_FOR_THREADS, start: end, duration, detail: op.name, kind: "host" });
     }
   }
 }

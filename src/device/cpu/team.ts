@@ -53,21 +53,27 @@ export async function openThread(setup: ThreadSetup): Promise<Thread> {
   };
 }
 
-/**
- * Called before a command runs. Unless it `follows` the one before, all threads have finished all
- * commands before it.
- */
-export type OnCommand = (index: number, follows: boolean) => void;
+/** Hears of a thread's commands as they go by. */
+export interface CommandWatch {
+  /**
+   * Called before a command runs. Unless it `follows` the one before, all threads have finished all
+   * commands before it.
+   */
+  before(index: number, follows: boolean): void;
+  /** Called when this thread's share of it is done; others may not be done with theirs. */
+  after?(index: number): void;
+}
 
 /** Runs this thread's part of the program that the control block names. */
-export function runProgram(thread: Thread, onCommand?: OnCommand): void {
+export function runProgram(thread: Thread, watch?: CommandWatch): void {
   const { context, control } = thread;
   const commands = commandsAt(thread);
   for (let index = 0; index < commands.length; index++) {
     const { follows, run } = commands[index];
     if (!follows && index > 0) barrier(control, context.threads);
-    onCommand?.(index, follows);
+    watch?.before(index, follows);
     run();
+    watch?.after?.(index);
   }
   barrier(control, context.threads);
 }

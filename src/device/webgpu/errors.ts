@@ -1,4 +1,5 @@
 // WebGPU reports errors later and elsewhere. This turns them into exceptions that name the op.
+import { DeviceLostError } from "../device_lost_error.ts";
 
 /** The GPU refused what an op asked for: a fault in a kernel or in how it was bound. */
 export class GpuError extends Error {
@@ -8,16 +9,8 @@ export class GpuError extends Error {
   }
 }
 
-/** The device is gone: a driver reset, an unplugged adapter, a kernel that ran too long. */
-export class DeviceLostError extends Error {
-  constructor(adapter: string, message: string) {
-    super(
-      `webgpu: the device ${adapter} was lost (${message || "no reason given"}); ` +
-        "nothing on it can be read any more. Start again from the last checkpoint",
-    );
-    this.name = "DeviceLostError";
-  }
-}
+/** How long the news of a loss may take behind its first consequence. */
+const PATIENCE_MILLISECONDS = 100;
 
 /** Keeps the first failure of a device and throws it at every later use. */
 export class ErrorWatch {
@@ -25,14 +18,20 @@ export class ErrorWatch {
   /** What follows from a failure in a scope often arrives before it, and names nothing. */
   private consequence: Error | undefined;
   private readonly open = new Set<Promise<void>>();
+  /** Set by close(): the loss that follows is our own doing. */
+  private closed = false;
+  private readonly news: Promise<DeviceLostError | undefined>;
 
   constructor(
     private readonly device: GPUDevice,
     adapter: string,
   ) {
-    device.lost.then(({ reason, message }) => {
-      // "destroyed" is our own close().
-      if (reason !== "destroyed") this.failure ??= new DeviceLostError(adapter, message);
+    this.news = device.lost.then(({ message }) => {
+      if (this.closed) return undefined;
+      const loss = new DeviceLostError(adapter, message);
+      // Whatever was noticed before is more likely its consequence than its cause.
+      this.failure = loss;
+      return loss;
     });
     device.onuncapturederror = ({ error }) => {
       this.consequence ??= new GpuError("a command failed", error.message);
@@ -60,10 +59,25 @@ export class ErrorWatch {
 
   /** Throws the cause of a refusal that the device answered with; `refusal` if none turns up. */
   async explain(refusal: unknown): Promise<never> {
-    // The loss of a device is told by another event than the refusals that follow from it.
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await this.loss();
     await this.settled();
     throw refusal;
+  }
+
+  /**
+   * The loss of the device, if it is lost. To be asked after something failed on it: the loss is told by
+   * another event than the refusals that follow from it, perhaps a moment later.
+   */
+  async loss(): Promise<DeviceLostError | undefined> {
+    const patience = new Promise<undefined>((resolve) => {
+      setTimeout(resolve, PATIENCE_MILLISECONDS);
+    });
+    return await Promise.race([this.news, patience]);
+  }
+
+  /** From now on the device may end without that being a failure. */
+  close(): void {
+    this.closed = true;
   }
 
   /** Waits for the answers that are under way, then throws the failure if there is one. */

@@ -2,8 +2,9 @@
 import { UserError } from "../../config/user_error.ts";
 import { packHalves } from "../../tensor/half.ts";
 import { bytesOf } from "../../tensor/shape.ts";
-import type { Pending, PreparedProgram, Span } from "../device.ts";
+import type { Pending, PreparedProgram } from "../device.ts";
 import { type HostArray, hostArray, type Program } from "../program.ts";
+import { type Span, timed, timedTurns, WAIT_FOR_GPU } from "../spans.ts";
 import type { Range } from "./bind_ranges.ts";
 import { usage } from "./buffer_pool.ts";
 import { PassTimer } from "./pass_timer.ts";
@@ -76,15 +77,18 @@ export class GpuProgram implements PreparedProgram {
     device.errors.check();
     if (this.released) throw new Error(`webgpu: ${this.program.name} runs after its release`);
     if (spans && !device.facts.timestamps) throw untimed(device.facts.name);
-    if (this.plan.isOpen && device.choices.version !== this.choicesVersion) this.planAgain();
-    if (device.version !== this.version) this.bind();
-    this.writeInputs(inputs);
+    if (this.plan.isOpen && device.choices.version !== this.choicesVersion) {
+      timed(spans, "plan again", () => this.planAgain());
+    }
+    if (device.version !== this.version) timed(spans, "bind again", () => this.bind());
+    timed(spans, "copy inputs", () => this.writeInputs(inputs));
     const timer = spans && new PassTimer(device.gpu, this.plan.steps.length);
     const encoder = device.gpu.createCommandEncoder({ label: this.program.name });
-    const passes = this.encode(encoder, timer);
+    const passes = timed(spans, "encode", () => this.encode(encoder, timer));
+    const submit = () => timed(spans, "submit", () => device.submit(encoder, passes));
     const size = this.outputBytes + (timer?.bytes ?? 0);
     if (size === 0) {
-      device.submit(encoder, passes);
+      submit();
       return this.program.outputs.map(({ value }) => ({
         read: async () => this.hostArray(value, new ArrayBuffer(0), 0),
       }));
@@ -92,10 +96,13 @@ export class GpuProgram implements PreparedProgram {
     const readBack = new ReadBack(device.readBacks, device.errors, size);
     const offsets = this.copyOutputs(encoder, readBack.buffer);
     timer?.resolve(encoder, readBack.buffer, this.outputBytes);
-    device.submit(encoder, passes);
+    submit();
     if (timer && spans) this.report(timer, readBack, spans);
     return this.program.outputs.map(({ value }, i) => ({
-      read: async () => this.hostArray(value, await readBack.read(), offsets[i]),
+      read: async () => {
+        const bytes = await timedTurns(spans, WAIT_FOR_GPU, () => readBack.read());
+        return this.hostArray(value, bytes, offsets[i]);
+      },
     }));
   }
 

@@ -1,5 +1,5 @@
 // Times dispatches on the GPU itself: one pass each, with a timestamp at its beginning and end.
-import type { Span } from "../device.ts";
+import type { Span } from "../spans.ts";
 import { usage } from "./buffer_pool.ts";
 
 /** The standard's limit of one query set. */
@@ -9,7 +9,8 @@ export class PassTimer {
   private readonly sets: GPUQuerySet[] = [];
   private readonly labels: { name: string; detail: string }[] = [];
   private readonly resolved: GPUBuffer;
-  private readonly hostStart = performance.now() * 1000;
+  /** On the host's clock; when the GPU begins is not told, but not before its commands are sent. */
+  private hostStart = 0;
 
   /** @param passes at most so many are timed. */
   constructor(device: GPUDevice, passes: number) {
@@ -43,6 +44,7 @@ export class PassTimer {
 
   /** Adds the commands that bring the timestamps into `target` from byte `offset` on. */
   resolve(encoder: GPUCommandEncoder, target: GPUBuffer, offset: number): void {
+    this.hostStart = performance.now() * 1000;
     const queries = this.labels.length * 2;
     for (const [i, set] of this.sets.entries()) {
       const count = Math.min(queries - i * QUERIES_PER_SET, QUERIES_PER_SET);
@@ -58,7 +60,8 @@ export class PassTimer {
     const times = new BigUint64Array(bytes.slice(offset, offset + this.bytes));
     for (const [i, label] of this.labels.entries()) {
       const start = this.hostStart + Number(times[2 * i] - times[0]) / 1000;
-      spans.push({ ...label, start, duration: Number(times[2 * i + 1] - times[2 * i]) / 1000 });
+      const duration = Number(times[2 * i + 1] - times[2 * i]) / 1000;
+      spans.push({ ...label, start, duration, kind: "gpu" });
     }
   }
 

@@ -5,6 +5,7 @@ import { packHalves } from "../../tensor/half.ts";
 import { bytesOf, sizeOf } from "../../tensor/shape.ts";
 import type { Variable } from "../../tensor/variable.ts";
 import type { Device, DeviceMemory, PreparedProgram } from "../device.ts";
+import type { DeviceLostError } from "../device_lost_error.ts";
 import { type HostArray, hostArray, type Program } from "../program.ts";
 import {
   type AdapterFacts,
@@ -145,7 +146,12 @@ export class WebGpuDevice implements Device {
     };
   }
 
+  loss(): Promise<DeviceLostError | undefined> {
+    return this.errors.loss();
+  }
+
   async close(): Promise<void> {
+    this.errors.close();
     for (const buffer of this.storage.values()) buffer.destroy();
     this.arenaBuffer?.destroy();
     this.readBacks.clear();
