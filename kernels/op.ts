@@ -73,9 +73,15 @@ export interface CpuFacts {
 
 /** What kernels may depend on. Limits are the adapter's. */
 export interface GpuFacts {
+  /** Whether texts may use the type f16; where not, f16 tensors are pairs packed into words. */
+  readonly f16: boolean;
   readonly maxWorkgroupSize: number;
   readonly maxWorkgroupMemory: number;
   readonly maxWorkgroupsPerDimension: number;
+  /** Lanes that a subgroup may have; undefined where texts may not use subgroups. */
+  readonly subgroups: { readonly min: number; readonly max: number } | undefined;
+  /** Texts should be short: a software adapter takes longer to compile than to run what is unrolled. */
+  readonly isSoftware?: boolean;
 }
 
 export type GpuBinding =
@@ -84,7 +90,11 @@ export type GpuBinding =
   /** Device memory that the op's dispatches share under this name; contents undefined at first. */
   | { readonly shared: string; readonly bytes: number };
 
-/** One compute pass. `code` is WGSL with @group(0) @binding(i) for `bindings[i]` (all declared read_write). */
+/**
+ * One compute pass. `code` is WGSL with @group(0) @binding(i) for `bindings[i]` (all declared read_write).
+ * An f16 operand is declared as f32 or vec4<f32>, as if it were stored so: the device converts its loads
+ * and stores. Only a text that means to read halves itself (and asks GpuFacts.f16) declares f16.
+ */
 export interface GpuDispatch {
   /** Entry point is `main`. Equal texts share a pipeline: put sizes into the text only when that pays. */
   readonly code: string;
@@ -95,6 +105,28 @@ export interface GpuDispatch {
   /** Only copies an input to an output: left out where the two are one memory. */
   readonly copies?: boolean;
 }
+
+/** One of several ways to compute an op; all agree within the tolerance of the op's examples. */
+export interface GpuCandidate {
+  /** Unique among the candidates of an op; what a run's record and the cache of timings know it by. */
+  readonly name: string;
+  dispatches(): readonly GpuDispatch[];
+}
+
+/** An op that leaves the choice of its kernels to whoever measures them. */
+export interface GpuChoice {
+  /**
+   * Shapes among which the same candidate does best. Equal classes of an op have candidates of equal
+   * names and texts; only params, workgroups and the order may differ.
+   */
+  readonly shapeClass: string;
+  /** At least one. The first serves where nothing was measured. */
+  readonly candidates: readonly GpuCandidate[];
+}
+
+export type GpuAnswer = GpuDispatch | readonly GpuDispatch[] | GpuChoice;
+
+export const isGpuChoice = (answer: GpuAnswer): answer is GpuChoice => "candidates" in answer;
 
 // ---- the suite ----
 
@@ -125,9 +157,14 @@ export interface Op<Attributes> extends GraphOp<Attributes> {
   /** What the op means: float64, plain loops. Integer tensors arrive as whole float64 numbers. */
   reference(attributes: Attributes, inputs: readonly NdArray[]): NdArray[];
   cpu(spec: OpSpec<Attributes>, facts: CpuFacts): CpuDispatch | readonly CpuDispatch[];
-  webgpu(spec: OpSpec<Attributes>, facts: GpuFacts): GpuDispatch | readonly GpuDispatch[];
+  webgpu(spec: OpSpec<Attributes>, facts: GpuFacts): GpuAnswer;
   /** Pairs [output, input] that may share storage when the input is not needed afterwards. */
   readonly inPlace?: readonly (readonly [output: number, input: number])[];
+  /**
+   * Inputs that may be f16 instead of f32, all of them together; so are the outputs that are like them.
+   * Arithmetic stays f32: a result is the reference's, rounded once. Default: none.
+   */
+  readonly halfInputs?: readonly number[] | "all";
   /** Output 0 is input 0 under another shape: no kernel runs. */
   readonly alias?: boolean;
   /** Inputs of random shapes for the suite: odd sizes, 1, 0, broadcasts, padding. */

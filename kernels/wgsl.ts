@@ -1,4 +1,5 @@
 // What the WGSL of every family shares: how many workgroups, which element, and safe mathematics.
+import type { DType } from "../src/tensor/shape.ts";
 import type { GpuFacts } from "./op.ts";
 
 const WORKGROUP_SIZE = 256;
@@ -17,19 +18,36 @@ export function foldWorkgroups(
 export const elementWorkgroups = (elements: number, facts: GpuFacts): [number, number, number] =>
   foldWorkgroups(Math.ceil(elements / WORKGROUP_SIZE), facts);
 
+const ENTRY_BUILTINS = `
+  @builtin(workgroup_id) workgroup: vec3<u32>,
+  @builtin(num_workgroups) workgroups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,`;
+
 /**
  * Attributes of an entry point with so many lanes, a power of two from 32 up; its body starts with
- * GROUP_INDEX or ELEMENT_INDEX and may use `LANES`.
+ * GROUP_INDEX or ELEMENT_INDEX and may use `LANES`. Kernels that reduce over lanes: reduce_wgsl.ts.
  */
 export const entryWgsl = (lanes: number): string => `
 const LANES = ${lanes}u;
-const LANE_PARTS = ${2 ** Math.floor(Math.log2(lanes) / 2)}u;
 @compute @workgroup_size(${lanes})
-fn main(
-  @builtin(workgroup_id) workgroup: vec3<u32>,
-  @builtin(num_workgroups) workgroups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
+fn main(${ENTRY_BUILTINS}
 )`;
+
+/** The same where functions ask for their place in the subgroup. */
+export const subgroupEntryWgsl = (lanes: number): string => `
+const LANES = ${lanes}u;
+var<private> subgroupLane: u32;
+var<private> subgroupWidth: u32;
+@compute @workgroup_size(${lanes})
+fn main(${ENTRY_BUILTINS}
+  @builtin(subgroup_invocation_id) ownLane: u32,
+  @builtin(subgroup_size) ownWidth: u32,
+) {
+  subgroupLane = ownLane;
+  subgroupWidth = ownWidth;
+  body(workgroup, workgroups, lane);
+}
+fn body(workgroup: vec3<u32>, workgroups: vec3<u32>, lane: u32)`;
 
 /** The entry point of most kernels. */
 export const ENTRY = entryWgsl(WORKGROUP_SIZE);
@@ -44,9 +62,15 @@ export const GROUP_INDEX = "(workgroup.y * workgroups.x + workgroup.x)";
 /** Number of this invocation among all. Compare it with the element count: folding rounds up. */
 export const ELEMENT_INDEX = `(${GROUP_INDEX} * ${WORKGROUP_SIZE}u + lane)`;
 
-/** `var<storage>` declarations of f32 or i32 arrays at bindings 0, 1, ...; then the static params. */
+/** What kernels compute with, whatever the operand is stored as. */
+export const arithmeticOf = (dtype: DType): "f32" | "i32" => (dtype === "i32" ? "i32" : "f32");
+
+/** `var<storage>` declarations of arrays at bindings 0, 1, ...; then the static params. */
 export function declareBindings(
-  arrays: readonly (readonly [name: string, type: "f32" | "i32" | "vec4<f32>"])[],
+  arrays: readonly (readonly [
+    name: string,
+    type: "f32" | "f16" | "i32" | "vec4<f32>" | "vec4<f16>",
+  ])[],
   params = 0,
 ): string {
   const lines = arrays.map(
@@ -99,38 +123,3 @@ fn erf(x: f32) -> f32 {
   return select(1.0, -1.0, x < 0.0) * (1.0 - exp(-t * a));
 }
 `;
-
-/**
- * Two levels, about as wide as deep: some lanes join a part each, then every lane joins the parts.
- * Barriers cost more than reads: there are two, and none at the end, because the next call writes the
- * parts only behind its own first barrier.
- */
-const treeWgsl = (name: string, joint: string): string => `
-var<workgroup> ${name}Cells: array<f32, LANES>;
-var<workgroup> ${name}Parts: array<f32, LANE_PARTS>;
-fn ${name}Joint(a: f32, b: f32) -> f32 { return ${joint}; }
-fn ${name}(lane: u32, x: f32) -> f32 {
-  ${name}Cells[lane] = x;
-  workgroupBarrier();
-  if (lane < LANE_PARTS) {
-    var part = ${name}Cells[lane];
-    for (var i = lane + LANE_PARTS; i < LANES; i += LANE_PARTS) {
-      part = ${name}Joint(part, ${name}Cells[i]);
-    }
-    ${name}Parts[lane] = part;
-  }
-  workgroupBarrier();
-  var total = ${name}Parts[0];
-  for (var i = 1u; i < LANE_PARTS; i++) { total = ${name}Joint(total, ${name}Parts[i]); }
-  return total;
-}
-`;
-
-/**
- * Fixed-order sum of one f32 per lane: `treeSum(lane, x)` returns the total to every lane. Must be
- * reached by all lanes of the workgroup.
- */
-export const TREE_SUM_WGSL = treeWgsl("treeSum", "a + b");
-
-/** Maximum of one f32 per lane, returned to every lane. Must be reached by all lanes. */
-export const TREE_MAX_WGSL = treeWgsl("treeMax", "max(a, b)");

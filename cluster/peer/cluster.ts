@@ -40,6 +40,9 @@ export interface StartOptions {
 /** Milliseconds for which a peer that fails early calls those that do not listen yet, to tell them. */
 const DECLINES_FOR = 30_000;
 
+/** Milliseconds for which one that this peer cannot talk to may still call, and see why. */
+const SHOWN_FOR = 5000;
+
 /** Milliseconds between two signs that the main thread is alive. */
 const SIGN_EVERY = 1000;
 
@@ -67,6 +70,8 @@ export class Cluster {
   private isOver = false;
   private counts: StepUnit = "update";
   private deadlines: Deadlines | undefined;
+  /** Milliseconds that what was said last is given to leave this machine. */
+  private lastWords = 100;
   /** Whether it has ever been a member. */
   private hasMet = false;
   private lastSign = 0;
@@ -255,8 +260,7 @@ export class Cluster {
   }
 
   private async close(): Promise<void> {
-    // What was said last is given time to leave this machine.
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await new Promise((resolve) => setTimeout(resolve, this.lastWords));
     this.ask({ kind: "close" });
     this.worker.terminate();
   }
@@ -325,6 +329,7 @@ export class Cluster {
   private heard(event: Event): void {
     switch (event.kind) {
       case "failed":
+        if (event.isUnsaid) this.lastWords = SHOWN_FOR;
         this.fail(event.reason, event.isMistake);
         return;
       case "say":

@@ -13,7 +13,7 @@ import {
   type Progress,
 } from "../membership/messages.ts";
 import { isSame, type Member, ranksOf, type View, view as viewSchema } from "../membership/view.ts";
-import type { Address, Transport } from "../transport/transport.ts";
+import { type Address, ConnectError, type Transport } from "../transport/transport.ts";
 import { type DataHeader, ProtocolError } from "../wire/frame.ts";
 import { ExchangeClock } from "./exchange_clock.ts";
 import { JobStatus } from "./job_status.ts";
@@ -68,6 +68,8 @@ export class ClusterNode implements LinksEvents {
   private lastAwaiting: number;
   private readonly rare = new RareLines();
   private readonly watchdog: Watchdog;
+  /** Why some cannot be talked to at all. */
+  private readonly strange = new Set<string>();
   private readonly status: JobStatus;
 
   private readonly requests: RequestHandlers = {
@@ -133,8 +135,16 @@ export class ClusterNode implements LinksEvents {
     );
     const greeting = (): Hello => this.greeting();
     const objection = (hello: Hello) => objectionTo(hello, this.greeting());
+    const callers: Transport = {
+      listen: (...asked) => transport.listen(...asked),
+      connect: (...asked) =>
+        transport.connect(...asked).catch((error: unknown) => {
+          if (error instanceof ConnectError && error.permanent) this.strange.add(error.message);
+          throw error;
+        }),
+    };
     this.links = new Links(
-      { transport, self: this.self, addresses, patience, greeting, objection },
+      { transport: callers, self: this.self, addresses, patience, greeting, objection },
       this,
     );
   }
@@ -200,9 +210,9 @@ export class ClusterNode implements LinksEvents {
   }
 
   /** Stops the job on all peers. */
-  private fail(reason: string, isMistake: boolean): void {
+  private fail(reason: string, isMistake: boolean, isUnsaid = false): void {
     this.end({ t: "fail", reason: reason.slice(0, MAX_REASON), isMistake });
-    this.tell({ kind: "failed", reason, isMistake });
+    this.tell({ kind: "failed", reason, isMistake, isUnsaid });
   }
 
   /** A job at work is ended by its members alone: whoever was not let in ends by itself. */
@@ -350,8 +360,15 @@ export class ClusterNode implements LinksEvents {
 
   fatal(reason: string): void {
     // A stranger must not stop a job at work; a job that cannot begin says why.
-    if (this.membership.view === undefined) this.fail(reason, true);
-    else this.sayRarely(reason, reason);
+    if (this.membership.view !== undefined) this.sayRarely(reason, reason);
+    else {
+      const ranks = [...this.parts.addresses.keys()];
+      const isUnsaid = this.strange.has(reason);
+      const rank = isUnsaid
+        ? ranks.find((each) => this.links.troubleWith(each) === reason)
+        : undefined;
+      this.fail(rank === undefined ? reason : `rank ${rank}: ${reason}`, true, isUnsaid);
+    }
   }
 
   say(line: string): void {

@@ -149,8 +149,14 @@ export type Event =
       readonly trouble: readonly string[];
     }
   | { readonly kind: "say"; readonly line: string }
-  /** The end. @param isMistake whether the user must mend it, or another attempt may go better. */
-  | { readonly kind: "failed"; readonly reason: string; readonly isMistake: boolean }
+  /** The end. `isMistake`: whether the user must mend it, or another attempt may go better. */
+  | {
+      readonly kind: "failed";
+      readonly reason: string;
+      readonly isMistake: boolean;
+      /** One that this peer cannot talk to has yet to find out for itself. */
+      readonly isUnsaid?: boolean;
+    }
   | { readonly kind: "left" };
 
 /** How the exchange of an update went. */

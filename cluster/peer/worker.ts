@@ -7,8 +7,9 @@ import { openArithmetic } from "../collective/codec.ts";
 import { openFence } from "../fence/open_fence.ts";
 import type { LibcSockets } from "../transport/libc_transport.ts";
 import { openSockets } from "../transport/open_sockets.ts";
-import { openTransport } from "../transport/open_transport.ts";
-import type { Connection, Listener, Receiver, Transport } from "../transport/transport.ts";
+import { openTransport, openUnbelieved } from "../transport/open_transport.ts";
+import type { TlsIdentity } from "../transport/security.ts";
+import type { Address, Connection, Listener, Receiver, Transport } from "../transport/transport.ts";
 import { encodeControl } from "../wire/encode_control.ts";
 import { garbageCollector } from "./collect_garbage.ts";
 import { useLargePages } from "./large_pages.ts";
@@ -35,6 +36,9 @@ const tickEvery = (patience: number): number => Math.min(250, Math.max(20, patie
 /** Milliseconds for which one that is sent away may read why; and for which this process outlives its end. */
 const LINGERS = 500;
 
+/** Milliseconds for which a certificate is shown that others do not believe: until all have called. */
+const SHOWN_FOR = 10_000;
+
 /** Who comes before this peer knows the others is sent away, and comes again. */
 const notYet = (connection: Connection): Receiver => {
   connection.send([encodeControl({ t: "refuse", reason: NOT_READY, fatal: false })]);
@@ -50,13 +54,25 @@ const hangs = (reason: string): void => {
   setTimeout(() => process.kill(process.pid, "SIGKILL"), LINGERS);
 };
 
+/** Others do not believe it, and end when they see it, instead of waiting for this peer. */
+async function showCertificate(address: Address, identity: TlsIdentity): Promise<void> {
+  const listening = openUnbelieved(identity).listen(address, notYet, () => undefined);
+  // Where even that cannot be done, they hear of it from nobody.
+  listener = await listening.catch(() => undefined);
+}
+
 async function listen(request: Extract<Request, { kind: "listen" }>): Promise<void> {
   const { security } = request;
   const opened = await openSockets(request.sockets, security);
   sockets = opened.sockets;
   tell({ kind: "say", line: `sockets: ${opened.line}` });
   if (sockets) tell({ kind: "bell", bell: sockets.poller.bell });
-  transport = openTransport(security, { sockets });
+  try {
+    transport = openTransport(security, { sockets });
+  } catch (error) {
+    if (security.kind === "tls") await showCertificate(request.address, security);
+    throw error;
+  }
   listener = await transport.listen(
     request.address,
     (connection) => (node ? node.accept(connection) : notYet(connection)),
@@ -85,6 +101,7 @@ async function start(request: Extract<Request, { kind: "start" }>): Promise<void
 async function decline(request: Extract<Request, { kind: "decline" }>): Promise<void> {
   const { addresses, reason, patience } = request;
   if (transport) await tellAll(transport, addresses, reason, patience);
+  else if (listener) await new Promise((resolve) => setTimeout(resolve, SHOWN_FOR));
   tell({ kind: "left" });
 }
 

@@ -59,6 +59,10 @@ export function openTransport(
   }
 }
 
+/** Mutual TLS by a certificate that nobody may believe: so that others see for themselves what is wrong. */
+export const openUnbelieved = (identity: TlsIdentity): Transport =>
+  thisRuntime().tls(identity, defaultLimits);
+
 function thisRuntime(): Runtime {
   if ("Bun" in globalThis) return bun;
   if ("Deno" in globalThis) return deno;

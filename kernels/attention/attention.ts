@@ -21,7 +21,7 @@ const attentionOp: Op<AttentionAttributes> = {
   infer(attributes, inputs) {
     const extents = attentionExtents("attention", attributes, inputs);
     const [q, k, v] = inputs;
-    if (v.dtype !== "f32" || !sameShape(k.shape, v.shape)) {
+    if (v.dtype !== k.dtype || !sameShape(k.shape, v.shape)) {
       throw new ShapeError("attention", inputs, "keys and values must be alike");
     }
     const { padding, key } = optionalInputs(attributes, 3);
@@ -50,6 +50,7 @@ const attentionOp: Op<AttentionAttributes> = {
     };
   },
   webgpu: attentionWgsl,
+  halfInputs: [0, 1, 2],
   examples: attentionExamples,
 };
 
@@ -76,6 +77,7 @@ const attentionGradientOp: Op<AttentionAttributes> = {
     };
   },
   webgpu: attentionGradientWgsl,
+  halfInputs: [0, 1, 2, 3, 5],
   examples: attentionGradientExamples,
 };
 

@@ -2,18 +2,9 @@
 //
 // Memory: reads the inputs, overwrites out.
 import type { GpuDispatch, GpuFacts, OpSpec } from "../op.ts";
-import {
-  declareBindings,
-  entryWgsl,
-  foldWorkgroups,
-  GROUP_INDEX,
-  lanesFor,
-  packParams,
-  TREE_MAX_WGSL,
-  TREE_SUM_WGSL,
-} from "../wgsl.ts";
+import { JOIN_RUNNING_SUMS, meetWgsl, RUNNING_SUM, reducingWgsl } from "../reduce_wgsl.ts";
+import { foldWorkgroups, GROUP_INDEX, lanesFor, packParams } from "../wgsl.ts";
 import type { CachedAttributes } from "./cached.ts";
-import { LOWEST } from "./row_wgsl.ts";
 
 /** One workgroup per (row, head); the lanes share the past, then the columns. */
 export function cachedWgsl(
@@ -26,7 +17,7 @@ export function cachedWgsl(
   const arrays = names.map(
     (name) => [name, name === "ancestors" || name === "count" ? "i32" : "f32"] as const,
   );
-  const code = `${declareBindings(arrays, 2)}
+  const functions = `
 fn at(r: u32, j: u32, h: u32) -> u32 {
   let L = params[0].y;
   return ((u32(ancestors[r * L + j]) * L + j) * params[0].z + h) * params[0].w;
@@ -39,23 +30,20 @@ fn score(r: u32, h: u32, j: u32) -> f32 {
   for (var d = 0u; d < D; d = d + 1u) { sum = sum + q[first + d] * keys[to + d]; }
   return sum * bitcast<f32>(params[1].x);
 }
-${TREE_MAX_WGSL}${TREE_SUM_WGSL}
 var<workgroup> cells: array<f32, LANES>;
 var<workgroup> positions: u32;
-${entryWgsl(lanesFor(Math.max(L, E / heads)))} {
+`;
+  const lanes = lanesFor(Math.max(L, E / heads));
+  const reductions = ["treeMax", "treeSum"] as const;
+  const code = `${reducingWgsl({ arrays, params: 2, lanes, reductions, functions }, facts)} {
   let unit = ${GROUP_INDEX};
   if (unit >= params[0].x * params[0].z) { return; }
   let h = unit % params[0].z;
   let r = unit / params[0].z;
   let D = params[0].w;
   if (lane == 0u) { positions = min(u32(count[0]), params[0].y); }
-  let n = workgroupUniformLoad(&positions);
-  var highest = ${LOWEST};
-  for (var j = lane; j < n; j = j + LANES) { highest = max(highest, score(r, h, j)); }
-  let top = treeMax(lane, highest);
-  var sum = 0.0;
-  for (var j = lane; j < n; j = j + LANES) { sum = sum + exp(score(r, h, j) - top); }
-  let total = treeSum(lane, sum);
+  let n = workgroupUniformLoad(&positions);${RUNNING_SUM}
+  for (var j = lane; j < n; j = j + LANES) { ${meetWgsl("score(r, h, j)")} }${JOIN_RUNNING_SUMS}
   for (var base = 0u; base < D; base = base + LANES) {
     let d = base + lane;
     var mixed = 0.0;

@@ -51,7 +51,7 @@ const CASES: Record<string, Case> = {
   "one of everything": { B: 1, T: 1, S: 1, H: 1, D: 1 },
   "whole tiles": { B: 2, T: 10, S: 16, H: 2, D: 16 },
   "odd extents": { B: 2, T: 7, S: 11, H: 3, D: 5 },
-  "a wide head": { B: 1, T: 3, S: 9, H: 1, D: 67, scale: 0.1 },
+  "a wide head": { B: 1, T: 3, S: 9, H: 1, D: 68, scale: 0.1 },
   causal: { B: 2, T: 13, S: 13, H: 2, D: 8, causal: true },
   padding: { B: 3, T: 6, S: 18, H: 2, D: 8, padded: "some" },
   "a sentence of padding": { B: 2, T: 4, S: 5, H: 1, D: 4, padded: "whole" },
@@ -62,7 +62,7 @@ const CASES: Record<string, Case> = {
     T: 9,
     S: 9,
     H: 2,
-    D: 7,
+    D: 8,
     causal: true,
     padded: "some",
     p: 0.5,
@@ -83,7 +83,8 @@ function drawn(random: ExampleRandom): Record<string, Case> {
       T,
       S: causal ? T : randomExtent(random, 32),
       H: random.int(1, 3),
-      D: randomExtent(random, 32),
+      // A GPU has other kernels for widths that are no quads: some cases meet them.
+      D: number % 4 === 0 ? randomExtent(random, 32) : 4 * randomExtent(random, 8),
     };
     const padded = random.int(0, 1) === 1 ? "some" : undefined;
     const p = random.int(0, 1) === 1 ? random.uniform(0.05, 0.6) : undefined;
@@ -94,13 +95,13 @@ function drawn(random: ExampleRandom): Record<string, Case> {
 
 /** Larger than the scratch of one pass of the cpu gradient, whose sums then run over several. */
 const LONG_CASES: Record<string, Case> = {
-  "several passes": { B: 1, T: 300, S: 901, H: 1, D: 4 },
+  "several passes": { B: 1, T: 300, S: 901, H: 1, D: 4, padded: "some" },
   "several passes, causal, padding": {
     B: 1,
     T: 541,
     S: 541,
     H: 1,
-    D: 3,
+    D: 4,
     causal: true,
     padded: "some",
   },

@@ -7,6 +7,7 @@
 // Cost: the first mix of a row costs T S D products again; tiled_wgsl.ts does better where it fits.
 import type { GpuBinding, GpuDispatch, GpuFacts } from "../op.ts";
 import { dropoutParams, multiplierWgsl } from "../random/philox_wgsl.ts";
+import { JOIN_RUNNING_SUMS, meetWgsl, RUNNING_SUM, reducingWgsl } from "../reduce_wgsl.ts";
 import {
   declareBindings,
   ELEMENT_INDEX,
@@ -17,15 +18,13 @@ import {
   GROUP_INDEX,
   lanesFor,
   packParams,
-  TREE_MAX_WGSL,
-  TREE_SUM_WGSL,
 } from "../wgsl.ts";
 import type { AttentionAttributes, AttentionExtents } from "./shapes.ts";
 
 /** An operand under the name that the WGSL uses. */
 export interface Operand {
   readonly name: string;
-  readonly type: "f32" | "i32";
+  readonly type: "f32" | "i32" | "vec4<f32>";
   readonly binding: GpuBinding;
 }
 
@@ -78,17 +77,30 @@ fn probability(b: u32, h: u32, t: u32, s: u32) -> f32 {
 }
 `;
 
+const SCORE_INDEX = "((b * extentH() + h) * extentT() + t) * extentS() + s";
+
+/** `kept(b, h, t, s)`: what dropout multiplies a probability by. */
 export const keptWgsl = (
   drops: boolean,
 ): string => `${drops ? multiplierWgsl(["params[2].x", "params[2].y", "params[2].z"]) : ""}
 fn kept(b: u32, h: u32, t: u32, s: u32) -> f32 {
-  ${
-    drops
-      ? "return multiplier(((b * extentH() + h) * extentT() + t) * extentS() + s);"
-      : "return 1.0;"
-  }
+  ${drops ? `return multiplier(${SCORE_INDEX});` : "return 1.0;"}
 }
 `;
+
+/** The same of keys s to s + 3. */
+export const keptQuadWgsl = (
+  drops: boolean,
+): string => `${drops ? multiplierWgsl(["params[2].x", "params[2].y", "params[2].z"]) : ""}
+fn keptQuad(b: u32, h: u32, t: u32, s: u32) -> vec4<f32> {
+  ${drops ? `return multipliers(${SCORE_INDEX});` : "return vec4<f32>(1.0);"}
+}
+`;
+
+const PARAM_QUADS = 3;
+
+const arraysOf = (operands: readonly Operand[]) =>
+  operands.map(({ name, type }) => [name, type] as const);
 
 /** Everything about one attention op that its dispatches share. */
 export class AttentionWgsl {
@@ -116,9 +128,17 @@ export class AttentionWgsl {
     body: string,
     workgroups: readonly [number, number, number],
   ): GpuDispatch {
-    const arrays = operands.map(({ name, type }) => [name, type] as const);
+    const code = `${declareBindings(arraysOf(operands), PARAM_QUADS)}\n${PARAMS}${body}`;
+    return this.encode(operands, code, workgroups);
+  }
+
+  private encode(
+    operands: readonly Operand[],
+    code: string,
+    workgroups: readonly [number, number, number],
+  ): GpuDispatch {
     return {
-      code: `${declareBindings(arrays, 3)}\n${PARAMS}${body}`,
+      code,
       bindings: operands.map(({ binding }) => binding),
       params: this.params,
       workgroups,
@@ -128,28 +148,26 @@ export class AttentionWgsl {
   /** lse[b, h, t] of the scores of a row. Operands: q, k, [padding], lse. */
   logSumExp(operands: readonly Operand[]): GpuDispatch {
     const { B, H, T } = this.extents;
-    const body = `${scoreWgsl(this.padded)}${TREE_MAX_WGSL}${TREE_SUM_WGSL}
-${entryWgsl(lanesFor(this.extents.S))} {
+    const kernel = {
+      arrays: arraysOf(operands),
+      ...{ params: PARAM_QUADS, lanes: lanesFor(this.extents.S) },
+      reductions: ["treeMax", "treeSum"] as const,
+      functions: `${PARAMS}${scoreWgsl(this.padded)}`,
+    };
+    const code = `${reducingWgsl(kernel, this.facts)} {
   let row = ${GROUP_INDEX};
   if (row >= extentB() * extentH() * extentT()) { return; }
   let t = row % extentT();
   let h = (row / extentT()) % extentH();
-  let b = row / (extentT() * extentH());
-  var highest = ${LOWEST};
+  let b = row / (extentT() * extentH());${RUNNING_SUM}
   for (var s = lane; s < extentS(); s = s + LANES) {
-    if (seen(b, t, s)) { highest = max(highest, score(b, h, t, s)); }
-  }
-  let top = treeMax(lane, highest);
-  var sum = 0.0;
-  for (var s = lane; s < extentS(); s = s + LANES) {
-    if (seen(b, t, s)) { sum = sum + exp(score(b, h, t, s) - top); }
-  }
-  let total = treeSum(lane, sum);
+    if (seen(b, t, s)) { ${meetWgsl("score(b, h, t, s)")} }
+  }${JOIN_RUNNING_SUMS}
   if (lane == 0u) {
     if (total > 0.0) { lse[row] = top + log(total); } else { lse[row] = 0.0; }
   }
 }`;
-    return this.dispatch(operands, body, foldWorkgroups(B * H * T, this.facts));
+    return this.encode(operands, code, foldWorkgroups(B * H * T, this.facts));
   }
 
   /**

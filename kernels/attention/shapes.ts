@@ -1,5 +1,5 @@
 // Shape rules of the attention ops, and what their kernels are told.
-import { ShapeError, type TensorSpec } from "../../src/tensor/shape.ts";
+import { areAlike, ShapeError, type TensorSpec } from "../../src/tensor/shape.ts";
 import type { Dropout } from "../random/index.ts";
 
 export interface AttentionAttributes {
@@ -24,7 +24,7 @@ export interface AttentionExtents {
   readonly D: number;
 }
 
-/** @throws ShapeError if q and k are not f32, or do not fit each other or the heads. */
+/** @throws ShapeError if q and k are not floats of one dtype, or do not fit each other or the heads. */
 export function attentionExtents(
   op: string,
   attributes: Pick<AttentionAttributes, "heads" | "causal">,
@@ -36,7 +36,7 @@ export function attentionExtents(
   };
   if (q.shape.length !== 3 || k.shape.length !== 3)
     fail("queries and keys are (B, T, E), (B, S, E)");
-  if (q.dtype !== "f32" || k.dtype !== "f32") fail("queries and keys are f32");
+  if (!areAlike([q, k])) fail("queries and keys are floats of one dtype");
   const [B, T, E] = q.shape;
   const [keyB, S, keyE] = k.shape;
   const H = attributes.heads;

@@ -1,259 +1,281 @@
-// Attention over tiles of scores that never leave workgroup memory, forward and gradient.
+// Attention over tiles of scores that never leave the workgroup, forward and gradient (flash style).
 //
-// Memory: reads the inputs, overwrites the outputs; never in place.
-// Work: one workgroup of N x N lanes per (b, h, N rows). Rows are queries (forward, dq) or keys
-//   (dk and dv); the workgroup walks over the other side, N columns at a time. Lane (r, c) computes
-//   one score of the tile, then its share of row r's width: quads c, c + N, ...
-// Sums: over the width, then over the columns, in ascending order.
-import type { GpuFacts } from "../op.ts";
-import { entryWgsl, GROUP_INDEX } from "../wgsl.ts";
+// Memory: reads the inputs, overwrites the outputs; never in place. Nothing of size T x S.
+// Work: one workgroup per (b, h, tile of rows). Rows are queries (forward, dq) or keys (dk and dv); the
+//   workgroup walks over tiles of the other side in workgroup memory, and every lane computes a block of
+//   scores in registers. The forward keeps a running maximum and sum per row.
+// Sums: over the width, then over the columns, in ascending order; no atomics.
+import type { Operand } from "./row_wgsl.ts";
 import { LOWEST } from "./row_wgsl.ts";
+import {
+  AXES,
+  declareColumns,
+  declarePartials,
+  declareTile,
+  declareWeights,
+  eachRow,
+  eachSum,
+  enterTile,
+  FMA_DOT,
+  loadTile,
+  mix,
+  products,
+  readQuad,
+  rowAt,
+  rowStart,
+  rowTotal,
+  storeSums,
+  writeQuad,
+} from "./tile_wgsl.ts";
+import { lanesOf, type Tiling, weightStride } from "./tiling.ts";
 
-/** What kernels are made for: heads up to `width` wide, in tiles of `side` x `side` scores. */
-export interface Tiling {
-  readonly width: number;
-  readonly side: number;
+/** What the text of a kernel depends on besides its tiling. */
+export interface TiledText {
+  /** The width is whole quads: operands are bound as such. */
+  readonly quads: boolean;
+  readonly padded: boolean;
+  /** `keptQuad(b, h, t, s)`. */
+  readonly kept: string;
 }
 
-/** Narrow heads come with little work per score: small tiles keep more lanes at it. */
-const TILINGS: readonly Tiling[] = [
-  { width: 16, side: 8 },
-  { width: 32, side: 16 },
-  { width: 64, side: 16 },
-  { width: 128, side: 16 },
-  { width: 256, side: 16 },
-];
+/** Operands of rows of heads, as quads where these are whole. */
+export const asQuads = (operands: readonly Operand[], quads: boolean): Operand[] =>
+  operands.map((operand) => (quads ? { ...operand, type: "vec4<f32>" } : operand));
 
-/** Quads from row to row in workgroup memory: one more, for lanes read a column of rows at once. */
-const strideOf = ({ width }: Tiling): number => width / 4 + 1;
+/** Scores are multiplied by it while they are powers of e, and become powers of 2. */
+const LOG2_E = "1.4426950408889634";
+const LN_2 = "0.6931471805599453";
+const SCALE = "bitcast<f32>(params[1].z)";
 
-/**
- * The tiling for heads of width D. Undefined where workgroup memory does not hold what the gradients
- * need: four tiles of rows, two of scores.
- */
-export function tilingFor(
-  D: number,
-  { maxWorkgroupMemory, maxWorkgroupSize }: GpuFacts,
-): Tiling | undefined {
-  const tiling = TILINGS.find(({ width }) => D <= width);
-  if (!tiling) return undefined;
-  const { side } = tiling;
-  const bytes = 4 * side * strideOf(tiling) * 16 + 2 * side * side * 4;
-  return side * side <= maxWorkgroupSize && bytes <= maxWorkgroupMemory ? tiling : undefined;
-}
+/** `hides(b, s)`: whether key s is past the end or padding. */
+const hidesWgsl = (padded: boolean): string => `
+fn hides(b: u32, s: u32) -> bool {
+  if (s >= extentS()) { return true; }
+  return ${padded ? "padding[b * extentS() + s] != 0" : "false"};
+}`;
 
-/** Workgroups along one side of a head. */
-export const tilesAlong = (extent: number, { side }: Tiling): number => Math.ceil(extent / side);
-
-const numbers = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
-
-const declareTiles = (tiling: Tiling, ...names: string[]): string =>
-  names
-    .map((name) => `var<workgroup> ${name}: array<vec4<f32>, ${tiling.side * strideOf(tiling)}>;`)
-    .join("\n");
-
-const declareScores = ({ side }: Tiling, ...names: string[]): string =>
-  names.map((name) => `var<workgroup> ${name}: array<f32, ${side * side}>;`).join("\n");
-
-/** `load_<operand>(lane, b, h, first)` fills a tile with rows from `first` on; zeros past the end. */
-const loadTile = (tile: string, operand: string, rows: string, tiling: Tiling): string => `
-fn load_${operand}(lane: u32, b: u32, h: u32, first: u32) {
-  let D = extentD();
-  let quads = (D + 3u) / 4u;
-  for (var at = lane; at < ${tiling.side}u * quads; at += ${tiling.side ** 2}u) {
-    let row = first + at / quads;
-    let d = (at % quads) * 4u;
-    var quad = vec4<f32>();
-    if (row < ${rows}) {
-      let start = ((b * ${rows} + row) * extentH() + h) * D + d;
-${["x", "y", "z", "w"]
-  .map((axis, i) => `      if (d + ${i}u < D) { quad.${axis} = ${operand}[start + ${i}u]; }`)
-  .join("\n")}
-    }
-    ${tile}[(at / quads) * ${strideOf(tiling)}u + at % quads] = quad;
+/** Notes which of the tile's keys are hidden, as 0 and 1. */
+const loadHidden = (tiling: Tiling): string => `
+fn load_hidden(lane: u32, b: u32, first: u32) {
+  for (var at = lane; at < ${tiling.columns}u; at += ${lanesOf(tiling)}u) {
+    hidden[at] = select(0.0, 1.0, hides(b, first + at));
   }
 }`;
 
-/** Product of row r of one tile with row c of another. */
-const dotRows = (result: string, left: string, right: string, tiling: Tiling): string => `
-    var ${result} = 0.0;
-    for (var d = 0u; d * 4u < extentD(); d++) {
-      ${result} += dot(${left}[r * ${strideOf(tiling)}u + d], ${right}[c * ${strideOf(tiling)}u + d]);
-    }`;
+/** Of the lane's four keys from `s` on, those that the query in row i sees. */
+const seenKeys = (i: number): string =>
+  `(open & (vec4<bool>(!causal) | (vec4<u32>(s) + vec4<u32>(0u, 1u, 2u, 3u) <= vec4<u32>(first + firstRow + ${i}u))))`;
 
-/** What a lane adds up of its row: one name per quad. */
-const sharesOf = (name: string, tiling: Tiling): string[] =>
-  numbers(Math.ceil(tiling.width / 4 / tiling.side)).map((i) => `${name}${i}`);
+/** The lane's keys of a tile from s0 on, and which of them are open. */
+const LANE_KEYS = `
+    let s = s0 + 4u * c;
+    let open = vec4<f32>(hidden[4u * c], hidden[4u * c + 1u], hidden[4u * c + 2u], hidden[4u * c + 3u]) == vec4<f32>();`;
 
-const declareShares = (name: string, tiling: Tiling): string =>
-  sharesOf(name, tiling)
-    .map((share) => `  var ${share} = vec4<f32>();`)
-    .join("\n");
+/** Keys that some row of a tile of queries sees. */
+const endOfKeys = ({ rows }: Tiling): string =>
+  `select(extentS(), min(extentS(), first + ${rows}u), causal)`;
 
-/** share += row r of the scores times the tile's first `count` rows. */
-const mixRows = (name: string, scores: string, tile: string, tiling: Tiling): string => `
-    for (var i = 0u; i < count; i++) {
-      let weight = ${scores}[r * ${tiling.side}u + i];
-${sharesOf(name, tiling)
-  .map(
-    (s, j) => `      ${s} += weight * ${tile}[i * ${strideOf(tiling)}u + c + ${j * tiling.side}u];`,
-  )
-  .join("\n")}
-    }`;
+const declareSums = (prefix: string, tiling: Tiling): string =>
+  eachSum(prefix, tiling, (name) => `var ${name} = vec4<f32>();`);
 
-/** Writes a lane's share of row `row`, times `factor`. */
-const storeRow = (
-  name: string,
-  target: string,
-  row: string,
-  rows: string,
-  tiling: Tiling,
-  factor = "",
-): string =>
-  sharesOf(name, tiling)
-    .map(
-      (share, j) => `
-  store_${target}(((b * ${rows} + ${row}) * extentH() + h) * extentD(), (c + ${j * tiling.side}u) * 4u, ${share}${factor});`,
-    )
-    .join("");
-
-const storeQuad = (target: string): string => `
-fn store_${target}(start: u32, d: u32, quad: vec4<f32>) {
-${["x", "y", "z", "w"]
-  .map((axis, i) => `  if (d + ${i}u < extentD()) { ${target}[start + d + ${i}u] = quad.${axis}; }`)
-  .join("\n")}
-}`;
-
-/** Entry point up to the lane's place: b, h, `first` row of the tile, r, c. */
-const enter = (rows: string, { side }: Tiling): string => `
-${entryWgsl(side * side)} {
-  let tiles = (${rows} + ${side - 1}u) / ${side}u;
-  let group = ${GROUP_INDEX};
-  if (group >= extentB() * extentH() * tiles) { return; }
-  let first = (group % tiles) * ${side}u;
-  let h = (group / tiles) % extentH();
-  let b = group / (tiles * extentH());
-  let r = lane / ${side}u;
-  let c = lane % ${side}u;
-  let causal = params[1].y != 0u;`;
-
-/** Operands q, k, v, [padding], [key], out, lse. @param functions `seen` and `kept`. */
-export const forwardTiled = (tiling: Tiling, functions: string): string => `
-${functions}
-${declareTiles(tiling, "queries", "columns")}
-${declareScores(tiling, "cells")}
-${loadTile("queries", "q", "extentT()", tiling)}
-${loadTile("columns", "k", "extentS()", tiling)}
-${loadTile("columns", "v", "extentS()", tiling)}
-${storeQuad("out")}
-${enter("extentT()", tiling)}
-  let t = first + r;
-  load_q(lane, b, h, first);
-  var top = ${LOWEST};
-  var total = 0.0; // of this lane's columns
-${declareShares("mixed", tiling)}
-  let end = select(extentS(), min(extentS(), first + ${tiling.side}u), causal);
-  for (var s0 = 0u; s0 < end; s0 += ${tiling.side}u) {
-    let count = min(${tiling.side}u, end - s0);
-    load_k(lane, b, h, s0);
-    workgroupBarrier();${dotRows("score", "queries", "columns", tiling)}
-    let s = s0 + c;
-    let visible = s < extentS() && seen(b, t, min(s, extentS() - 1u));
-    score = select(${LOWEST}, score * bitcast<f32>(params[1].z), visible);
-    cells[lane] = score;
-    workgroupBarrier();
-    var highest = top;
-    for (var i = 0u; i < count; i++) { highest = max(highest, cells[r * ${tiling.side}u + i]); }
-    let shrink = exp(top - highest);
-    let p = select(0.0, exp(score - highest), visible);
-    top = highest;
-    total = total * shrink + p;
-    workgroupBarrier();
-    cells[lane] = p * kept(b, h, t, s);
-    load_v(lane, b, h, s0);
-    workgroupBarrier();
-${sharesOf("mixed", tiling)
-  .map((share) => `    ${share} *= shrink;`)
-  .join("\n")}${mixRows("mixed", "cells", "columns", tiling)}
-    workgroupBarrier();
-  }
-  cells[lane] = total;
+/** Operands q, k, v, [padding], [key], out, lse. */
+export const forwardTiled = (tiling: Tiling, { quads, padded, kept }: TiledText): string => `
+${kept}${FMA_DOT}${hidesWgsl(padded)}
+${declareTile("queries", tiling.rows, tiling)}${declareTile("keys", tiling.columns, tiling)}${declareTile(
+  "values",
+  tiling.columns,
+  tiling,
+)}${declareWeights("weights", tiling)}${declarePartials(tiling)}${declareColumns("hidden", tiling)}
+${["q", "k", "v"].map((name) => readQuad(name, quads)).join("")}
+${loadTile("queries", "q", "extentT()", "rows", tiling, ` * (${SCALE} * ${LOG2_E})`)}
+${loadTile("keys", "k", "extentS()", "columns in slots", tiling)}
+${loadTile("values", "v", "extentS()", "columns", tiling)}
+${loadHidden(tiling)}
+${writeQuad("out", quads)}
+${enterTile("extentT()", tiling)}
+  load_queries(lane, b, h, first);
+  load_keys(lane, b, h, 0u);
+  load_hidden(lane, b, 0u);${eachRow(tiling, (i) => `var top${i} = ${LOWEST};`)}${eachRow(
+    tiling,
+    (i) => `var total${i} = 0.0; // of this lane's columns`,
+  )}${declareSums("mixed", tiling)}
   workgroupBarrier();
-  if (t >= extentT()) { return; }
-  var sum = 0.0;
-  for (var i = 0u; i < ${tiling.side}u; i++) { sum += cells[r * ${tiling.side}u + i]; }
-  // A row that sees no key gives zeros.
-  let factor = select(0.0, 1.0 / sum, sum > 0.0);
-  if (c == 0u) { lse[(b * extentH() + h) * extentT() + t] = select(0.0, top + log(sum), sum > 0.0); }${storeRow("mixed", "out", "t", "extentT()", tiling, " * factor")}
+  let end = ${endOfKeys(tiling)};
+  for (var s0 = 0u; s0 < end; s0 += ${tiling.columns}u) {${products([["score", "queries", "keys"]], tiling)}${LANE_KEYS}${eachRow(
+    tiling,
+    (i) => `let seen${i} = ${seenKeys(i)};
+    score${i} = select(vec4<f32>(${LOWEST}), score${i}, seen${i});
+    partials[${rowAt(i)} * ${tiling.laneColumns}u + c] = max(max(score${i}.x, score${i}.y), max(score${i}.z, score${i}.w));`,
+  )}
+    // Behind this barrier nobody reads the keys, nor the weights and values of the tile before.
+    workgroupBarrier();${eachRow(
+      tiling,
+      (i) => `let highest${i} = max(top${i}, ${rowTotal(i, tiling, "max")});
+    let shrink${i} = exp2(top${i} - highest${i});
+    top${i} = highest${i};
+    let p${i} = select(vec4<f32>(), exp2(score${i} - highest${i}), seen${i});
+    total${i} = total${i} * shrink${i} + ((p${i}.x + p${i}.y) + (p${i}.z + p${i}.w));
+    weights[${rowAt(i)} * ${weightStride(tiling)}u + c] = p${i} * keptQuad(b, h, first + firstRow + ${i}u, s);`,
+    )}${eachSum("mixed", tiling, (name, i) => `${name} *= shrink${i};`)}
+    load_values(lane, b, h, s0);
+    if (s0 + ${tiling.columns}u < end) {
+      load_keys(lane, b, h, s0 + ${tiling.columns}u);
+      load_hidden(lane, b, s0 + ${tiling.columns}u);
+    }
+    workgroupBarrier();
+    let count = min(${tiling.columns}u, end - s0);${mix([["mixed", "weights", "values"]], false, tiling)}
+  }${eachRow(tiling, (i) => `partials[${rowAt(i)} * ${tiling.laneColumns}u + c] = total${i};`)}
+  workgroupBarrier();${eachRow(
+    tiling,
+    (i) => `let sum${i} = ${rowTotal(i, tiling, "sum")};
+    // A row that sees no key gives zeros.
+    let factor${i} = select(0.0, 1.0 / sum${i}, sum${i} > 0.0);
+    if (c == 0u && first + firstRow + ${i}u < extentT()) {
+      lse[(b * extentH() + h) * extentT() + first + firstRow + ${i}u] =
+        select(0.0, (top${i} + log2(sum${i})) * ${LN_2}, sum${i} > 0.0);
+    }`,
+  )}${storeSums("mixed", "out", "extentT()", tiling, (i) => ` * factor${i}`)}
 }`;
 
-/** p and d loss / d score of a lane's (t, s) from the products `score` and `dp`. */
-const gradientOfScore = `
-    var p = 0.0;
-    var ds = 0.0;
-    let keep = kept(b, h, t, s);
-    if (t < extentT() && s < extentS() && seen(b, t, min(s, extentS() - 1u))) {
-      let row = (b * extentH() + h) * extentT() + t;
-      p = exp(score * bitcast<f32>(params[1].z) - lse[row]);
-      ds = p * (dp * keep - delta[row]) * bitcast<f32>(params[1].z);
-    }`;
-
-/** Operands q, k, lse, dout, [padding], [key], v, delta, dq. */
-export const queryGradientTiled = (tiling: Tiling, functions: string): string => `
-${functions}
-${declareTiles(tiling, "queries", "outer", "keys", "values")}
-${declareScores(tiling, "cells")}
-${loadTile("queries", "q", "extentT()", tiling)}
-${loadTile("outer", "dout", "extentT()", tiling)}
-${loadTile("keys", "k", "extentS()", tiling)}
-${loadTile("values", "v", "extentS()", tiling)}
-${storeQuad("dq")}
-${enter("extentT()", tiling)}
-  let t = first + r;
-  load_q(lane, b, h, first);
-  load_dout(lane, b, h, first);
-${declareShares("mixed", tiling)}
-  let end = select(extentS(), min(extentS(), first + ${tiling.side}u), causal);
-  for (var s0 = 0u; s0 < end; s0 += ${tiling.side}u) {
-    let count = min(${tiling.side}u, end - s0);
-    load_k(lane, b, h, s0);
-    load_v(lane, b, h, s0);
-    workgroupBarrier();${dotRows("score", "queries", "keys", tiling)}${dotRows("dp", "outer", "values", tiling)}
-    let s = s0 + c;${gradientOfScore}
-    cells[lane] = ds;
-    workgroupBarrier();${mixRows("mixed", "cells", "keys", tiling)}
+/** Operands q, k, lse, dout, [padding], [key], v, out, delta, dq; leaves delta to the keys' kernel. */
+export const queryGradientTiled = (tiling: Tiling, { quads, padded, kept }: TiledText): string => `
+${kept}${FMA_DOT}${hidesWgsl(padded)}
+${["queries", "outer"].map((name) => declareTile(name, tiling.rows, tiling)).join("")}${[
+  "keys",
+  "values",
+]
+  .map((name) => declareTile(name, tiling.columns, tiling))
+  .join(
+    "",
+  )}${declareWeights("weights", tiling)}${declarePartials(tiling)}${declareColumns("hidden", tiling)}
+${["q", "k", "v", "dout", "out"].map((name) => readQuad(name, quads)).join("")}
+${loadTile("queries", "q", "extentT()", "rows", tiling, ` * (${SCALE} * ${LOG2_E})`)}
+${loadTile("outer", "dout", "extentT()", "rows", tiling)}
+${loadTile("keys", "k", "extentS()", "columns in slots", tiling)}
+${loadTile("values", "v", "extentS()", "columns in slots", tiling)}
+${loadHidden(tiling)}
+${writeQuad("dq", quads)}
+${enterTile("extentT()", tiling)}
+  load_queries(lane, b, h, first);
+  load_outer(lane, b, h, first);
+  // delta = sum of dout out over the width: what the row's probabilities have in common.${eachRow(
+    tiling,
+    (i) => `let t${i} = first + firstRow + ${i}u;
+    var part${i} = 0.0;
+    if (t${i} < extentT()) {
+      let start = ${rowStart(`t${i}`, "extentT()")};
+      for (var d = 4u * c; d < extentD(); d += ${4 * tiling.laneColumns}u) {
+        part${i} = fmaDot(read_dout(start, d), read_out(start, d), part${i});
+      }
+    }
+    partials[${rowAt(i)} * ${tiling.laneColumns}u + c] = part${i};`,
+  )}
+  workgroupBarrier();${eachRow(
+    tiling,
+    (i) => `let delta${i} = ${rowTotal(i, tiling, "sum")};
+    var height${i} = 0.0;
+    if (t${i} < extentT()) {
+      let row = (b * extentH() + h) * extentT() + t${i};
+      height${i} = lse[row] * ${LOG2_E};
+      if (c == 0u) { delta[row] = delta${i}; }
+    }`,
+  )}${declareSums("mixed", tiling)}
+  let end = ${endOfKeys(tiling)};
+  for (var s0 = 0u; s0 < end; s0 += ${tiling.columns}u) {
+    load_keys(lane, b, h, s0);
+    load_values(lane, b, h, s0);
+    load_hidden(lane, b, s0);
+    workgroupBarrier();${products(
+      [
+        ["score", "queries", "keys"],
+        ["dp", "outer", "values"],
+      ],
+      tiling,
+    )}${LANE_KEYS}${eachRow(
+      tiling,
+      (i) => `let p${i} = select(vec4<f32>(), exp2(score${i} - height${i}), ${seenKeys(i)});
+    weights[${rowAt(i)} * ${weightStride(tiling)}u + c] =
+      p${i} * (dp${i} * keptQuad(b, h, t${i}, s) - delta${i}) * ${SCALE};`,
+    )}
     workgroupBarrier();
-  }
-  if (t >= extentT()) { return; }${storeRow("mixed", "dq", "t", "extentT()", tiling)}
+    let count = min(${tiling.columns}u, end - s0);${mix([["mixed", "weights", "keys"]], true, tiling)}
+    workgroupBarrier();
+  }${storeSums("mixed", "dq", "extentT()", tiling)}
 }`;
 
-/** Operands q, k, lse, dout, [padding], [key], v, delta, dk, dv. */
-export const keyGradientTiled = (tiling: Tiling, functions: string): string => `
-${functions}
-${declareTiles(tiling, "queries", "outer", "keys", "values")}
-${declareScores(tiling, "kept_cells", "ds_cells")}
-${loadTile("queries", "q", "extentT()", tiling)}
-${loadTile("outer", "dout", "extentT()", tiling)}
-${loadTile("keys", "k", "extentS()", tiling)}
-${loadTile("values", "v", "extentS()", tiling)}
-${storeQuad("dk")}
-${storeQuad("dv")}
-${enter("extentS()", tiling)}
-  let s = first + r;
-  load_k(lane, b, h, first);
-  load_v(lane, b, h, first);
-${declareShares("dkey", tiling)}
-${declareShares("dvalue", tiling)}
-  for (var t0 = select(0u, first, causal); t0 < extentT(); t0 += ${tiling.side}u) {
-    let count = min(${tiling.side}u, extentT() - t0);
-    load_q(lane, b, h, t0);
-    load_dout(lane, b, h, t0);
-    workgroupBarrier();${dotRows("score", "keys", "queries", tiling)}${dotRows("dp", "values", "outer", tiling)}
-    let t = t0 + c;${gradientOfScore}
-    kept_cells[lane] = p * keep;
-    ds_cells[lane] = ds;
-    workgroupBarrier();${mixRows("dvalue", "kept_cells", "outer", tiling)}${mixRows("dkey", "ds_cells", "queries", tiling)}
-    workgroupBarrier();
+/** Operands q, k, lse, dout, [padding], [key], v, delta, dk, dv. Rows are keys, columns queries. */
+export const keyGradientTiled = (tiling: Tiling, { quads, padded, kept }: TiledText): string => `
+${kept}${FMA_DOT}${hidesWgsl(padded)}
+${["keys", "values"].map((name) => declareTile(name, tiling.rows, tiling)).join("")}${[
+  "queries",
+  "outer",
+]
+  .map((name) => declareTile(name, tiling.columns, tiling))
+  .join(
+    "",
+  )}${["kept_weights", "score_weights"].map((name) => declareWeights(name, tiling)).join("")}${[
+  "heights",
+  "deltas",
+]
+  .map((name) => declareColumns(name, tiling))
+  .join("")}
+${["q", "k", "v", "dout"].map((name) => readQuad(name, quads)).join("")}
+${loadTile("keys", "k", "extentS()", "rows", tiling, ` * (${SCALE} * ${LOG2_E})`)}
+${loadTile("values", "v", "extentS()", "rows", tiling)}
+${loadTile("queries", "q", "extentT()", "columns in slots", tiling)}
+${loadTile("outer", "dout", "extentT()", "columns in slots", tiling)}
+fn load_rows(lane: u32, b: u32, h: u32, first: u32) {
+  for (var at = lane; at < ${tiling.columns}u; at += ${lanesOf(tiling)}u) {
+    let row = (b * extentH() + h) * extentT() + min(first + at, extentT() - 1u);
+    heights[at] = lse[row] * ${LOG2_E};
+    deltas[at] = delta[row];
   }
-  if (s >= extentS()) { return; }${storeRow("dkey", "dk", "s", "extentS()", tiling)}${storeRow("dvalue", "dv", "s", "extentS()", tiling)}
+}
+${["dk", "dv"].map((name) => writeQuad(name, quads)).join("")}
+${enterTile("extentS()", tiling)}
+  load_keys(lane, b, h, first);
+  load_values(lane, b, h, first);${eachRow(
+    tiling,
+    (i) => `let s${i} = first + firstRow + ${i}u;
+    let open${i} = !hides(b, s${i});`,
+  )}${declareSums("dkey", tiling)}${declareSums("dvalue", tiling)}
+  let begin = select(0u, (first / ${tiling.columns}u) * ${tiling.columns}u, causal);
+  for (var t0 = begin; t0 < extentT(); t0 += ${tiling.columns}u) {
+    load_queries(lane, b, h, t0);
+    load_outer(lane, b, h, t0);
+    load_rows(lane, b, h, t0);
+    workgroupBarrier();${products(
+      [
+        ["score", "keys", "queries"],
+        ["dp", "values", "outer"],
+      ],
+      tiling,
+    )}
+    let at = 4u * c;
+    let t = vec4<u32>(t0 + at) + vec4<u32>(0u, 1u, 2u, 3u);
+    let height = vec4<f32>(heights[at], heights[at + 1u], heights[at + 2u], heights[at + 3u]);
+    let delta_ = vec4<f32>(deltas[at], deltas[at + 1u], deltas[at + 2u], deltas[at + 3u]);${AXES.map(
+      (axis, j) => `
+    let keep${j} = keptQuad(b, h, t.${axis}, first + firstRow);`,
+    ).join("")}${eachRow(
+      tiling,
+      (
+        i,
+      ) => `let seen${i} = vec4<bool>(open${i}) & (t < vec4<u32>(extentT())) & (vec4<bool>(!causal) | (vec4<u32>(s${i}) <= t));
+    let p${i} = select(vec4<f32>(), exp2(score${i} - height), seen${i});
+    let keep_${i} = vec4<f32>(${AXES.map((_, j) => `keep${j}.${AXES[i]}`).join(", ")});
+    kept_weights[${rowAt(i)} * ${weightStride(tiling)}u + c] = p${i} * keep_${i};
+    score_weights[${rowAt(i)} * ${weightStride(tiling)}u + c] = p${i} * (dp${i} * keep_${i} - delta_) * ${SCALE};`,
+    )}
+    workgroupBarrier();
+    let count = min(${tiling.columns}u, extentT() - t0);${mix(
+      [
+        ["dvalue", "kept_weights", "outer"],
+        ["dkey", "score_weights", "queries"],
+      ],
+      true,
+      tiling,
+    )}
+    workgroupBarrier();
+  }${storeSums("dkey", "dk", "extentS()", tiling)}${storeSums("dvalue", "dv", "extentS()", tiling)}
 }`;

@@ -57,6 +57,7 @@ const weightsOp: Op<WeightsAttributes> = {
     };
   },
   webgpu: weightsWgsl,
+  halfInputs: [0, 1],
   examples: weightsExamples,
 };
 
@@ -81,6 +82,7 @@ const weightsGradientOp: Op<WeightsAttributes> = {
     };
   },
   webgpu: weightsGradientWgsl,
+  halfInputs: [0, 1],
   examples: weightsGradientExamples,
 };
 

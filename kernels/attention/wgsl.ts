@@ -7,11 +7,11 @@ import {
   AttentionWgsl,
   floats,
   integers,
+  keptQuadWgsl,
   keptWgsl,
   type Operand,
   PROBABILITY,
   scoreWgsl,
-  seenWgsl,
 } from "./row_wgsl.ts";
 import {
   type AttentionAttributes,
@@ -20,19 +20,22 @@ import {
   optionalInputs,
 } from "./shapes.ts";
 import {
+  asQuads,
   forwardTiled,
   keyGradientTiled,
   queryGradientTiled,
-  tilesAlong,
-  tilingFor,
+  type TiledText,
 } from "./tiled_wgsl.ts";
+import { type Tiling, tilesAlong, tilingsFor } from "./tiling.ts";
 import type { WeightsAttributes } from "./weights.ts";
 
 export { cachedWgsl } from "./cached_wgsl.ts";
 
-/** `seen` and `kept`, which tiles ask about single scores. */
-const masksOf = ({ padded, drops }: AttentionWgsl): string =>
-  `${seenWgsl(padded)}${keptWgsl(drops)}`;
+const textOf = ({ padded, drops, extents }: AttentionWgsl): TiledText => ({
+  quads: extents.D % 4 === 0,
+  padded,
+  kept: keptQuadWgsl(drops),
+});
 
 const paddingOf = (input: number | undefined): Operand[] =>
   input === undefined ? [] : [integers("padding", { input })];
@@ -49,20 +52,25 @@ export function attentionWgsl(
   const extents = attentionExtents("attention", attributes, inputs);
   const wgsl = new AttentionWgsl(extents, attributes, facts);
   const { padding, key } = optionalInputs(attributes, 3);
-  const scores = [floats("q", { input: 0 }), floats("k", { input: 1 }), ...paddingOf(padding)];
+  const heads = [0, 1, 2].map((input) => floats("qkv"[input], { input }));
+  const out = floats("out", { output: 0 });
   const lse = floats("lse", { output: 1 });
-  const { B, H, T } = extents;
-  const tiling = tilingFor(extents.D, facts);
+  const { B, H, T, D } = extents;
+  const [tiling] = tilingsFor("forward", D, T, facts);
   if (tiling) {
-    const out = floats("out", { output: 0 });
-    const operands = [...scores, floats("v", { input: 2 }), ...keyOf(key), out, lse];
+    const text = textOf(wgsl);
+    const operands = [
+      ...[...asQuads([...heads, out], text.quads), lse],
+      ...[...paddingOf(padding), ...keyOf(key)],
+    ];
     const workgroups = foldWorkgroups(B * H * tilesAlong(T, tiling), facts);
-    return [wgsl.dispatch(operands, forwardTiled(tiling, masksOf(wgsl)), workgroups)];
+    return [wgsl.dispatch(operands, forwardTiled(tiling, text), workgroups)];
   }
-  const values = [floats("v", { input: 2 }), ...keyOf(key), floats("out", { output: 0 })];
+  const [q, k, v] = heads;
+  const scores = [q, k, ...paddingOf(padding), lse];
   return [
-    wgsl.logSumExp([...scores, lse]),
-    wgsl.mix([...scores, lse, ...values], wgsl.keptProbability, "out", "v", false),
+    wgsl.logSumExp(scores),
+    wgsl.mix([...scores, v, ...keyOf(key), out], wgsl.keptProbability, "out", "v", false),
   ];
 }
 
@@ -73,20 +81,68 @@ export function attentionGradientWgsl(
   const extents = attentionExtents("attention_gradient", attributes, inputs);
   const wgsl = new AttentionWgsl(extents, attributes, facts);
   const { padding, key } = optionalInputs(attributes, 6);
-  const dout = floats("dout", { input: 5 });
-  const delta = floats("delta", { shared: "delta", bytes: rowsBytes(extents) });
-  const scores = [
-    floats("q", { input: 0 }),
-    floats("k", { input: 1 }),
-    floats("lse", { input: 4 }),
-    dout,
-    ...paddingOf(padding),
-    ...keyOf(key),
+  const operands = {
+    heads: [0, 1, 2, 5].map((input) =>
+      floats(["q", "k", "v", "out", "lse", "dout"][input], { input }),
+    ),
+    out: floats("out", { input: 3 }),
+    lse: floats("lse", { input: 4 }),
+    masks: [...paddingOf(padding), ...keyOf(key)],
+    delta: floats("delta", { shared: "delta", bytes: rowsBytes(extents) }),
+    dq: floats("dq", { output: 0 }),
+    dk: floats("dk", { output: 1 }),
+    dv: floats("dv", { output: 2 }),
+  };
+  const [byQuery] = tilingsFor("query_gradient", extents.D, extents.T, facts);
+  const [byKey] = tilingsFor("key_gradient", extents.D, extents.S, facts);
+  return byQuery && byKey
+    ? tiledGradient(wgsl, operands, byQuery, byKey)
+    : rowGradient(wgsl, operands);
+}
+
+interface GradientOperands {
+  /** q, k, v, dout. */
+  readonly heads: readonly Operand[];
+  readonly out: Operand;
+  readonly lse: Operand;
+  readonly masks: readonly Operand[];
+  readonly delta: Operand;
+  readonly dq: Operand;
+  readonly dk: Operand;
+  readonly dv: Operand;
+}
+
+function tiledGradient(
+  wgsl: AttentionWgsl,
+  { heads, out, lse, masks, delta, dq, dk, dv }: GradientOperands,
+  byQuery: Tiling,
+  byKey: Tiling,
+): GpuDispatch[] {
+  const { B, H, T, S } = wgsl.extents;
+  const text = textOf(wgsl);
+  const rest = [lse, delta, ...masks];
+  return [
+    wgsl.dispatch(
+      [...asQuads([...heads, out, dq], text.quads), ...rest],
+      queryGradientTiled(byQuery, text),
+      foldWorkgroups(B * H * tilesAlong(T, byQuery), wgsl.facts),
+    ),
+    wgsl.dispatch(
+      [...asQuads([...heads, dk, dv], text.quads), ...rest],
+      keyGradientTiled(byKey, text),
+      foldWorkgroups(B * H * tilesAlong(S, byKey), wgsl.facts),
+    ),
   ];
-  const gradients = [...scores, floats("v", { input: 2 }), delta];
-  const { B, H, T, S } = extents;
+}
+
+function rowGradient(
+  wgsl: AttentionWgsl,
+  { heads, out, lse, masks, delta, dq, dk, dv }: GradientOperands,
+): GpuDispatch[] {
+  const [q, k, v, dout] = heads;
+  const { B, H, T } = wgsl.extents;
   const deltas = wgsl.elements(
-    [floats("out", { input: 3 }), dout, delta],
+    [out, dout, delta],
     "",
     `  if (index >= extentB() * extentH() * extentT()) { return; }
   let t = index % extentT();
@@ -98,19 +154,8 @@ export function attentionGradientWgsl(
   delta[index] = sum;`,
     B * H * T,
   );
-  const dq = floats("dq", { output: 0 });
-  const dk = floats("dk", { output: 1 });
-  const dv = floats("dv", { output: 2 });
-  const tiling = tilingFor(extents.D, facts);
-  if (tiling) {
-    const masks = masksOf(wgsl);
-    const groups = (extent: number) => foldWorkgroups(B * H * tilesAlong(extent, tiling), facts);
-    return [
-      deltas,
-      wgsl.dispatch([...gradients, dq], queryGradientTiled(tiling, masks), groups(T)),
-      wgsl.dispatch([...gradients, dk, dv], keyGradientTiled(tiling, masks), groups(S)),
-    ];
-  }
+  const scores = [q, k, lse, dout, ...masks];
+  const gradients = [...scores, v, delta];
   const weight = wgsl.scoreGradient(
     `${keptWgsl(wgsl.drops)}
 fn valueProduct(b: u32, h: u32, t: u32, s: u32) -> f32 {

@@ -1,5 +1,5 @@
 // Activation functions by fairseq's names, each with a derivative in one pass.
-import { ShapeError, sameShape, sizeOf } from "../../src/tensor/shape.ts";
+import { areAlike, ShapeError, sameShape, sizeOf } from "../../src/tensor/shape.ts";
 import { apply, type Tensor } from "../../src/tensor/tensor.ts";
 import type { NoAttributes, Op } from "../op.ts";
 import type { Activation, ActivationFunction } from "./activation_names.ts";
@@ -22,8 +22,8 @@ export interface ActivationGradient {
 const activationGradientOp: Op<ActivationGradient> = {
   name: "activation_gradient",
   infer(_, [saved, dy]) {
-    if (saved.dtype !== "f32" || dy.dtype !== "f32" || !sameShape(saved.shape, dy.shape)) {
-      throw new ShapeError("activation_gradient", [saved, dy], "needs two f32 of one shape");
+    if (!areAlike([saved, dy]) || !sameShape(saved.shape, dy.shape)) {
+      throw new ShapeError("activation_gradient", [saved, dy], "needs two floats of one shape");
     }
     return [dy];
   },
@@ -39,6 +39,7 @@ const activationGradientOp: Op<ActivationGradient> = {
     [0, 1],
     [0, 0],
   ],
+  halfInputs: "all",
   examples: activationGradientExamples,
 };
 
@@ -46,7 +47,7 @@ const activationGradientOp: Op<ActivationGradient> = {
  * dy times the derivative of an activation.
  *
  * @param saved the activation's y or x, as savedForGradient() says.
- * @throws ShapeError unless both are f32 of one shape.
+ * @throws ShapeError unless both are floats of one shape.
  */
 export const activationGradient = (
   activation: ActivationFunction,
@@ -67,7 +68,7 @@ const functionOps: Readonly<Record<ActivationFunction, Op<NoAttributes>>> = {
   relu_squared: functionOp("relu_squared"),
 };
 
-/** An activation by fairseq's name: (...) -> (...), f32. */
+/** An activation by fairseq's name: (...) -> (...), floats. */
 export function activation(name: Activation, x: Tensor): Tensor {
   if (name === "linear") return x;
   return apply(functionOps[name === "gelu_fast" ? "gelu_accurate" : name], {}, x);

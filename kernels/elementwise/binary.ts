@@ -1,5 +1,11 @@
 // Ops of two operands under NumPy's broadcasting.
-import { broadcastShapes, type DType, ShapeError, sizeOf } from "../../src/tensor/shape.ts";
+import {
+  broadcastShapes,
+  type DType,
+  isFloat,
+  ShapeError,
+  sizeOf,
+} from "../../src/tensor/shape.ts";
 import { apply, scalar, type Tensor } from "../../src/tensor/tensor.ts";
 import { padAxes } from "../merged_axes.ts";
 import type { CpuDispatch, Example, ExampleRandom, NoAttributes, Op, OpSpec } from "../op.ts";
@@ -38,8 +44,8 @@ function binaryOp(name: Binary, rule?: Rule): Op<NoAttributes> {
     name,
     infer(_, [a, b]) {
       if (a.dtype !== b.dtype) throw new ShapeError(name, [a, b], "dtypes differ; cast one");
-      if (name === "div" && a.dtype !== "f32") {
-        throw new ShapeError(name, [a, b], "only f32 is divided");
+      if (name === "div" && !isFloat(a.dtype)) {
+        throw new ShapeError(name, [a, b], "only floats are divided");
       }
       const shape = broadcastShapes(name, a, b);
       planBroadcast(name, shape, [a, b]);
@@ -49,7 +55,7 @@ function binaryOp(name: Binary, rule?: Rule): Op<NoAttributes> {
       rule &&
       ((node, [dy]) => {
         const [a, b] = node.inputs;
-        if (!dy || a.dtype !== "f32") return [];
+        if (!dy || !isFloat(a.dtype)) return [];
         const [da, db] = rule(node, dy);
         return [sumTo(da, a.shape), sumTo(db, b.shape)];
       }),
@@ -58,6 +64,7 @@ function binaryOp(name: Binary, rule?: Rule): Op<NoAttributes> {
     webgpu: (spec, facts) => binaryWgsl(name, spec, facts),
     // A comparison's i32 cannot take the place of f32: WebGPU types memory.
     inPlace: isComparison(name) ? [] : IN_PLACE,
+    halfInputs: "all",
     examples: (random) => examples(name, random),
   };
 }
@@ -106,25 +113,27 @@ const divOp = binaryOp("div", ({ inputs: [, b], outputs: [y] }, dy) => {
 // Equal operands: the first takes the whole gradient.
 const maximumOp = binaryOp("maximum", ({ inputs: [a, b] }, dy) => {
   const second = less(a, b);
-  return [where(second, scalar(0), dy), where(second, dy, scalar(0))];
+  const zero = scalar(0, dy.dtype);
+  return [where(second, zero, dy), where(second, dy, zero)];
 });
 const minimumOp = binaryOp("minimum", ({ inputs: [a, b] }, dy) => {
   const second = less(b, a);
-  return [where(second, scalar(0), dy), where(second, dy, scalar(0))];
+  const zero = scalar(0, dy.dtype);
+  return [where(second, zero, dy), where(second, dy, zero)];
 });
 const equalOp = binaryOp("equal");
 const lessOp = binaryOp("less");
 
-/** a + b, broadcast; both f32 or both i32. @throws ShapeError */
+/** a + b, broadcast; of one dtype. @throws ShapeError */
 export const add = (a: Tensor, b: Tensor): Tensor => apply(addOp, {}, a, b);
 
-/** a - b, broadcast; both f32 or both i32. @throws ShapeError */
+/** a - b, broadcast; of one dtype. @throws ShapeError */
 export const sub = (a: Tensor, b: Tensor): Tensor => apply(subOp, {}, a, b);
 
-/** a b, element by element, broadcast; both f32 or both i32. @throws ShapeError */
+/** a b, element by element, broadcast; of one dtype. @throws ShapeError */
 export const mul = (a: Tensor, b: Tensor): Tensor => apply(mulOp, {}, a, b);
 
-/** a / b, broadcast, f32. @throws ShapeError */
+/** a / b, broadcast, floats. @throws ShapeError */
 export const div = (a: Tensor, b: Tensor): Tensor => apply(divOp, {}, a, b);
 
 /** The larger of a and b, broadcast; NaN if either is. @throws ShapeError */

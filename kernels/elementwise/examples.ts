@@ -1,4 +1,5 @@
 // Cases of the elementwise ops for the suite: odd sizes, 1, 0, every kind of broadcast.
+import { roundToHalf } from "../../src/tensor/half.ts";
 import { type DType, type Shape, sizeOf } from "../../src/tensor/shape.ts";
 import type { Example, ExampleRandom, NoAttributes } from "../op.ts";
 import { randomCases, randomOperand, randomShape } from "../random_shapes.ts";
@@ -107,7 +108,30 @@ export const castExamples = (random: ExampleRandom): Example<{ readonly dtype: D
       attributes: { dtype: "f32" as const },
       inputs: [array(shape, "i32", () => random.int(-1e6, 1e6))],
     },
+    {
+      name: `to f16 (${shape.join(", ")})`,
+      attributes: { dtype: "f16" as const },
+      inputs: [array(shape, "f32", () => nearHalf(random))],
+      // The reference is rounded: nothing but its very number is right, and it has no slope.
+      absolute: 0,
+      relative: 0,
+      differentiate: [],
+    },
+    {
+      name: `f16 to f32 (${shape.join(", ")})`,
+      attributes: { dtype: "f32" as const },
+      inputs: [array(shape, "f16", () => roundToHalf(random.normal() * 2 ** random.int(-20, 10)))],
+      absolute: 0,
+      relative: 0,
+    },
   ]);
+
+/** Every exponent of f16 and some beyond; often midway between two neighbours, or almost. */
+function nearHalf(random: ExampleRandom): number {
+  const scale = 2 ** random.int(-27, 18);
+  const steps = random.int(-2048, 2048) + [0, 0.5, 0.4999, 0.5001][random.int(0, 3)];
+  return Math.fround((steps / 1024) * scale);
+}
 
 export const activationGradientExamples = (random: ExampleRandom): Example<ActivationGradient>[] =>
   ACTIVATIONS.flatMap((activation) =>

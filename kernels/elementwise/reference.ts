@@ -1,5 +1,6 @@
 // What the elementwise ops mean. Float64, plain loops, never fast.
-import { broadcastShapes, sizeOf } from "../../src/tensor/shape.ts";
+import { roundToHalf } from "../../src/tensor/half.ts";
+import { broadcastShapes, type DType, sizeOf } from "../../src/tensor/shape.ts";
 import { broadcastStrides } from "../merged_axes.ts";
 import { NdArray } from "../nd_array.ts";
 import type { ActivationFunction } from "./activation_names.ts";
@@ -89,6 +90,12 @@ export const mapReference = (x: NdArray, meaning: (value: number) => number): Nd
 
 export const unaryReference = (name: Unary, x: NdArray): NdArray =>
   mapReference(x, UNARY_MEANING[name]);
+
+/** Numbers in the dtype that they are cast to; f32 is what the suite compares with a tolerance. */
+export function castReference(dtype: DType, x: NdArray): NdArray {
+  if (dtype === "f16") return mapReference(x, roundToHalf);
+  return unaryReference(dtype === "i32" ? "to_i32" : "to_f32", x);
+}
 
 /** Derivatives: at y for relu, tanh and sigmoid, at x for the others. */
 const SLOPE: Readonly<Record<ActivationFunction, (saved: number) => number>> = {

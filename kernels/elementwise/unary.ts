@@ -1,10 +1,16 @@
 // Ops of one operand. Activations with their own derivative op are in activation.ts.
-import { type DType, ShapeError, sizeOf, type TensorSpec } from "../../src/tensor/shape.ts";
+import {
+  type DType,
+  isFloat,
+  ShapeError,
+  sizeOf,
+  type TensorSpec,
+} from "../../src/tensor/shape.ts";
 import { apply, type Tensor } from "../../src/tensor/tensor.ts";
 import type { CpuDispatch, NoAttributes, Op } from "../op.ts";
 import { div, mul } from "./binary.ts";
 import { affineExamples, castExamples, unaryExamples } from "./examples.ts";
-import { mapReference, unaryReference } from "./reference.ts";
+import { castReference, mapReference, unaryReference } from "./reference.ts";
 import { affineWgsl, unaryWgsl } from "./wgsl.ts";
 
 /** The kernel of each is `elementwise_` and its name. */
@@ -32,8 +38,8 @@ export const UNARY_GRAIN = 2048;
 
 export type UnaryRule = (node: { readonly x: Tensor; readonly y: Tensor }, dy: Tensor) => Tensor;
 
-function requireF32(op: string, x: TensorSpec): TensorSpec {
-  if (x.dtype !== "f32") throw new ShapeError(op, [x], "needs f32");
+function requireFloat(op: string, x: TensorSpec): TensorSpec {
+  if (!isFloat(x.dtype)) throw new ShapeError(op, [x], "needs floats");
   return x;
 }
 
@@ -44,16 +50,17 @@ const unaryCpu = (name: Unary, elements: number): CpuDispatch => ({
   grain: UNARY_GRAIN,
 });
 
-/** An f32 op that changes neither shape nor dtype. */
+/** An op on floats that changes neither shape nor dtype. */
 export function unaryOp(name: Unary, rule?: UnaryRule): Op<NoAttributes> {
   return {
     name,
-    infer: (_, [x]) => [requireF32(name, x)],
+    infer: (_, [x]) => [requireFloat(name, x)],
     gradient: rule && (({ inputs: [x], outputs: [y] }, [dy]) => (dy ? [rule({ x, y }, dy)] : [])),
     reference: (_, [x]) => [unaryReference(name, x)],
     cpu: ({ inputs: [x] }) => unaryCpu(name, sizeOf(x.shape)),
     webgpu: (spec, facts) => unaryWgsl(name, spec, facts),
     inPlace: [[0, 0]],
+    halfInputs: "all",
     examples: (random) => unaryExamples(name, random),
   };
 }
@@ -96,7 +103,7 @@ export interface Affine {
 
 const affineOp: Op<Affine> = {
   name: "affine",
-  infer: (_, [x]) => [requireF32("affine", x)],
+  infer: (_, [x]) => [requireFloat("affine", x)],
   gradient: ({ attributes: { scale } }, [dy]) => (dy ? [affine(dy, scale, 0)] : []),
   reference: ({ scale, shift }, [x]) => [mapReference(x, (value) => scale * value + shift)],
   cpu: ({ attributes: { scale, shift }, inputs: [x] }) => ({
@@ -107,6 +114,7 @@ const affineOp: Op<Affine> = {
   }),
   webgpu: affineWgsl,
   inPlace: [[0, 0]],
+  halfInputs: "all",
   examples: affineExamples,
 };
 
@@ -120,7 +128,9 @@ const castOp: Op<{ readonly dtype: DType }> = {
     if (x.dtype === dtype) throw new ShapeError("cast", [x], `is ${dtype} already`);
     return [{ shape: x.shape, dtype }];
   },
-  reference: ({ dtype }, [x]) => [unaryReference(dtype === "i32" ? "to_i32" : "to_f32", x)],
+  gradient: ({ attributes: { dtype }, inputs: [x] }, [dy]) =>
+    dy && isFloat(dtype) && isFloat(x.dtype) ? [cast(dy, x.dtype)] : [],
+  reference: ({ dtype }, [x]) => [castReference(dtype, x)],
   cpu: ({ attributes: { dtype }, inputs: [x] }) =>
     unaryCpu(dtype === "i32" ? "to_i32" : "to_f32", sizeOf(x.shape)),
   webgpu: (spec, facts) =>
@@ -128,7 +138,10 @@ const castOp: Op<{ readonly dtype: DType }> = {
   examples: castExamples,
 };
 
-/** x as another dtype: f32 to i32 cuts the fraction off (NaN is 0). No gradient through i32. */
+/**
+ * x as another dtype: to i32 cuts the fraction off (NaN is 0); f32 to f16 takes the nearest,
+ * to even between two, and infinity from 65520 on. No gradient through i32.
+ */
 export const cast = (x: Tensor, dtype: DType): Tensor =>
   x.dtype === dtype ? x : apply(castOp, { dtype }, x);
 

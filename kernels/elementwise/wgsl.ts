@@ -5,6 +5,7 @@ import { sizeOf, type TensorSpec } from "../../src/tensor/shape.ts";
 import { padAxes } from "../merged_axes.ts";
 import type { GpuDispatch, GpuFacts, NoAttributes, OpSpec } from "../op.ts";
 import {
+  arithmeticOf,
   declareBindings,
   ELEMENT_INDEX,
   ENTRY,
@@ -40,9 +41,9 @@ export function binaryWgsl(
   const code = `
 ${declareBindings(
   [
-    ["a", inputs[0].dtype],
-    ["b", inputs[1].dtype],
-    ["y", y.dtype],
+    ["a", arithmeticOf(inputs[0].dtype)],
+    ["b", arithmeticOf(inputs[1].dtype)],
+    ["y", arithmeticOf(y.dtype)],
   ],
   4,
 )}
@@ -121,8 +122,8 @@ function mapWgsl(
     code: `
 ${declareBindings(
   [
-    ["x", x.dtype],
-    ["y", y.dtype],
+    ["x", arithmeticOf(x.dtype)],
+    ["y", arithmeticOf(y.dtype)],
   ],
   1,
 )}
@@ -214,9 +215,9 @@ export function whereWgsl(
 ${declareBindings(
   [
     ["condition", "i32"],
-    ["a", y.dtype],
-    ["b", y.dtype],
-    ["y", y.dtype],
+    ["a", arithmeticOf(y.dtype)],
+    ["b", arithmeticOf(y.dtype)],
+    ["y", arithmeticOf(y.dtype)],
   ],
   1,
 )}

@@ -1,5 +1,5 @@
 // Choice between two operands.
-import { broadcastShapes, ShapeError, sameShape, sizeOf } from "../../src/tensor/shape.ts";
+import { broadcastShapes, isFloat, ShapeError, sameShape, sizeOf } from "../../src/tensor/shape.ts";
 import { apply, scalar, type Tensor } from "../../src/tensor/tensor.ts";
 import { broadcastTo } from "../movement/index.ts";
 import type { NoAttributes, Op } from "../op.ts";
@@ -25,8 +25,8 @@ const whereOp: Op<NoAttributes> = {
     return [{ shape: full.shape, dtype: a.dtype }];
   },
   gradient({ inputs: [condition, a, b] }, [dy]) {
-    if (!dy || a.dtype !== "f32") return [];
-    const zero = scalar(0);
+    if (!dy || !isFloat(a.dtype)) return [];
+    const zero = scalar(0, dy.dtype);
     return [
       undefined,
       sumTo(where(condition, dy, zero), a.shape),
@@ -48,6 +48,7 @@ const whereOp: Op<NoAttributes> = {
     [0, 1],
     [0, 2],
   ],
+  halfInputs: "all",
   examples: whereExamples,
 };
 

@@ -1,5 +1,6 @@
 // Token embeddings and the numbers of their positions.
 import {
+  isFloat,
   lastOf,
   rowsOf,
   type Shape,
@@ -39,10 +40,10 @@ const rowsCopy = (weight: Shape, tokens: Shape, attributes: Embedding): RowsCopy
 const embeddingOp: Op<Embedding> = {
   name: "embedding",
   infer(_, [weight, tokens]) {
-    if (weight.shape.length !== 2 || weight.dtype !== "f32" || tokens.dtype !== "i32") {
-      throw new ShapeError("embedding", [weight, tokens], "needs f32 (V, C) and i32 tokens");
+    if (weight.shape.length !== 2 || !isFloat(weight.dtype) || tokens.dtype !== "i32") {
+      throw new ShapeError("embedding", [weight, tokens], "needs floats (V, C) and i32 tokens");
     }
-    return [{ shape: [...tokens.shape, weight.shape[1]], dtype: "f32" }];
+    return [{ shape: [...tokens.shape, weight.shape[1]], dtype: weight.dtype }];
   },
   gradient: ({ attributes, inputs: [weight, tokens] }, [dy]) =>
     dy ? [embeddingGradient(dy, tokens, weight.shape, attributes)] : [],
@@ -50,7 +51,8 @@ const embeddingOp: Op<Embedding> = {
   cpu: ({ attributes, inputs: [weight, tokens] }) =>
     gatherCpu(rowsCopy(weight.shape, tokens.shape, attributes)),
   webgpu: ({ attributes, inputs: [weight, tokens] }, facts) =>
-    gatherWgsl(rowsCopy(weight.shape, tokens.shape, attributes), "f32", facts),
+    gatherWgsl(rowsCopy(weight.shape, tokens.shape, attributes), weight.dtype, facts),
+  halfInputs: [0],
   examples: embeddingExamples,
 };
 
@@ -77,19 +79,20 @@ const embeddingGradientOp: Op<EmbeddingGradient> = {
   name: "embedding_gradient",
   infer({ shape }, [dy, tokens]) {
     const fits = sameShape(dy.shape, [...tokens.shape, shape[1]]);
-    if (dy.dtype !== "f32" || tokens.dtype !== "i32" || !fits) {
-      const problem = `(${shape.join(", ")}) needs f32 rows and their i32 tokens`;
+    if (!isFloat(dy.dtype) || tokens.dtype !== "i32" || !fits) {
+      const problem = `(${shape.join(", ")}) needs rows of floats and their i32 tokens`;
       throw new ShapeError("embedding_gradient", [dy, tokens], problem);
     }
-    return [{ shape, dtype: "f32" }];
+    return [{ shape, dtype: dy.dtype }];
   },
   reference: ({ shape, scale, paddingIndex }, [dy, tokens]) => [
     scatterReference(dy, tokens, shape, scale, paddingIndex),
   ],
   cpu: ({ attributes, inputs: [, tokens] }) =>
     scatterCpu(rowsCopy(attributes.shape, tokens.shape, attributes)),
-  webgpu: ({ attributes, inputs: [, tokens] }, facts) =>
-    scatterWgsl(rowsCopy(attributes.shape, tokens.shape, attributes), facts),
+  webgpu: ({ attributes, inputs: [dy, tokens] }, facts) =>
+    scatterWgsl(rowsCopy(attributes.shape, tokens.shape, attributes), dy.dtype, facts),
+  halfInputs: [0],
   examples: embeddingGradientExamples,
 };
 

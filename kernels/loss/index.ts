@@ -1,5 +1,5 @@
 // Losses over a vocabulary, fused with the log-softmax before them.
-import { f32, ShapeError, sameShape, type TensorSpec } from "../../src/tensor/shape.ts";
+import { f32, isFloat, ShapeError, sameShape, type TensorSpec } from "../../src/tensor/shape.ts";
 import { apply, applyAll, scalar, type Tensor } from "../../src/tensor/tensor.ts";
 import type { CpuDispatch, Op } from "../op.ts";
 import { accuracyExamples, lossExamples, lossGradientExamples } from "./examples.ts";
@@ -28,8 +28,8 @@ export type AccuracyAttributes = Pick<LossAttributes, "padding">;
 function checkRows(op: string, inputs: readonly TensorSpec[]): void {
   const [logits, target] = inputs;
   const [N, V] = logits.shape;
-  if (logits.shape.length !== 2 || logits.dtype !== "f32") {
-    throw new ShapeError(op, inputs, "logits must be f32 (N, V)");
+  if (logits.shape.length !== 2 || !isFloat(logits.dtype)) {
+    throw new ShapeError(op, inputs, "logits must be floats (N, V)");
   }
   if (V < 2) throw new ShapeError(op, inputs, "a vocabulary has at least 2 tokens");
   if (target.dtype !== "i32" || !sameShape(target.shape, [N])) {
@@ -72,6 +72,7 @@ const lossOp: Op<LossAttributes> = {
     ];
   },
   webgpu: lossWgsl,
+  halfInputs: [0],
   examples: lossExamples,
 };
 
@@ -94,6 +95,7 @@ const lossGradientOp: Op<LossGradientAttributes> = {
   },
   webgpu: lossGradientWgsl,
   inPlace: [[0, 0]],
+  halfInputs: [0],
   examples: lossGradientExamples,
 };
 
@@ -120,6 +122,7 @@ const accuracyOp: Op<AccuracyAttributes> = {
     ];
   },
   webgpu: accuracyWgsl,
+  halfInputs: [0],
   examples: accuracyExamples,
 };
 

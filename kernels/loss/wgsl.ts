@@ -2,18 +2,11 @@
 //
 // Memory: reads the inputs, overwrites the outputs; dlogits may be logits.
 // Work: one workgroup per row for its loss or count, then one workgroup for the sums over rows; the
-// gradient one workgroup per row. Tree reductions in fixed order.
+// gradient one workgroup per row. Reductions in fixed order.
+// Cost: the loss reads the logits once, the gradient reads and writes them once.
 import type { GpuBinding, GpuDispatch, GpuFacts, OpSpec } from "../op.ts";
-import {
-  declareBindings,
-  entryWgsl,
-  foldWorkgroups,
-  GROUP_INDEX,
-  lanesFor,
-  packParams,
-  TREE_MAX_WGSL,
-  TREE_SUM_WGSL,
-} from "../wgsl.ts";
+import { JOIN_RUNNING_SUMS, meetWgsl, RUNNING_SUM, reducingWgsl } from "../reduce_wgsl.ts";
+import { foldWorkgroups, GROUP_INDEX, lanesFor, packParams } from "../wgsl.ts";
 import type { AccuracyAttributes, LossAttributes, LossGradientAttributes } from "./index.ts";
 
 const eachLogit = (body: string): string => `
@@ -34,25 +27,21 @@ const paramsOf = (N: number, V: number, padding: number, epsilon: number): Uint3
   packParams(N, V, padding >>> 0, { f32: epsilon });
 
 /** first and second () from pairs (N, 2). */
-function sumPairs(pairs: GpuBinding, N: number): GpuDispatch {
+function sumPairs(pairs: GpuBinding, N: number, facts: GpuFacts): GpuDispatch {
+  const kernel = {
+    arrays: ["pairs", "first", "second"].map((name) => [name, "f32"] as const),
+    ...{ params: 1, lanes: lanesFor(N), reductions: ["treeSums"] as const },
+  };
   return {
-    code: `${declareBindings(
-      ["pairs", "first", "second"].map((name) => [name, "f32"] as const),
-      1,
-    )}
-${TREE_SUM_WGSL}
-${entryWgsl(lanesFor(N))} {
-  var a = 0.0;
-  var b = 0.0;
+    code: `${reducingWgsl(kernel, facts)} {
+  var own = vec2<f32>();
   if (${GROUP_INDEX} == 0u) {
     for (var row = lane; row < params[0].x; row = row + LANES) {
-      a = a + pairs[2u * row];
-      b = b + pairs[2u * row + 1u];
+      own = own + vec2<f32>(pairs[2u * row], pairs[2u * row + 1u]);
     }
   }
-  let firstSum = treeSum(lane, a);
-  let secondSum = treeSum(lane, b);
-  if (lane == 0u) { first[0] = firstSum; second[0] = secondSum; }
+  let sums = treeSums(lane, own);
+  if (lane == 0u) { first[0] = sums.x; second[0] = sums.y; }
 }`,
     bindings: [pairs, { output: 0 }, { output: 1 }],
     params: packParams(N),
@@ -74,18 +63,18 @@ export function lossWgsl(
     ["lse", "f32"],
     ["pairs", "f32"],
   ] as const;
-  const code = `${declareBindings(arrays, 1)}
-${TREE_MAX_WGSL}${TREE_SUM_WGSL}
-${entryWgsl(lanesFor(V))} {${ROW}
-  var highest = -3.0e38;${eachLogit("highest = max(highest, logits[base + v]);")}
-  let top = treeMax(lane, highest);
-  var sum = 0.0;
-  var below = 0.0;${eachLogit(`let d = logits[base + v] - top;
-    sum = sum + exp(d);
-    below = below - d;`)}
-  let log_ = log(treeSum(lane, sum));
-  // Sum of -log p over the vocabulary, from distances to the top: no cancellation.
-  let all = treeSum(lane, below) + f32(V) * log_;
+  const reductions = ["treeMax", "treeSum"] as const;
+  const kernel = { arrays, params: 1, lanes: lanesFor(V), reductions };
+  const code = `${reducingWgsl(kernel, facts)} {${ROW}${RUNNING_SUM}
+  // Sum of distances to the highest: no cancellation.
+  var below = 0.0;
+  var met = 0.0;${eachLogit(
+    `${meetWgsl("logits[base + v]", "below = below + met * (value - highest);", "below = below + (highest - value);")}
+    met = met + 1.0;`,
+  )}${JOIN_RUNNING_SUMS}
+  let log_ = log(total);
+  // Sum of -log p over the vocabulary.
+  let all = treeSum(lane, select(0.0, below + met * (top - highest), met > 0.0)) + f32(V) * log_;
   if (lane == 0u) {
     if (counted) {
       let nll = top - logits[base + u32(y)] + log_;
@@ -106,7 +95,7 @@ ${entryWgsl(lanesFor(V))} {${ROW}
       params: paramsOf(N, V, padding, epsilon),
       workgroups: foldWorkgroups(N, facts),
     },
-    sumPairs(pairs, N),
+    sumPairs(pairs, N, facts),
   ];
 }
 
@@ -124,8 +113,8 @@ export function lossGradientWgsl(
   if (nll) arrays.push(["dnll", "f32"]);
   const inputs = arrays.map((_, input) => ({ input }));
   arrays.push(["dlogits", "f32"]);
-  const code = `${declareBindings(arrays, 1)}
-${entryWgsl(lanesFor(V))} {${ROW}
+  const kernel = { arrays, params: 1, lanes: lanesFor(V), reductions: [] };
+  const code = `${reducingWgsl(kernel, facts)} {${ROW}
   let dl = dloss[0];
   let dn = ${nll ? "dnll[0]" : "0.0"};
   let peak = dl * (1.0 - epsilon - smoothed) + dn;
@@ -156,9 +145,8 @@ export function accuracyWgsl(
     ["target_", "i32"],
     ["pairs", "f32"],
   ] as const;
-  const code = `${declareBindings(arrays, 1)}
-${TREE_SUM_WGSL}
-${entryWgsl(lanesFor(V))} {
+  const kernel = { arrays, params: 1, lanes: lanesFor(V), reductions: ["treeSum"] as const };
+  const code = `${reducingWgsl(kernel, facts)} {
   let row = ${GROUP_INDEX};
   if (row >= params[0].x) { return; }
   let V = params[0].y;
@@ -184,6 +172,6 @@ ${entryWgsl(lanesFor(V))} {
       params: paramsOf(N, V, padding, 0),
       workgroups: foldWorkgroups(N, facts),
     },
-    sumPairs(pairs, N),
+    sumPairs(pairs, N, facts),
   ];
 }

@@ -49,13 +49,13 @@ export const linearOp: Op<LinearAttributes> = {
       throw new ShapeError("linear", inputs, "the weight is no matrix");
     if (
       bias &&
-      (bias.dtype !== "f32" || bias.shape.length !== 1 || bias.shape[0] !== weight.shape[0])
+      (bias.dtype !== x.dtype || bias.shape.length !== 1 || bias.shape[0] !== weight.shape[0])
     ) {
-      throw new ShapeError("linear", inputs, `the bias must be f32(${weight.shape[0]})`);
+      throw new ShapeError("linear", inputs, `the bias must be ${x.dtype}(${weight.shape[0]})`);
     }
     const forms = { transA: false, transB: true, merge: true };
     const { shape } = productOf("linear", forms, [x, weight]);
-    const y: TensorSpec = { shape, dtype: "f32" };
+    const y: TensorSpec = { shape, dtype: x.dtype };
     return keepPre ? [y, y] : [y];
   },
   gradient({ attributes, inputs: [x, weight, bias], outputs: [y, pre] }, [dy]) {
@@ -77,6 +77,7 @@ export const linearOp: Op<LinearAttributes> = {
     productCpu(productShape(attributes, inputs), operandsOf(attributes, inputs), facts),
   webgpu: ({ attributes, inputs }, facts) =>
     productWgsl(productShape(attributes, inputs), operandsOf(attributes, inputs), facts),
+  halfInputs: "all",
   examples: linearExamples,
 };
 

@@ -15,7 +15,7 @@ const operands = { a: { input: 0 }, b: { input: 1 }, c: { output: 0 } } as const
 export const matmulOp: Op<MatmulAttributes> = {
   name: "matmul",
   infer(attributes, specs) {
-    return [{ shape: productOf("matmul", attributes, specs).shape, dtype: "f32" }];
+    return [{ shape: productOf("matmul", attributes, specs).shape, dtype: specs[0].dtype }];
   },
   // C = A B: dA = dC B^T, dB = A^T dC; the other forms by transposing these.
   gradient({ attributes: { transA, transB, merge }, inputs: [a, b] }, [dc]) {
@@ -35,6 +35,7 @@ export const matmulOp: Op<MatmulAttributes> = {
     const { product } = productOf("matmul", attributes, inputs);
     return productWgsl({ ...product, accumulate: false, activation: "linear" }, operands, facts);
   },
+  halfInputs: [0, 1],
   examples: matmulExamples,
 };
 

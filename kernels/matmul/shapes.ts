@@ -1,5 +1,6 @@
 // How tensors are seen as matrices: (..., rows, columns), or all leading axes merged into the rows.
 import {
+  areAlike,
   broadcastShapes,
   lastOf,
   rowsOf,
@@ -52,7 +53,7 @@ export function productOf(
   specs: readonly TensorSpec[],
 ): { product: Product; shape: Shape } {
   const [aSpec, bSpec] = specs;
-  if (aSpec.dtype !== "f32" || bSpec.dtype !== "f32") throw new ShapeError(op, specs, "needs f32");
+  if (!areAlike([aSpec, bSpec])) throw new ShapeError(op, specs, "needs floats of one dtype");
   const a = matricesOf(op, aSpec, merge, specs);
   const b = matricesOf(op, bSpec, merge, specs);
   const [M, K] = transA ? [a.columns, a.rows] : [a.rows, a.columns];

@@ -1,242 +1,142 @@
-// Matrix products for WebGPU, C = act(op(A) op(B) + bias).
+// Matrix products for WebGPU, C = act(op(A) op(B) + bias): which kernels may serve a shape.
 //
 // Memory: reads A, B, bias; overwrites C (adds to it when accumulating) and `pre`; never in place.
-// Work: small products, one invocation per element. Else one workgroup per tile of C, one batch entry
-//   per z. It walks over K in slabs: all lanes load
-//   a slab of A and B into workgroup memory, turned so that K is outermost, then each lane
-//   multiplies its own block of 4s in registers.
-// Sums: over K in ascending order for every element, whatever the tile.
-
-import { activateWgsl } from "../elementwise/wgsl.ts";
-import type { GpuBinding, GpuDispatch, GpuFacts } from "../op.ts";
-import { declareBindings, ELEMENT_INDEX, ENTRY, elementWorkgroups, packParams } from "../wgsl.ts";
+// Work: small products, one invocation per element; else tiles (wgsl_tiles.ts) or few rows
+//   (wgsl_rows.ts), whichever the device has found to be fastest; see GpuChoice.
+import type { GpuCandidate, GpuChoice, GpuDispatch, GpuFacts } from "../op.ts";
+import { ELEMENT_INDEX, ENTRY, elementWorkgroups } from "../wgsl.ts";
 import type { ProductShape } from "./split.ts";
+import {
+  accessOf,
+  endWgsl,
+  type GpuProductOperands,
+  loadsWgsl,
+  operandBindings,
+  operandNames,
+  productParams,
+} from "./wgsl_operands.ts";
+import { byRows, fitsRows, type RowBlock } from "./wgsl_rows.ts";
+import { fits, type Tile, tiled, workgroupsOf } from "./wgsl_tiles.ts";
 
-export interface GpuProductOperands {
-  readonly a: GpuBinding;
-  readonly b: GpuBinding;
-  readonly c: GpuBinding;
-  /** (N), added to every row. */
-  readonly bias?: GpuBinding;
-  /** Laid out as C: receives the values before the activation. */
-  readonly pre?: GpuBinding;
-}
-
-/** A workgroup's tile of C, a lane's block in it, and how much of K is in workgroup memory. */
-interface Tile {
-  readonly rows: number;
-  readonly columns: number;
-  readonly laneRows: number;
-  readonly laneColumns: number;
-  readonly depth: number;
-}
-
-const flat: Tile = { rows: 16, columns: 64, laneRows: 4, laneColumns: 4, depth: 16 };
-const tall: Tile = { rows: 64, columns: 16, laneRows: 4, laneColumns: 4, depth: 16 };
-
-/** The larger, the more arithmetic per element loaded; the smaller, the more workgroups. */
-const squares: readonly Tile[] = [
-  { rows: 128, columns: 128, laneRows: 8, laneColumns: 8, depth: 8 },
-  { rows: 64, columns: 64, laneRows: 4, laneColumns: 8, depth: 8 },
+/**
+ * The larger, the more arithmetic per element loaded; the smaller, the more workgroups. Depths leave each
+ * lane one block of 4 x 4 to load: more would take registers, and software adapters seconds to compile.
+ */
+const SQUARES: readonly Tile[] = [
+  { rows: 128, columns: 128, laneRows: 8, laneColumns: 8, depth: 16 },
+  { rows: 128, columns: 64, laneRows: 8, laneColumns: 8, depth: 8 },
+  { rows: 64, columns: 128, laneRows: 8, laneColumns: 8, depth: 8 },
+  { rows: 64, columns: 64, laneRows: 8, laneColumns: 8, depth: 8 },
+  { rows: 64, columns: 64, laneRows: 4, laneColumns: 8, depth: 16 },
   { rows: 32, columns: 32, laneRows: 4, laneColumns: 4, depth: 16 },
 ];
+const FLAT: Tile = { rows: 16, columns: 64, laneRows: 4, laneColumns: 4, depth: 8 };
+const TALL: Tile = { rows: 64, columns: 16, laneRows: 4, laneColumns: 4, depth: 8 };
+
+/** Cut along K, for long sums with a small result: the gradients of weights. */
+const CUT: readonly (readonly [tile: Tile, parts: number])[] = [
+  [SQUARES[0], 4],
+  [SQUARES[4], 4],
+  [SQUARES[4], 8],
+];
+
+const ROWS: readonly RowBlock[] = [
+  { rows: 1, columns: 1 },
+  { rows: 1, columns: 4 },
+  { rows: 4, columns: 2 },
+  { rows: 8, columns: 2 },
+];
+
+/** Up to so many rows, or columns, a product is narrow. A power of two, as classes of sizes end there. */
+const NARROW = 16;
 
 /** Workgroups that keep a large adapter's cores busy. */
 const ENOUGH_WORKGROUPS = 64;
 
-function chooseTile({ M, N, batch }: ProductShape): Tile {
-  if (M <= flat.rows) return flat;
-  if (N <= tall.columns) return tall;
-  const workgroups = ({ rows, columns }: Tile) =>
-    Math.ceil(M / rows) * Math.ceil(N / columns) * batch;
-  const busy = squares.find((tile) => workgroups(tile) >= ENOUGH_WORKGROUPS);
-  return busy ?? squares[squares.length - 1];
-}
+/** Results of at most so many elements leave a large adapter idle, unless long sums are cut. */
+const LONELY = 2 ** 21;
+const LONG = 1024;
 
 /** Below so many multiply-adds a product gains nothing from tiles, and compiles faster without. */
 const SMALL = 32_768;
 
-/** The dispatch of a batched product. Empty products of K = 0 still write bias and activation. */
+/** The kernels of a batched product. Empty products of K = 0 still write bias and activation. */
 export function productWgsl(
   shape: ProductShape,
   operands: GpuProductOperands,
   facts: GpuFacts,
-): GpuDispatch {
-  const { M, N, K, lda, ldb, ldc, batch, strides } = shape;
-  const bindings = [operands.a, operands.b, operands.c];
-  const arrays = ["a", "b", "c"];
-  for (const name of ["bias", "pre"] as const) {
-    const binding = operands[name];
-    if (!binding) continue;
-    bindings.push(binding);
-    arrays.push(name);
-  }
-  const shared = sharedWgsl(shape, arrays);
-  const params = packParams(M, N, K, lda, ldb, ldc, ...strides, batch);
-  if (batch * M * N * K <= SMALL) {
-    const workgroups = elementWorkgroups(batch * M * N, facts);
-    return { code: `${shared}${smallWgsl}`, bindings, params, workgroups };
-  }
-  const tile = chooseTile(shape);
+): GpuDispatch | GpuChoice {
+  const { M, N, K, batch } = shape;
+  if (batch * M * N * K <= SMALL) return small(shape, operands, facts);
   return {
-    code: `${shared}${tiledWgsl(shape, tile)}`,
-    bindings,
-    params,
-    workgroups: [
-      Math.ceil(N / tile.columns),
-      Math.ceil(M / tile.rows),
-      Math.min(batch, facts.maxWorkgroupsPerDimension),
-    ],
+    shapeClass: shapeClass(shape, operands),
+    candidates: candidatesOf(shape, operands, facts),
   };
 }
 
-/** What both kernels start with: operands, sizes, loads that know the form, the store that ends. */
-const sharedWgsl = (
-  { transA, transB, accumulate, activation }: ProductShape,
-  arrays: readonly string[],
-): string => `
-${declareBindings(
-  arrays.map((name) => [name, "f32"]),
-  3,
-)}
-${activation === "linear" ? "" : activateWgsl(activation)}
-${loadElement("A", "a", transA, "params[0].x", "params[0].w")}
-${loadElement("B", "b", !transB, "params[0].y", "params[1].x")}
-fn baseA(batch: u32) -> u32 { return batch * params[1].z; }
-fn baseB(batch: u32) -> u32 { return batch * params[1].w; }
-fn storeElement(batch: u32, row: u32, column: u32, sum: f32) {
-  let at = batch * params[2].x + row * params[1].y + column;
-  let x = sum${arrays.includes("bias") ? " + bias[column]" : ""};
-  ${arrays.includes("pre") ? "pre[at] = x;" : ""}
-  c[at] ${accumulate ? "+=" : "="} ${activation === "linear" ? "x" : "activate(x)"};
-}
-`;
-
-/** `loadX(base, i, k)`: element of op(X) in row (A) or column (B) i; 0 outside. */
-const loadElement = (
-  name: string,
-  array: string,
-  turned: boolean,
-  count: string,
-  stride: string,
-): string => `
-fn load${name}(base: u32, i: u32, k: u32) -> f32 {
-  if (i < ${count} && k < params[0].z) {
-    return ${array}[base + ${turned ? `k * ${stride} + i` : `i * ${stride} + k`}];
+/** The best guess first. */
+function candidatesOf(
+  shape: ProductShape,
+  operands: GpuProductOperands,
+  facts: GpuFacts,
+): GpuCandidate[] {
+  const { M, N, K, batch, transA } = shape;
+  const tile = (each: Tile) => tiled(each, 1, shape, operands, facts);
+  if (M <= NARROW) {
+    const blocks = transA ? [] : ROWS.filter((block) => fitsRows(block, facts));
+    const enough = blocks.find(({ rows }) => rows >= M) ?? blocks[blocks.length - 1];
+    const ordered = enough ? [enough, ...blocks.filter((block) => block !== enough)] : [];
+    return [...ordered.map((block) => byRows(block, shape, operands, facts)), tile(FLAT)];
   }
-  return 0.0;
-}`;
+  if (N <= NARROW) return [tile(TALL)];
+  const squares = SQUARES.filter((each) => fits(each, facts));
+  const lonely = classEnd(M) * classEnd(N) * classEnd(batch) <= LONELY && classEnd(K) >= LONG;
+  const busy = (each: Tile) => workgroupsOf(each, shape) >= ENOUGH_WORKGROUPS;
+  const first = squares.find(busy) ?? squares[squares.length - 1];
+  return [
+    ...[first, ...squares.filter((each) => each !== first)].map(tile),
+    ...(lonely ? CUT : [])
+      .filter(([each]) => fits(each, facts))
+      .map(([each, parts]) => tiled(each, parts, shape, operands, facts)),
+  ];
+}
+
+/** Sizes of one class end with the same power of two. */
+const classEnd = (size: number): number => 2 ** Math.ceil(Math.log2(Math.max(size, 1)));
+
+/** All that the kernels' texts depend on, and sizes to the next power of two. */
+function shapeClass(shape: ProductShape, operands: GpuProductOperands): string {
+  const { transA, transB, accumulate, activation, M, N, K, batch } = shape;
+  const form = `${transA ? "A^T" : "A"} ${transB ? "B^T" : "B"}`;
+  const [, , , ...more] = operandNames(operands);
+  const end = [activation, ...more, ...(accumulate ? ["accumulated"] : [])].join("+");
+  const sizes = [M, N, K].map(classEnd).join("x");
+  return `${form} ${sizes} by ${classEnd(batch)}, ${end}, ${accessOf(shape)}`;
+}
 
 /** One invocation per element. */
-const smallWgsl = `
+const small = (
+  shape: ProductShape,
+  operands: GpuProductOperands,
+  facts: GpuFacts,
+): GpuDispatch => ({
+  code: `
+${endWgsl(shape, operandNames(operands), "scalar")}
+${loadsWgsl(shape, "scalar")}
 ${ENTRY} {
   let i = ${ELEMENT_INDEX};
-  let M = params[0].x;
-  let N = params[0].y;
-  if (i >= params[2].y * M * N) { return; }
-  let batch = i / (M * N);
-  let row = (i / N) % M;
-  let column = i % N;
+  let size = sizeM() * sizeN();
+  if (i >= batches() * size) { return; }
+  let batch = i / size;
+  let row = (i / sizeN()) % sizeM();
+  let column = i % sizeN();
   var sum = 0.0;
-  for (var k = 0u; k < params[0].z; k++) {
-    sum = fma(loadA(baseA(batch), row, k), loadB(baseB(batch), column, k), sum);
+  for (var k = 0u; k < sizeK(); k++) {
+    sum = fma(elementA(baseA(batch), row, k), elementB(baseB(batch), column, k), sum);
   }
   storeElement(batch, row, column, sum);
-}`;
-
-const names = (prefix: string, count: number): string[] =>
-  Array.from({ length: count }, (_, i) => `${prefix}${i}`);
-
-/** Steps of K per turn of the inner loop; divides every tile's depth. */
-const UNROLLED = 4;
-
-/** Step k + u of the inner loop: a lane's block of C from a column of A and a row of B. */
-function multiplyWgsl(tile: Tile, sums: readonly (readonly string[])[], u: number): string {
-  const quads = (slab: string, name: string, lane: string, extent: number, count: number) =>
-    names(name, count).map(
-      (quad, i) => `        let ${quad} = ${slab}[(k + ${u}u) * ${extent / 4}u + ${lane} + ${i}u];`,
-    );
-  const component = (i: number) => `left${u}_${Math.floor(i / 4)}.${"xyzw"[i % 4]}`;
-  return [
-    ...quads("slabA", `left${u}_`, "laneRow", tile.rows, tile.laneRows / 4),
-    ...quads("slabB", `right${u}_`, "laneColumn", tile.columns, tile.laneColumns / 4),
-    ...sums.flatMap((row, i) =>
-      row.map(
-        (sum, j) => `        ${sum} = fma(vec4<f32>(${component(i)}), right${u}_${j}, ${sum});`,
-      ),
-    ),
-  ].join("\n");
-}
-
-function tiledWgsl({ transA, transB }: ProductShape, tile: Tile): string {
-  const lanesAcross = tile.columns / tile.laneColumns;
-  const lanes = lanesAcross * (tile.rows / tile.laneRows);
-  const sums = Array.from({ length: tile.laneRows }, (_, i) =>
-    names(`sum${i}_`, tile.laneColumns / 4),
-  );
-  return `
-var<workgroup> slabA: array<vec4<f32>, ${(tile.rows / 4) * tile.depth}>;
-var<workgroup> slabB: array<vec4<f32>, ${(tile.columns / 4) * tile.depth}>;
-
-@compute @workgroup_size(${lanes})
-fn main(
-  @builtin(workgroup_id) workgroup: vec3<u32>,
-  @builtin(num_workgroups) workgroups: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let M = params[0].x; let N = params[0].y; let K = params[0].z;
-  let firstRow = workgroup.y * ${tile.rows}u;
-  let firstColumn = workgroup.x * ${tile.columns}u;
-  let laneRow = (lane / ${lanesAcross}u) * ${tile.laneRows / 4}u;
-  let laneColumn = (lane % ${lanesAcross}u) * ${tile.laneColumns / 4}u;
-  for (var batch = workgroup.z; batch < params[2].y; batch += workgroups.z) {
-${sums
-  .flat()
-  .map((sum) => `    var ${sum} = vec4<f32>();`)
-  .join("\n")}
-    for (var k0 = 0u; k0 < K; k0 += ${tile.depth}u) {
-${loadSlab("A", "slabA", tile.rows, tile.depth, lanes, !transA, "firstRow")}
-${loadSlab("B", "slabB", tile.columns, tile.depth, lanes, transB, "firstColumn")}
-      workgroupBarrier();
-      // Unrolled by hand, and no further: software adapters take seconds to compile what they unroll.
-      let depth = min(${tile.depth}u, K - k0);
-      for (var k = 0u; k < depth; k += ${UNROLLED}u) {
-${Array.from({ length: UNROLLED }, (_, u) => multiplyWgsl(tile, sums, u)).join("\n")}
-      }
-      workgroupBarrier();
-    }
-    // A loop, so that compilers see bias and activation once instead of for every element.
-    var block = array<vec4<f32>, ${sums.flat().length}>(${sums.flat().join(", ")});
-    for (var i = 0u; i < ${4 * sums.flat().length}u; i++) {
-      let row = firstRow + laneRow * 4u + i / ${tile.laneColumns}u;
-      let column = firstColumn + laneColumn * 4u + i % ${tile.laneColumns}u;
-      if (row < M && column < N) { storeElement(batch, row, column, block[i / 4u][i % 4u]); }
-    }
-  }
-}`;
-}
-
-/**
- * Lanes fill a slab of quads: K outermost, quads of rows or columns inside. Neighbouring lanes take
- * neighbours in memory: along K where K is contiguous, else along the quads.
- */
-function loadSlab(
-  name: string,
-  slab: string,
-  extent: number,
-  depth: number,
-  lanes: number,
-  contiguousK: boolean,
-  first: string,
-): string {
-  const quads = extent / 4;
-  const k = contiguousK ? `at % ${depth}u` : `at / ${quads}u`;
-  const quad = contiguousK ? `at / ${depth}u` : `at % ${quads}u`;
-  const elements = [0, 1, 2, 3].map((i) => `load${name}(base${name}(batch), i + ${i}u, k0 + k)`);
-  return `      for (var at = lane; at < ${quads * depth}u; at += ${lanes}u) {
-        let k = ${k};
-        let quad = ${quad};
-        let i = ${first} + quad * 4u;
-        ${slab}[k * ${quads}u + quad] = vec4<f32>(${elements.join(", ")});
-      }`;
-}
+}`,
+  bindings: operandBindings(operands),
+  params: productParams(shape),
+  workgroups: elementWorkgroups(shape.batch * shape.M * shape.N, facts),
+});

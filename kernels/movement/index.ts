@@ -36,6 +36,7 @@ const reshapeOp: Op<{ readonly shape: Shape }> = {
   cpu: () => [],
   webgpu: () => [],
   alias: true,
+  halfInputs: "all",
   examples: reshapeExamples,
 };
 

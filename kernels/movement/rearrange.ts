@@ -46,6 +46,7 @@ function copyingOp<Attributes>(
   return {
     name,
     ...rest,
+    halfInputs: "all",
     infer(attributes, inputs) {
       const outputs = infer(attributes, inputs);
       // Refuse at recording time what no kernel can walk.

@@ -1,5 +1,5 @@
 // Rows chosen by index: gather, its deterministic scatter-add, and the decoder's cache.
-import { type Shape, ShapeError, sameShape, sizeOf } from "../../src/tensor/shape.ts";
+import { isFloat, type Shape, ShapeError, sameShape, sizeOf } from "../../src/tensor/shape.ts";
 import { apply, type Tensor } from "../../src/tensor/tensor.ts";
 import type { CpuDispatch, NoAttributes, Op } from "../op.ts";
 import { cacheStoreExamples, gatherExamples, scatterExamples } from "./examples.ts";
@@ -70,12 +70,13 @@ const gatherOp: Op<NoAttributes> = {
     return [{ shape: gatheredShape(x.shape, index.shape), dtype: x.dtype }];
   },
   gradient({ inputs: [x, index] }, [dy]) {
-    return dy && x.dtype === "f32" ? [scatterAddRows(dy, index, x.shape)] : [];
+    return dy && isFloat(x.dtype) ? [scatterAddRows(dy, index, x.shape)] : [];
   },
   reference: (_, [x, index]) => [gatherReference(x, index, 1)],
   cpu: ({ inputs: [x, index] }) => gatherCpu(rowsOf(x.shape, index.shape)),
   webgpu: ({ inputs: [x, index] }, facts) =>
     gatherWgsl(rowsOf(x.shape, index.shape), x.dtype, facts),
+  halfInputs: [0],
   examples: gatherExamples,
 };
 
@@ -89,16 +90,17 @@ const scatterOp: Op<{ readonly shape: Shape }> = {
   name: "scatter_add_rows",
   infer({ shape }, [dy, index]) {
     const fits = sameShape(dy.shape, gatheredShape(shape, index.shape));
-    if (dy.dtype !== "f32" || index.dtype !== "i32" || !fits) {
-      const problem = `(${shape.join(", ")}) needs f32 rows and their i32 numbers`;
+    if (!isFloat(dy.dtype) || index.dtype !== "i32" || !fits) {
+      const problem = `(${shape.join(", ")}) needs rows of floats and their i32 numbers`;
       throw new ShapeError("scatter_add_rows", [dy, index], problem);
     }
-    return [{ shape, dtype: "f32" }];
+    return [{ shape, dtype: dy.dtype }];
   },
   reference: ({ shape }, [dy, index]) => [scatterReference(dy, index, shape, 1, -1)],
   cpu: ({ attributes: { shape }, inputs: [, index] }) => scatterCpu(rowsOf(shape, index.shape)),
-  webgpu: ({ attributes: { shape }, inputs: [, index] }, facts) =>
-    scatterWgsl(rowsOf(shape, index.shape), facts),
+  webgpu: ({ attributes: { shape }, inputs: [dy, index] }, facts) =>
+    scatterWgsl(rowsOf(shape, index.shape), dy.dtype, facts),
+  halfInputs: [0],
   examples: scatterExamples,
 };
 
@@ -147,6 +149,7 @@ const cacheStoreOp: Op<NoAttributes> = {
   },
   webgpu: cacheStoreWgsl,
   inPlace: [[0, 0]],
+  halfInputs: "all",
   examples: cacheStoreExamples,
 };
 

@@ -1,8 +1,9 @@
 // Movement kernels for WebGPU.
 // Work: one invocation per element of what is written; scatter-add one workgroup per row of y.
-import { type DType, sizeOf, type TensorSpec } from "../../src/tensor/shape.ts";
-import type { GpuDispatch, GpuFacts, NoAttributes, OpSpec } from "../op.ts";
+import { type DType, isFloat, sizeOf, type TensorSpec } from "../../src/tensor/shape.ts";
+import type { GpuBinding, GpuDispatch, GpuFacts, NoAttributes, OpSpec } from "../op.ts";
 import {
+  arithmeticOf,
   declareBindings,
   ELEMENT_INDEX,
   ENTRY,
@@ -27,8 +28,8 @@ export const copiesWgsl = (
       code: `
 ${declareBindings(
   [
-    ["x", dtype],
-    ["y", dtype],
+    ["x", arithmeticOf(dtype)],
+    ["y", arithmeticOf(dtype)],
   ],
   5,
 )}
@@ -69,10 +70,10 @@ export function fillWgsl(y: TensorSpec, facts: GpuFacts): GpuDispatch {
   const elements = sizeOf(y.shape);
   return {
     code: `
-${declareBindings([["y", y.dtype]], 1)}
+${declareBindings([["y", arithmeticOf(y.dtype)]], 1)}
 ${ENTRY} {
   let i = ${ELEMENT_INDEX};
-  if (i < params[0].x) { y[i] = ${y.dtype}(0); }
+  if (i < params[0].x) { y[i] = ${arithmeticOf(y.dtype)}(0); }
 }`,
     bindings: [{ output: 0 }],
     params: packParams(elements),
@@ -88,9 +89,9 @@ export const gatherWgsl = (
   code: `
 ${declareBindings(
   [
-    ["x", dtype],
+    ["x", arithmeticOf(dtype)],
     ["index", "i32"],
-    ["y", dtype],
+    ["y", arithmeticOf(dtype)],
   ],
   1,
 )}
@@ -99,8 +100,8 @@ ${ENTRY} {
   if (i >= params[0].x) { return; }
   let width = params[0].z;
   let row = u32(index[i / width]);
-  if (row >= params[0].y) { y[i] = ${dtype}(0); return; }
-  y[i] = ${dtype === "f32" ? "bitcast<f32>(params[0].w) * " : ""}x[row * width + i % width];
+  if (row >= params[0].y) { y[i] = ${arithmeticOf(dtype)}(0); return; }
+  y[i] = ${isFloat(dtype) ? "bitcast<f32>(params[0].w) * " : ""}x[row * width + i % width];
 }`,
   bindings: [{ input: 0 }, { input: 1 }, { output: 0 }],
   params: packParams(count * width, rows, width, { f32: scale }),
@@ -109,13 +110,19 @@ ${ENTRY} {
 
 /**
  * One workgroup per row of y. As many tokens as lanes are compared with the row at a time; the hits
- * are then added in order, lanes side by side in the row's columns.
+ * are then added in order, lanes side by side in the row's columns. Sums are f32: those of halves lie
+ * elsewhere until they are rounded.
  */
-export const scatterWgsl = (
+export function scatterWgsl(
   { rows, width, count, scale, skipped }: RowsCopy,
+  dtype: DType,
   facts: GpuFacts,
-): GpuDispatch => ({
-  code: `
+): GpuDispatch[] {
+  const y = { output: 0 } as const;
+  const elements = rows * width;
+  const sums = dtype === "f16" ? { shared: "sums", bytes: Math.max(4, 4 * elements) } : y;
+  const added: GpuDispatch = {
+    code: `
 ${declareBindings(
   [
     ["dy", "f32"],
@@ -153,9 +160,36 @@ ${entryWgsl(lanesFor(width))} {
     workgroupBarrier();
   }
 }`,
-  bindings: [{ input: 0 }, { input: 1 }, { output: 0 }],
-  params: packParams(count, rows, width, { f32: scale }, skipped >>> 0),
-  workgroups: foldWorkgroups(rows, facts),
+    bindings: [{ input: 0 }, { input: 1 }, sums],
+    params: packParams(count, rows, width, { f32: scale }, skipped >>> 0),
+    workgroups: foldWorkgroups(rows, facts),
+  };
+  return sums === y ? [added] : [added, copyWgsl(sums, y, elements, dtype, facts)];
+}
+
+/** to = from */
+const copyWgsl = (
+  from: GpuBinding,
+  to: GpuBinding,
+  elements: number,
+  dtype: DType,
+  facts: GpuFacts,
+): GpuDispatch => ({
+  code: `
+${declareBindings(
+  [
+    ["x", arithmeticOf(dtype)],
+    ["y", arithmeticOf(dtype)],
+  ],
+  1,
+)}
+${ENTRY} {
+  let i = ${ELEMENT_INDEX};
+  if (i < params[0].x) { y[i] = x[i]; }
+}`,
+  bindings: [from, to],
+  params: packParams(elements),
+  workgroups: elementWorkgroups(elements, facts),
 });
 
 /** The old cache first (left out in place), then the new rows. */
@@ -164,26 +198,13 @@ export function cacheStoreWgsl(
   facts: GpuFacts,
 ): readonly GpuDispatch[] {
   const [, L, C] = cache.shape;
-  const elements = sizeOf(cache.shape);
   const added = sizeOf(x.shape);
-  const copyCode = `
-${declareBindings(
-  [
-    ["cache", cache.dtype],
-    ["y", cache.dtype],
-  ],
-  1,
-)}
-${ENTRY} {
-  let i = ${ELEMENT_INDEX};
-  if (i < params[0].x) { y[i] = cache[i]; }
-}`;
   const storeCode = `
 ${declareBindings(
   [
-    ["rows", cache.dtype],
+    ["rows", arithmeticOf(cache.dtype)],
     ["position", "i32"],
-    ["y", cache.dtype],
+    ["y", arithmeticOf(cache.dtype)],
   ],
   1,
 )}
@@ -196,10 +217,7 @@ ${ENTRY} {
 }`;
   return [
     {
-      code: copyCode,
-      bindings: [{ input: 0 }, { output: 0 }],
-      params: packParams(elements),
-      workgroups: elementWorkgroups(elements, facts),
+      ...copyWgsl({ input: 0 }, { output: 0 }, sizeOf(cache.shape), cache.dtype, facts),
       copies: true,
     },
     {

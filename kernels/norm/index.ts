@@ -60,6 +60,7 @@ const layerNormOp: Op<LayerNormAttributes> = {
   },
   webgpu: layerNormWgsl,
   inPlace: [[0, 0]],
+  halfInputs: [0, 1, 2],
   examples: layerNormExamples,
 };
 
@@ -69,7 +70,7 @@ const residualDropoutNormOp: Op<ResidualNormAttributes> = {
   infer({ dropout }, inputs) {
     const [x, residual, gain, bias, key] = inputs;
     checkNorm("residual_dropout_norm", inputs, gain, bias);
-    if (residual.dtype !== "f32" || !sameShape(x.shape, residual.shape)) {
+    if (residual.dtype !== x.dtype || !sameShape(x.shape, residual.shape)) {
       throw new ShapeError("residual_dropout_norm", inputs, "x and residual must be alike");
     }
     if (dropout) checkDropout("residual_dropout_norm", inputs, dropout, key);
@@ -80,7 +81,7 @@ const residualDropoutNormOp: Op<ResidualNormAttributes> = {
     const [, , gain, , key] = inputs;
     const [y, h, mean, rstd] = outputs;
     if (!dy && !dh) return [];
-    const intoNorm = dy ?? broadcastTo(scalar(0), y.shape);
+    const intoNorm = dy ?? broadcastTo(scalar(0, y.dtype), y.shape);
     const rest = [...(dh ? [dh] : []), ...(dropout ? [key] : [])];
     const attributes = { skip: dh !== undefined, dropout };
     const operands = [h, gain, mean, rstd, intoNorm, ...rest];
@@ -113,6 +114,7 @@ const residualDropoutNormOp: Op<ResidualNormAttributes> = {
     [0, 0],
     [1, 1],
   ],
+  halfInputs: [0, 1, 2, 3],
   examples: residualDropoutNormExamples,
 };
 
@@ -149,6 +151,7 @@ const normGradientOp: Op<NormGradientAttributes> = {
   },
   webgpu: normGradientWgsl,
   inPlace: [[0, 4]],
+  halfInputs: [0, 1, 4, 5],
   examples: normGradientExamples,
 };
 

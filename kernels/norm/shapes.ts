@@ -1,6 +1,7 @@
 // Attributes and shape rules of the norms.
 import {
   f32,
+  isFloat,
   lastOf,
   rowsOf,
   ShapeError,
@@ -29,7 +30,7 @@ export interface NormGradientAttributes {
 /** One number per row of x. */
 export const rowStatistics = (x: TensorSpec): TensorSpec => f32(...x.shape.slice(0, -1));
 
-/** @throws ShapeError unless x is f32 and gain and bias are f32 (C). */
+/** @throws ShapeError unless x holds floats and gain and bias (C) are of its dtype. */
 export function checkNorm(
   op: string,
   inputs: readonly TensorSpec[],
@@ -39,10 +40,10 @@ export function checkNorm(
   const [x] = inputs;
   const C = lastOf(x.shape);
   if (x.shape.length === 0 || C === 0) throw new ShapeError(op, inputs, "rows are empty");
-  if (x.dtype !== "f32") throw new ShapeError(op, inputs, "needs f32");
+  if (!isFloat(x.dtype)) throw new ShapeError(op, inputs, "needs floats");
   for (const vector of [gain, bias]) {
-    if (vector.dtype !== "f32" || !sameShape(vector.shape, [C])) {
-      throw new ShapeError(op, inputs, `gain and bias must be f32(${C})`);
+    if (vector.dtype !== x.dtype || !sameShape(vector.shape, [C])) {
+      throw new ShapeError(op, inputs, `gain and bias must be ${x.dtype}(${C})`);
     }
   }
 }

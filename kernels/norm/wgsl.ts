@@ -2,23 +2,23 @@
 //
 // Memory: reads the inputs, overwrites the outputs; an output may lie over the input that its op names,
 // because a lane writes only elements that it alone reads.
-// Work: forward and dh one workgroup per row, the lanes stride over C; sums over rows one invocation per
-// (block, column), then per column, in fixed order. They come before dh, which may overwrite dy.
+// Work: forward and dh one workgroup per row, the lanes stride over C, by quads where C is a multiple of 4
+//   (one draw of dropout serves four elements); sums over rows one invocation per (block, column), then per
+//   column, in fixed order. They come before dh, which may overwrite dy.
 import { lastOf, rowsOf, type TensorSpec } from "../../src/tensor/shape.ts";
 import type { GpuBinding, GpuDispatch, GpuFacts, OpSpec } from "../op.ts";
 import type { Dropout } from "../random/index.ts";
 import { dropoutParams, multiplierWgsl } from "../random/philox_wgsl.ts";
+import { type ReductionName, reducingWgsl } from "../reduce_wgsl.ts";
 import {
   declareBindings,
   ELEMENT_INDEX,
   ENTRY,
   elementWorkgroups,
-  entryWgsl,
   foldWorkgroups,
   GROUP_INDEX,
   lanesFor,
   packParams,
-  TREE_SUM_WGSL,
 } from "../wgsl.ts";
 import {
   gradientInputs,
@@ -28,12 +28,56 @@ import {
   rowBlocks,
 } from "./shapes.ts";
 
-type Operand = readonly [name: string, type: "f32" | "i32", binding: GpuBinding];
+type Operand = readonly [name: string, type: "f32" | "i32" | "vec4<f32>", binding: GpuBinding];
+
+/** Rows are walked in quads or in single elements; `total(x)` is the sum of one of them. */
+const isQuads = (x: TensorSpec): boolean => lastOf(x.shape) % 4 === 0;
+const rowType = (x: TensorSpec) => (isQuads(x) ? "vec4<f32>" : "f32");
+
+const TOTAL = {
+  quads: "fn total(x: vec4<f32>) -> f32 { return (x.x + x.y) + (x.z + x.w); }",
+  elements: "fn total(x: f32) -> f32 { return x; }",
+};
 
 const eachElement = (body: string): string => `
-  for (var i = lane; i < C; i = i + LANES) { ${body} }`;
+  for (var i = lane; i < steps; i = i + LANES) { ${body} }`;
 
-/** `multiplier(element)`, where there is dropout. */
+/** The start of a workgroup's row. */
+const enterRow = (quads: boolean): string => `
+  let row = ${GROUP_INDEX};
+  if (row >= params[0].x) { return; }
+  let C = params[0].y;
+  let steps = C${quads ? " / 4u" : ""};
+  let first = row * steps;`;
+
+const keptAt = (quads: boolean): string =>
+  quads ? "multipliers(4u * (first + i))" : "multiplier(first + i)";
+
+/** A kernel with a workgroup per row of x. */
+function rowKernel(
+  x: TensorSpec,
+  operands: readonly Operand[],
+  params: Uint32Array,
+  reductions: readonly ReductionName[],
+  functions: string,
+  body: string,
+  facts: GpuFacts,
+): GpuDispatch {
+  const quads = isQuads(x);
+  const kernel = {
+    arrays: operands.map(([name, type]) => [name, type] as const),
+    ...{ params: 2, lanes: lanesFor(lastOf(x.shape) / (quads ? 4 : 1)), reductions },
+    functions: `${functions}\n${quads ? TOTAL.quads : TOTAL.elements}`,
+  };
+  return {
+    code: `${reducingWgsl(kernel, facts)} {${enterRow(quads)}${body}\n}`,
+    bindings: operands.map(([, , binding]) => binding),
+    params,
+    workgroups: foldWorkgroups(rowsOf(x.shape), facts),
+  };
+}
+
+/** `multiplier(element)` and `multipliers(element)`, where there is dropout. */
 const multiplierOf = (dropout: Dropout | undefined): string =>
   dropout ? multiplierWgsl(["params[1].x", "params[1].y", "params[1].z"]) : "";
 
@@ -70,32 +114,27 @@ function forward(
   prepare: string,
   facts: GpuFacts,
 ): GpuDispatch {
-  const body = `${functions}${TREE_SUM_WGSL}
-${entryWgsl(lanesFor(lastOf(x.shape)))} {
-  let row = ${GROUP_INDEX};
-  if (row >= params[0].x) { return; }
-  let C = params[0].y;
-  let first = row * C;
-  var sum = 0.0;${eachElement(`${prepare} sum = sum + ${h}[first + i];`)}
+  const body = `
+  var sum = 0.0;${eachElement(`${prepare} sum = sum + total(${h}[first + i]);`)}
   let center = treeSum(lane, sum) / f32(C);
-  var squares = 0.0;${eachElement(`let d = ${h}[first + i] - center; squares = squares + d * d;`)}
+  var squares = 0.0;${eachElement(`let d = ${h}[first + i] - center; squares = squares + total(d * d);`)}
   let factor = 1.0 / sqrt(treeSum(lane, squares) / f32(C) + bitcast<f32>(params[0].z));
   if (lane == 0u) { mean[row] = center; rstd[row] = factor; }${eachElement(
     `y[first + i] = (${h}[first + i] - center) * factor * gain[i] + bias[i];`,
-  )}
-}`;
-  return dispatch(operands, params, body, foldWorkgroups(rowsOf(x.shape), facts));
+  )}`;
+  return rowKernel(x, operands, params, ["treeSum"], functions, body, facts);
 }
 
 export function layerNormWgsl(
   { attributes: { epsilon }, inputs: [x] }: OpSpec<LayerNormAttributes>,
   facts: GpuFacts,
 ): GpuDispatch {
+  const type = rowType(x);
   const operands: Operand[] = [
-    ["x", "f32", { input: 0 }],
-    ["gain", "f32", { input: 1 }],
-    ["bias", "f32", { input: 2 }],
-    ["y", "f32", { output: 0 }],
+    ["x", type, { input: 0 }],
+    ["gain", type, { input: 1 }],
+    ["bias", type, { input: 2 }],
+    ["y", type, { output: 0 }],
     ["mean", "f32", { output: 1 }],
     ["rstd", "f32", { output: 2 }],
   ];
@@ -106,18 +145,19 @@ export function residualDropoutNormWgsl(
   { attributes: { epsilon, dropout }, inputs: [x] }: OpSpec<ResidualNormAttributes>,
   facts: GpuFacts,
 ): GpuDispatch {
+  const type = rowType(x);
   const operands: Operand[] = [
-    ["x", "f32", { input: 0 }],
-    ["residual", "f32", { input: 1 }],
-    ["gain", "f32", { input: 2 }],
-    ["bias", "f32", { input: 3 }],
-    ["y", "f32", { output: 0 }],
-    ["h", "f32", { output: 1 }],
+    ["x", type, { input: 0 }],
+    ["residual", type, { input: 1 }],
+    ["gain", type, { input: 2 }],
+    ["bias", type, { input: 3 }],
+    ["y", type, { output: 0 }],
+    ["h", type, { output: 1 }],
     ["mean", "f32", { output: 2 }],
     ["rstd", "f32", { output: 3 }],
   ];
   if (dropout) operands.push(["key", "i32", { input: 4 }]);
-  const kept = dropout ? "x[first + i] * multiplier(first + i)" : "x[first + i]";
+  const kept = dropout ? `x[first + i] * ${keptAt(isQuads(x))}` : "x[first + i]";
   const prepare = `h[first + i] = residual[first + i] + ${kept};`;
   const params = paramsOf(x, dropout, epsilon);
   return forward(x, operands, params, "h", multiplierOf(dropout), prepare, facts);
@@ -130,7 +170,7 @@ export function normGradientWgsl(
   const { dropout } = attributes;
   const at = gradientInputs(attributes);
   const C = lastOf(h.shape);
-  const { rows, blocks } = rowBlocks(h);
+  const { blocks } = rowBlocks(h);
   const params = paramsOf(h, dropout);
   const partials: Operand = [
     "partials",
@@ -173,28 +213,28 @@ export function normGradientWgsl(
   dgain[c] = gainSum;
   dbias[c] = biasSum;
 }`;
-  const rowGradient = `${multiplierOf(dropout)}${TREE_SUM_WGSL}
-${entryWgsl(lanesFor(C))} {
-  let row = ${GROUP_INDEX};
-  if (row >= params[0].x) { return; }
-  let C = params[0].y;
-  let first = row * C;
+  const quads = isQuads(h);
+  const rowGradient = `
   let center = mean[row];
   let factor = rstd[row];
-  var sum = 0.0;
-  var dot = 0.0;${eachElement(`let g = dy[first + i] * gain[i];
-    sum = sum + g; dot = dot + g * (h[first + i] - center) * factor;`)}
-  let a = treeSum(lane, sum) / f32(C);
-  let b = treeSum(lane, dot) / f32(C);${eachElement(`
+  var own = vec2<f32>();${eachElement(`let g = dy[first + i] * gain[i];
+    own = own + vec2<f32>(total(g), total(g * (h[first + i] - center)) * factor);`)}
+  let means = treeSums(lane, own) / f32(C);${eachElement(`
     let n = (h[first + i] - center) * factor;
-    let d = factor * (dy[first + i] * gain[i] - a - n * b)${at.skip === undefined ? "" : " + skip[first + i]"};
-    dh[first + i] = d;${dropout ? "\n    dx[first + i] = d * multiplier(first + i);" : ""}`)}
-}`;
-  const gradients: Operand[] = [...operands, ["gain", "f32", { input: 1 }]];
-  if (at.skip !== undefined) gradients.push(["skip", "f32", { input: at.skip }]);
+    let d = factor * (dy[first + i] * gain[i] - means.x - n * means.y)${at.skip === undefined ? "" : " + skip[first + i]"};
+    dh[first + i] = d;${dropout ? `\n    dx[first + i] = d * ${keptAt(quads)};` : ""}`)}`;
+  const type = rowType(h);
+  const gradients: Operand[] = [
+    ["h", type, { input: 0 }],
+    ["mean", "f32", { input: 2 }],
+    ["rstd", "f32", { input: 3 }],
+    ["dy", type, { input: 4 }],
+    ["gain", type, { input: 1 }],
+  ];
+  if (at.skip !== undefined) gradients.push(["skip", type, { input: at.skip }]);
   if (at.key !== undefined) gradients.push(["key", "i32", { input: at.key }]);
-  gradients.push(["dh", "f32", { output: 0 }]);
-  if (dropout) gradients.push(["dx", "f32", { output: 3 }]);
+  gradients.push(["dh", type, { output: 0 }]);
+  if (dropout) gradients.push(["dx", type, { output: 3 }]);
   const sums: Operand[] = [
     partials,
     ["dgain", "f32", { output: 1 }],
@@ -203,6 +243,6 @@ ${entryWgsl(lanesFor(C))} {
   return [
     dispatch([...operands, partials], params, blockSums, elementWorkgroups(blocks * C, facts)),
     dispatch(sums, params, columnSums, elementWorkgroups(C, facts)),
-    dispatch(gradients, params, rowGradient, foldWorkgroups(rows, facts)),
+    rowKernel(h, gradients, params, ["treeSums"], multiplierOf(dropout), rowGradient, facts),
   ];
 }

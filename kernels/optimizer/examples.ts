@@ -2,6 +2,7 @@
 import type { Example, ExampleRandom, NoAttributes } from "../op.ts";
 import { randomCases, randomExtent } from "../random_shapes.ts";
 import type { ClipAttributes } from "./index.ts";
+import type { LossScaleAttributes } from "./scaler_state.ts";
 
 type Input = Example<unknown>["inputs"][number];
 
@@ -82,4 +83,38 @@ export function emaExamples(random: ExampleRandom): Example<NoAttributes>[] {
       scalarOf(random.uniform(0.5, 1)),
     ],
   }));
+}
+
+export function lossScaleExamples(random: ExampleRandom): Example<LossScaleAttributes>[] {
+  const settings = { factor: 2, window: 4, tolerance: 0, threshold: 0, minimum: 1e-4, maxNorm: 0 };
+  const example = (
+    name: string,
+    square: number,
+    counters: readonly number[],
+    own: Partial<LossScaleAttributes> = {},
+    scale = 128,
+  ): Example<LossScaleAttributes> => ({
+    name,
+    attributes: { ...settings, ...own },
+    inputs: [
+      scalarOf(scale),
+      { shape: [5], dtype: "i32", data: Float64Array.of(...counters, 0) },
+      scalarOf(square),
+      scalarOf(random.uniform(0.1, 0.2)),
+    ],
+  });
+  const infinity = Number.POSITIVE_INFINITY;
+  const square = random.uniform(1, 9) * 1e4;
+  return [
+    example("first step", square, [0, -1, -1, 0]),
+    example("end of the window", square, [3, -1, -1, 0]),
+    example("clipped", square, [0, -1, -1, 0], { maxNorm: 1e-3 }),
+    example("below the limit", square, [0, -1, -1, 0], { maxNorm: 1e3 }),
+    example("overflow", infinity, [5, 2, 3, 0]),
+    example("not a number", Number.NaN, [6, 5, 5, 0]),
+    example("tolerated", infinity, [9, 2, 3, 0], { tolerance: 0.5 }),
+    example("no more tolerated", infinity, [9, 8, 3, 2], { tolerance: 0.5 }),
+    example("threshold", infinity, [1, -1, -1, 0], { threshold: 100 }),
+    example("minimum", infinity, [1, -1, -1, 0], { minimum: 64 }),
+  ];
 }

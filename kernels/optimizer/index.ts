@@ -4,15 +4,25 @@ import { f32, ShapeError, sameShape, sizeOf, type TensorSpec } from "../../src/t
 import { apply, applyAll, type Tensor } from "../../src/tensor/tensor.ts";
 import type { NoAttributes, Op } from "../op.ts";
 import { adamExamples, clipExamples, emaExamples } from "./examples.ts";
+import { lossScalerOps } from "./loss_scaler.ts";
 import { adamReference, clipCoefficientReference, emaReference } from "./reference.ts";
 import { adamWgsl, clipCoefficientWgsl, emaWgsl } from "./wgsl.ts";
+
+export { lossScale } from "./loss_scaler.ts";
+export { type LossScaleAttributes, SCALER, SCALER_STATUS } from "./scaler_state.ts";
 
 /** Elements that are worth a second thread. */
 const GRAIN = 4096;
 
-function checkFloats(op: string, inputs: readonly TensorSpec[]): void {
-  if (inputs.some(({ dtype }) => dtype !== "f32")) {
-    throw new ShapeError(op, inputs, "all operands must be f32");
+/** @param halves operands that may be f16. */
+function checkFloats(
+  op: string,
+  inputs: readonly TensorSpec[],
+  halves: readonly number[] = [],
+): void {
+  for (const [operand, { dtype }] of inputs.entries()) {
+    if (dtype === "f32" || (dtype === "f16" && halves.includes(operand))) continue;
+    throw new ShapeError(op, inputs, `operand ${operand} must be f32`);
   }
 }
 
@@ -31,12 +41,12 @@ const adamOp: Op<NoAttributes> = {
   name: "adam",
   // parameter, gradient, expAvg, expAvgSq (n), scalars (8), multiplier () -> parameter, expAvg, expAvgSq
   infer(_, inputs) {
-    const [parameter] = inputs;
-    checkFloats("adam", inputs);
+    const [parameter, , expAvg, expAvgSq] = inputs;
+    checkFloats("adam", inputs, [0, 1]);
     for (const operand of [1, 2, 3]) checkShape("adam", inputs, operand, parameter.shape);
     checkShape("adam", inputs, 4, [8]);
     checkShape("adam", inputs, 5, []);
-    return [parameter, parameter, parameter];
+    return [parameter, expAvg, expAvgSq];
   },
   reference: adamReference,
   cpu: ({ inputs }) => ({
@@ -54,6 +64,7 @@ const adamOp: Op<NoAttributes> = {
     [1, 2],
     [2, 3],
   ],
+  halfInputs: [0, 1],
   examples: adamExamples,
 };
 
@@ -85,7 +96,7 @@ const emaOp: Op<NoAttributes> = {
   // average, parameter (n), decay () -> average
   infer(_, inputs) {
     const [average] = inputs;
-    checkFloats("ema", inputs);
+    checkFloats("ema", inputs, [1]);
     checkShape("ema", inputs, 1, average.shape);
     checkShape("ema", inputs, 2, []);
     return [average];
@@ -99,6 +110,7 @@ const emaOp: Op<NoAttributes> = {
   }),
   webgpu: emaWgsl,
   inPlace: [[0, 0]],
+  halfInputs: [1],
   examples: emaExamples,
 };
 
@@ -147,4 +159,9 @@ export const clipCoefficient = (squareSum: Tensor, multiplier: Tensor, maxNorm: 
 export const ema = (average: Tensor, parameter: Tensor, decay: Tensor): Tensor =>
   apply(emaOp, {}, average, parameter, decay);
 
-export const optimizerOps = [adamOp, clipCoefficientOp, emaOp] as readonly Op<unknown>[];
+export const optimizerOps = [
+  adamOp,
+  clipCoefficientOp,
+  emaOp,
+  ...lossScalerOps,
+] as readonly Op<unknown>[];

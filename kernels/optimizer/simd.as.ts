@@ -95,3 +95,50 @@ export function optimizer_ema(
     store<f32>(newAverage + i, kept * load<f32>(average + i) + added * load<f32>(parameter + i));
   }
 }
+
+/**
+ * One step of the dynamic loss scale (loss_scaler.ts): after a good step the scale grows every `window` steps;
+ * after an overflow it shrinks, unless that is still tolerated. One unit of work.
+ *
+ * Memory: reads scale (), counters i32 (5), squareSum (), multiplier (); overwrites newScale (), newCounters (5),
+ * which may be the same, coefficient () and normOut ().
+ */
+export function optimizer_loss_scale(
+  scale: usize, counters: usize, squareSum: usize, multiplier: usize,
+  newScale: usize, newCounters: usize, coefficient: usize, normOut: usize,
+  window: i32, factor: f32, tolerance: f32, threshold: f32, minimum: f32, maxNorm: f32, start: i32, end: i32,
+): void {
+  const before = load<f32>(scale), iter = load<i32>(counters);
+  let lastOverflow = load<i32>(counters, 4), lastRescale = load<i32>(counters, 8), overflows = load<i32>(counters, 12);
+  let after = before, result = load<f32>(multiplier) / before, status = 0;
+  const norm = sqrt<f32>(load<f32>(squareSum)) * result;
+  if (finite(norm)) {
+    if (maxNorm > 0 && norm > maxNorm) result *= maxNorm / norm;
+    if ((iter - lastOverflow) % window == 0) {
+      after = before * factor;
+      lastRescale = iter;
+    }
+  } else {
+    status = 1;
+    result = NaN;
+    const sinceRescale = iter - lastRescale;
+    lastOverflow = iter;
+    if (<f32>++overflows >= tolerance * <f32>sinceRescale) {
+      after = max<f32>(before / factor, threshold);
+      lastRescale = iter;
+      overflows = 0;
+    }
+    if (after <= minimum) {
+      after = before;
+      status = 2;
+    }
+  }
+  store<f32>(newScale, after);
+  store<i32>(newCounters, status == 2 ? iter : iter + 1);
+  store<i32>(newCounters, lastOverflow, 4);
+  store<i32>(newCounters, lastRescale, 8);
+  store<i32>(newCounters, overflows, 12);
+  store<i32>(newCounters, status, 16);
+  store<f32>(coefficient, result);
+  store<f32>(normOut, norm);
+}

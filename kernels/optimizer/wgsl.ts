@@ -1,11 +1,12 @@
 // Optimisers in WGSL.
 //
 // Memory: reads the inputs, overwrites the outputs, which may be the inputs that the op names.
-// Work: one invocation per element.
+// Work: one invocation per four elements where their number is a multiple of 4, else one per element.
 import { sizeOf } from "../../src/tensor/shape.ts";
 import type { GpuDispatch, GpuFacts, NoAttributes, OpSpec } from "../op.ts";
 import { declareBindings, ELEMENT_INDEX, ENTRY, elementWorkgroups, packParams } from "../wgsl.ts";
 import type { ClipAttributes } from "./index.ts";
+import type { LossScaleAttributes } from "./scaler_state.ts";
 
 /** Compilers may assume that there is no NaN: look at the exponent's bits. */
 const FINITE = `
@@ -18,10 +19,19 @@ const floats = (names: readonly string[]): string =>
     1,
   );
 
+/** How a kernel walks over flat buffers of n elements. */
+function walk(n: number) {
+  const quads = n % 4 === 0;
+  return { type: quads ? "vec4<f32>" : "f32", steps: quads ? n / 4 : n } as const;
+}
+
 export function adamWgsl({ inputs }: OpSpec<NoAttributes>, facts: GpuFacts): GpuDispatch {
-  const n = sizeOf(inputs[0].shape);
+  const { type, steps } = walk(sizeOf(inputs[0].shape));
   const names = ["p", "gradient", "m", "v", "scalars", "multiplier", "newP", "newM", "newV"];
-  const code = `${floats(names)}
+  const arrays = names.map(
+    (name) => [name, name === "scalars" || name === "multiplier" ? "f32" : type] as const,
+  );
+  const code = `${declareBindings(arrays, 1)}
 ${FINITE}
 ${ENTRY} {
   let i = ${ELEMENT_INDEX};
@@ -49,8 +59,8 @@ ${ENTRY} {
       ...[0, 1, 2, 3, 4, 5].map((input) => ({ input })),
       ...[0, 1, 2].map((output) => ({ output })),
     ],
-    params: packParams(n),
-    workgroups: elementWorkgroups(n, facts),
+    params: packParams(steps),
+    workgroups: elementWorkgroups(steps, facts),
   };
 }
 
@@ -78,8 +88,14 @@ ${ENTRY} {
 }
 
 export function emaWgsl({ inputs }: OpSpec<NoAttributes>, facts: GpuFacts): GpuDispatch {
-  const n = sizeOf(inputs[0].shape);
-  const code = `${floats(["average", "parameter", "decay", "newAverage"])}
+  const { type, steps } = walk(sizeOf(inputs[0].shape));
+  const arrays = [
+    ["average", type],
+    ["parameter", type],
+    ["decay", "f32"],
+    ["newAverage", type],
+  ] as const;
+  const code = `${declareBindings(arrays, 1)}
 ${ENTRY} {
   let i = ${ELEMENT_INDEX};
   if (i >= params[0].x) { return; }
@@ -88,7 +104,82 @@ ${ENTRY} {
   return {
     code,
     bindings: [{ input: 0 }, { input: 1 }, { input: 2 }, { output: 0 }],
-    params: packParams(n),
-    workgroups: elementWorkgroups(n, facts),
+    params: packParams(steps),
+    workgroups: elementWorkgroups(steps, facts),
+  };
+}
+
+export function lossScaleWgsl({
+  attributes: { factor, window, tolerance, threshold, minimum, maxNorm },
+}: OpSpec<LossScaleAttributes>): GpuDispatch {
+  const code = `${declareBindings(
+    [
+      ["scale", "f32"],
+      ["counters", "i32"],
+      ["squareSum", "f32"],
+      ["multiplier", "f32"],
+      ["newScale", "f32"],
+      ["newCounters", "i32"],
+      ["coefficient", "f32"],
+      ["norm_", "f32"],
+    ],
+    2,
+  )}
+${FINITE}
+${ENTRY} {
+  if (${ELEMENT_INDEX} > 0u) { return; }
+  // Words: window; factor, tolerance, threshold; minimum, maxNorm, NaN.
+  let before = scale[0];
+  let iter = counters[0];
+  var lastOverflow = counters[1];
+  var lastRescale = counters[2];
+  var overflows = counters[3];
+  var after = before;
+  var result = multiplier[0] / before;
+  let norm = sqrt(squareSum[0]) * result;
+  let maxNorm = bitcast<f32>(params[1].y);
+  var status = 0;
+  if (finite(squareSum[0]) && finite(norm)) {
+    if (maxNorm > 0.0 && norm > maxNorm) { result = result * (maxNorm / norm); }
+    if ((iter - lastOverflow) % i32(params[0].x) == 0) {
+      after = before * bitcast<f32>(params[0].y);
+      lastRescale = iter;
+    }
+  } else {
+    status = 1;
+    result = bitcast<f32>(params[1].z);
+    let sinceRescale = iter - lastRescale;
+    lastOverflow = iter;
+    overflows = overflows + 1;
+    if (f32(overflows) >= bitcast<f32>(params[0].z) * f32(sinceRescale)) {
+      after = max(before / bitcast<f32>(params[0].y), bitcast<f32>(params[0].w));
+      lastRescale = iter;
+      overflows = 0;
+    }
+    if (after <= bitcast<f32>(params[1].x)) {
+      after = before;
+      status = 2;
+    }
+  }
+  newScale[0] = after;
+  newCounters[0] = select(iter + 1, iter, status == 2);
+  newCounters[1] = lastOverflow;
+  newCounters[2] = lastRescale;
+  newCounters[3] = overflows;
+  newCounters[4] = status;
+  coefficient[0] = result;
+  norm_[0] = norm;
+}`;
+  return {
+    code,
+    bindings: [
+      ...[0, 1, 2, 3].map((input) => ({ input })),
+      ...[0, 1, 2, 3].map((output) => ({ output })),
+    ],
+    params: packParams(
+      ...[window, { f32: factor }, { f32: tolerance }, { f32: threshold }],
+      ...[{ f32: minimum }, { f32: maxNorm }, { f32: Number.NaN }],
+    ),
+    workgroups: [1, 1, 1],
   };
 }

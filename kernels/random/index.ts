@@ -1,5 +1,5 @@
 // Dropout from counter-based random bits: nothing is stored, the gradient draws the mask again.
-import { ShapeError, sameShape, sizeOf } from "../../src/tensor/shape.ts";
+import { areAlike, isFloat, ShapeError, sameShape, sizeOf } from "../../src/tensor/shape.ts";
 import { apply, type Tensor } from "../../src/tensor/tensor.ts";
 import { checkDropout, dropoutArguments } from "../dropout_arguments.ts";
 import { add } from "../elementwise/index.ts";
@@ -37,7 +37,7 @@ function dropoutCpu(
 const dropoutOp: Op<Dropout> = {
   name: "dropout",
   infer(attributes, [x, key]) {
-    if (x.dtype !== "f32") throw new ShapeError("dropout", [x, key], "needs f32");
+    if (!isFloat(x.dtype)) throw new ShapeError("dropout", [x, key], "needs floats");
     checkDropout("dropout", [x, key], attributes, key);
     return [x];
   },
@@ -47,6 +47,7 @@ const dropoutOp: Op<Dropout> = {
   cpu: (spec) => dropoutCpu(spec, { i32: 0 }, { input: 1 }),
   webgpu: (spec, facts) => dropoutWgsl(spec, false, facts),
   inPlace: [[0, 0]],
+  halfInputs: [0],
   examples: dropoutExamples,
 };
 
@@ -64,8 +65,8 @@ export function dropout(x: Tensor, p: number, key: Tensor, stream: number): Tens
 const dropoutAddOp: Op<Dropout> = {
   name: "dropout_add",
   infer(attributes, [x, residual, key]) {
-    if (x.dtype !== "f32" || residual.dtype !== "f32" || !sameShape(x.shape, residual.shape)) {
-      throw new ShapeError("dropout_add", [x, residual], "needs two f32 of one shape");
+    if (!areAlike([x, residual]) || !sameShape(x.shape, residual.shape)) {
+      throw new ShapeError("dropout_add", [x, residual], "needs two floats of one shape");
     }
     checkDropout("dropout_add", [x, residual, key], attributes, key);
     return [x];
@@ -79,6 +80,7 @@ const dropoutAddOp: Op<Dropout> = {
     [0, 0],
     [0, 1],
   ],
+  halfInputs: [0, 1],
   examples: dropoutAddExamples,
 };
 
@@ -92,7 +94,7 @@ export function dropoutAdd(
 ): Tensor {
   if (p !== 0) return apply(dropoutAddOp, { p, stream }, x, residual, key);
   if (!sameShape(x.shape, residual.shape)) {
-    throw new ShapeError("dropout_add", [x.spec, residual.spec], "needs two f32 of one shape");
+    throw new ShapeError("dropout_add", [x.spec, residual.spec], "needs two floats of one shape");
   }
   return add(residual, x);
 }

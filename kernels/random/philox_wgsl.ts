@@ -2,7 +2,7 @@
 import type { Dropout } from "./index.ts";
 import { dropThreshold } from "./philox.ts";
 
-/** `philoxWord(element, seed, stream, update, microBatch)` is the element's random word. */
+/** `philoxWords(block, seed, stream, update, microBatch)`: the random words of elements 4 block and on. */
 const PHILOX_WGSL = `
 fn multiplyHigh(a: u32, b: u32) -> u32 {
   let aLow = a & 0xffffu;
@@ -14,8 +14,8 @@ fn multiplyHigh(a: u32, b: u32) -> u32 {
   return aHigh * bHigh + (middle >> 16u) + (cross >> 16u);
 }
 
-fn philoxWord(element: u32, seed: u32, stream: u32, update: u32, microBatch: u32) -> u32 {
-  var c = vec4<u32>(element >> 2u, update, microBatch, 0u);
+fn philoxWords(block: u32, seed: u32, stream: u32, update: u32, microBatch: u32) -> vec4<u32> {
+  var c = vec4<u32>(block, update, microBatch, 0u);
   var key = vec2<u32>(seed, stream);
   for (var round = 0u; round < 10u; round = round + 1u) {
     let high0 = multiplyHigh(c.x, 0xd2511f53u);
@@ -23,13 +23,14 @@ fn philoxWord(element: u32, seed: u32, stream: u32, update: u32, microBatch: u32
     c = vec4<u32>(high1 ^ c.y ^ key.x, c.z * 0xcd9e8d57u, high0 ^ c.w ^ key.y, c.x * 0xd2511f53u);
     key = key + vec2<u32>(0x9e3779b9u, 0xbb67ae85u);
   }
-  return c[element & 3u];
+  return c;
 }
 `;
 
 /**
- * `multiplier(element)`: what dropout multiplies an element by, from the operand `key` (i32) and the
- * words of dropoutParams().
+ * What dropout multiplies elements by, from the operand `key` (i32) and the words of dropoutParams():
+ * `multipliers(element)` for four in a row, which cost one draw where `element` is a multiple of 4 and
+ * two elsewhere; `multiplier(element)` for one.
  *
  * @param words expressions of these three words, in order.
  */
@@ -38,9 +39,25 @@ export const multiplierWgsl = ([stream, threshold, scale]: readonly [
   threshold: string,
   scale: string,
 ]): string => `${PHILOX_WGSL}
-fn multiplier(element: u32) -> f32 {
-  let word = philoxWord(element, u32(key[0]), ${stream}, u32(key[1]), u32(key[2]));
-  return select(0.0, bitcast<f32>(${scale}), word >= ${threshold});
+fn blockMultipliers(block: u32) -> vec4<f32> {
+  let words = philoxWords(block, u32(key[0]), ${stream}, u32(key[1]), u32(key[2]));
+  return select(vec4<f32>(), vec4<f32>(bitcast<f32>(${scale})), words >= vec4<u32>(${threshold}));
+}
+fn multiplier(element: u32) -> f32 { return blockMultipliers(element >> 2u)[element & 3u]; }
+fn multipliers(element: u32) -> vec4<f32> {
+  let shift = element & 3u;
+  var these = vec4<f32>();
+  var last = vec4<f32>();
+  for (var more = 0u; more <= min(shift, 1u); more++) {
+    these = last;
+    last = blockMultipliers((element >> 2u) + more);
+  }
+  switch shift {
+    case 1u: { return vec4<f32>(these.yzw, last.x); }
+    case 2u: { return vec4<f32>(these.zw, last.xy); }
+    case 3u: { return vec4<f32>(these.w, last.xyz); }
+    default: { return last; }
+  }
 }
 `;
 

@@ -1,5 +1,6 @@
 // Dropout for WebGPU.
-// Work: one invocation per element, which draws its own word.
+// Work: one invocation per four elements, which share a draw, where their number is a multiple of 4; else one
+//   per element.
 import { sizeOf } from "../../src/tensor/shape.ts";
 import type { GpuDispatch, GpuFacts, OpSpec } from "../op.ts";
 import { declareBindings, ELEMENT_INDEX, ENTRY, elementWorkgroups, packParams } from "../wgsl.ts";
@@ -13,19 +14,22 @@ export function dropoutWgsl(
   facts: GpuFacts,
 ): GpuDispatch {
   const elements = sizeOf(inputs[0].shape);
-  const bases = residual ? [["base", "f32"] as const] : [];
+  const quads = elements % 4 === 0;
+  const type = quads ? "vec4<f32>" : "f32";
+  const steps = quads ? elements / 4 : elements;
+  const bases = residual ? [["base", type] as const] : [];
   const code = `
-${declareBindings([["x", "f32"], ...bases, ["key", "i32"], ["y", "f32"]], 1)}
+${declareBindings([["x", type], ...bases, ["key", "i32"], ["y", type]], 1)}
 ${multiplierWgsl(["params[0].y", "params[0].z", "params[0].w"])}
 ${ENTRY} {
   let i = ${ELEMENT_INDEX};
   if (i >= params[0].x) { return; }
-  y[i] = ${residual ? "base[i] + " : ""}x[i] * multiplier(i);
+  y[i] = ${residual ? "base[i] + " : ""}x[i] * ${quads ? "multipliers(4u * i)" : "multiplier(i)"};
 }`;
   return {
     code,
     bindings: [...inputs.map((_, input) => ({ input })), { output: 0 }],
-    params: packParams(elements, ...dropoutParams(attributes)),
-    workgroups: elementWorkgroups(elements, facts),
+    params: packParams(steps, ...dropoutParams(attributes)),
+    workgroups: elementWorkgroups(steps, facts),
   };
 }

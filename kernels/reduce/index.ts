@@ -10,14 +10,14 @@ const sumOp = reduceOp("sum", (x, _, dy, reduction) => spread(dy, reduction, x.s
 
 // Equal maxima share the gradient evenly.
 const maxOp = reduceOp("max", (x, y, dy, reduction) => {
-  const isMaximum = cast(equal(x, spread(y, reduction, x.shape)), "f32");
+  const isMaximum = cast(equal(x, spread(y, reduction, x.shape)), x.dtype);
   const count = apply(sumOp, { ...reduction, keepDim: true }, isMaximum);
   const kept = reshape(dy, count.shape);
   return mul(isMaximum, div(kept, count));
 });
 
 const squareSumOp = reduceOp("square_sum", (x, _, dy, reduction) =>
-  mul(affine(x, 2, 0), spread(dy, reduction, x.shape)),
+  cast(mul(affine(cast(x, "f32"), 2, 0), spread(dy, reduction, x.shape)), x.dtype),
 );
 
 /** A reduced tensor over the shape it was reduced from. */

@@ -1,5 +1,11 @@
 // The op behind sum, max and squareSum: one group of neighbouring axes becomes one number.
-import { type Shape, ShapeError, sizeOf, type TensorSpec } from "../../src/tensor/shape.ts";
+import {
+  isFloat,
+  type Shape,
+  ShapeError,
+  sizeOf,
+  type TensorSpec,
+} from "../../src/tensor/shape.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import type { CpuDispatch, Op, OpSpec } from "../op.ts";
 import { reduceExamples } from "./examples.ts";
@@ -40,17 +46,20 @@ export function reduceOp(kind: Kind, rule: Rule): Op<Reduction> {
   return {
     name: kind,
     infer(reduction, [x]) {
-      if (x.dtype !== "f32") throw new ShapeError(kind, [x], "needs f32; cast first");
+      if (!isFloat(x.dtype)) throw new ShapeError(kind, [x], "needs floats; cast first");
       if (kind === "max" && reductionExtents(reduction, x.shape).length === 0) {
         throw new ShapeError(kind, [x], "nothing to take the largest of");
       }
-      return [{ shape: reducedShape(reduction, x.shape), dtype: "f32" }];
+      // Squares of halves soon leave their range.
+      const dtype = kind === "square_sum" ? "f32" : x.dtype;
+      return [{ shape: reducedShape(reduction, x.shape), dtype }];
     },
     gradient: ({ attributes, inputs: [x], outputs: [y] }, [dy]) =>
       dy ? [rule(x, y, dy, attributes)] : [],
     reference: (reduction, [x]) => [reduceReference(kind, reduction, x)],
     cpu: (spec) => reduceCpu(kind, spec),
     webgpu: (spec, facts) => reduceWgsl(kind, spec, facts),
+    halfInputs: "all",
     examples: (random) => reduceExamples(kind, random),
   };
 }

@@ -1,14 +1,14 @@
 // Reductions for WebGPU; x is seen as (outer, length, inner).
-// Work: one workgroup per row with a tree in fixed order, one invocation per column, or blocks of a
+// Work: one workgroup per row in fixed order, one invocation per column, or blocks of a
 //   fixed length whose parts one workgroup joins.
 import { sizeOf } from "../../src/tensor/shape.ts";
 import type { GpuDispatch, GpuFacts, OpSpec } from "../op.ts";
+import { reducingWgsl } from "../reduce_wgsl.ts";
 import {
   declareBindings,
   ELEMENT_INDEX,
   ENTRY,
   elementWorkgroups,
-  entryWgsl,
   foldWorkgroups,
   GROUP_INDEX,
   lanesFor,
@@ -40,14 +40,14 @@ export function reduceWgsl(
     const parts = { shared: "parts", bytes: blocks * 4 } as const;
     return [
       {
-        code: spanWgsl(kind, BLOCK),
+        code: spanWgsl(kind, BLOCK, facts),
         bindings: [whole, parts],
         params: packParams(blocks, BLOCK, length),
         workgroups: foldWorkgroups(blocks, facts),
       },
       {
         // Parts of squares are squares already.
-        code: spanWgsl(kind === "square_sum" ? "sum" : kind, blocks),
+        code: spanWgsl(kind === "square_sum" ? "sum" : kind, blocks, facts),
         bindings: [parts, result],
         params: packParams(1, blocks, blocks),
         workgroups: [1, 1, 1],
@@ -57,7 +57,7 @@ export function reduceWgsl(
   if (inner === 1) {
     return [
       {
-        code: spanWgsl(kind, length),
+        code: spanWgsl(kind, length, facts),
         bindings: [whole, result],
         params: packParams(outer, length, outer * length),
         workgroups: foldWorkgroups(outer, facts),
@@ -75,30 +75,24 @@ export function reduceWgsl(
 }
 
 /** y[s] from x[s length, (s + 1) length), cut at the end of x. params: spans, length, elements. */
-const spanWgsl = (kind: Kind, length: number): string => `
-${declareBindings(
-  [
+function spanWgsl(kind: Kind, length: number, facts: GpuFacts): string {
+  const joined = kind === "max" ? "treeMax" : "treeSum";
+  const arrays = [
     ["x", "f32"],
     ["y", "f32"],
-  ],
-  1,
-)}
-${functions(kind)}
-var<workgroup> cells: array<f32, LANES>;
-${entryWgsl(lanesFor(length))} {
+  ] as const;
+  const lanes = lanesFor(length);
+  const kernel = { arrays, params: 1, lanes, reductions: [joined] as const };
+  return `${reducingWgsl({ ...kernel, functions: functions(kind) }, facts)} {
   let span = ${GROUP_INDEX};
   let first = span * params[0].y;
   let last = min(first + params[0].y, params[0].z);
-  var total = ${startOf(kind)};
-  for (var i = first + lane; i < last; i = i + LANES) { total = join(total, term(x[i])); }
-  cells[lane] = total;
-  workgroupBarrier();
-  for (var half = LANES / 2u; half > 0u; half = half / 2u) {
-    if (lane < half) { cells[lane] = join(cells[lane], cells[lane + half]); }
-    workgroupBarrier();
-  }
-  if (lane == 0u && span < params[0].x) { y[span] = cells[0]; }
+  var own = ${startOf(kind)};
+  for (var i = first + lane; i < last; i = i + LANES) { own = join(own, term(x[i])); }
+  let total = ${joined}(lane, own);
+  if (lane == 0u && span < params[0].x) { y[span] = total; }
 }`;
+}
 
 /** y[o, i] over l of x[o, l, i]. params: columns, length, inner. */
 const columnsWgsl = (kind: Kind): string => `

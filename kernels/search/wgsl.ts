@@ -1,68 +1,50 @@
 // The k best of each row in WGSL.
 //
 // Memory: reads x and bias, overwrites values, indices and lse.
-// Work: one workgroup per row; k rounds, each finds the best element behind the one before (in value, then
-// index) by a tree over 256 lanes. Ties go to the lower index in the tree too.
-// Cost: k reads of the row; a threshold scan would be the way up.
+// Work: one workgroup per row. Every lane knows the best of its own elements; in each of k rounds the
+//   best of all lanes is taken, and the lane that had it looks for its next. Of equal elements the one with
+//   the lower index comes first.
+// Cost: the row is read once (twice with a log-sum-exp), and a lane's share of it once more per round.
 import type { GpuDispatch, GpuFacts, OpSpec } from "../op.ts";
-import {
-  declareBindings,
-  entryWgsl,
-  foldWorkgroups,
-  GROUP_INDEX,
-  lanesFor,
-  packParams,
-  TREE_MAX_WGSL,
-  TREE_SUM_WGSL,
-} from "../wgsl.ts";
+import { JOIN_RUNNING_SUMS, meetWgsl, RUNNING_SUM, reducingWgsl } from "../reduce_wgsl.ts";
+import { foldWorkgroups, GROUP_INDEX, lanesFor, packParams } from "../wgsl.ts";
 import type { LogSoftmaxTopKAttributes, TopKAttributes } from "./index.ts";
 
-/** Marks a lane that found nothing. */
+/** Marks a lane that has nothing left. */
 const NONE = "0xffffffffu";
 
-const BEST = `
-var<workgroup> bestValues: array<f32, LANES>;
-var<workgroup> bestIndices: array<u32, LANES>;
-/** Whether (a, i) comes before (b, j): larger, or equal and earlier. NONE comes last. */
-fn precedes(a: f32, i: u32, b: f32, j: u32) -> bool {
-  if (i == ${NONE}) { return false; }
-  if (j == ${NONE}) { return true; }
-  return a > b || (a == b && i < j);
+/** Numbers as unsigned integers in the same order, none of them 0. Both zeros are equal. */
+const RANK = `
+fn rankOf(x: f32) -> u32 {
+  let bits = bitcast<u32>(x);
+  if ((bits & 0x7fffffffu) == 0u) { return 0x80000000u; }
+  return select(bits | 0x80000000u, ~bits, (bits & 0x80000000u) != 0u);
 }
 `;
 
-/** Rounds over `candidate(base, i)`; `result` is stored in place of the bare value. */
+/** Rounds over `candidate(base, i)`; `result` is stored, an expression of `best`. */
 const rounds = (result: string): string => `
-  var lastValue = 0.0;
-  var lastIndex = ${NONE};
+  var rank = 0u;
+  var index = ${NONE};
+  var takenRank = 0u;
+  var taken = ${NONE};
   for (var round = 0u; round < params[0].z; round = round + 1u) {
-    var value = 0.0;
-    var index = ${NONE};
-    for (var i = lane; i < V; i = i + LANES) {
-      let x = candidate(base, i);
-      let left = lastIndex == ${NONE} || precedes(lastValue, lastIndex, x, i);
-      if (left && precedes(x, i, value, index)) { value = x; index = i; }
-    }
-    bestValues[lane] = value;
-    bestIndices[lane] = index;
-    workgroupBarrier();
-    for (var half = LANES / 2u; half > 0u; half = half / 2u) {
-      if (lane < half) {
-        let other = lane + half;
-        if (precedes(bestValues[other], bestIndices[other], bestValues[lane], bestIndices[lane])) {
-          bestValues[lane] = bestValues[other];
-          bestIndices[lane] = bestIndices[other];
-        }
+    if (index == taken) {
+      rank = 0u;
+      index = ${NONE};
+      for (var i = lane; i < V; i = i + LANES) {
+        let x = rankOf(candidate(base, i));
+        let left = round == 0u || x < takenRank || (x == takenRank && i > taken);
+        if (left && x > rank) { rank = x; index = i; }
       }
-      workgroupBarrier();
     }
-    lastValue = bestValues[0];
-    lastIndex = bestIndices[0];
-    workgroupBarrier();
+    takenRank = treeHighest(lane, rank);
+    taken = treeLowest(lane, select(${NONE}, index, rank == takenRank));
     if (lane == 0u) {
       let at = row * params[0].z + round;
+      let best = candidate(base, taken);
       values[at] = ${result};
-      indices[at] = i32(lastIndex);
+      indices[at] = i32(taken);
     }
   }`;
 
@@ -82,10 +64,17 @@ export function topKWgsl(
     ["values", "f32"],
     ["indices", "i32"],
   ] as const;
-  const code = `${declareBindings(arrays, 1)}
-${BEST}
-fn candidate(base: u32, i: u32) -> f32 { return x[base + i]; }
-${entryWgsl(lanesFor(V))} {${ROW}${rounds("lastValue")}
+  const kernel = {
+    ...{
+      arrays,
+      params: 1,
+      lanes: lanesFor(V),
+      reductions: ["treeHighest", "treeLowest"] as const,
+    },
+    functions: `${RANK}
+fn candidate(base: u32, i: u32) -> f32 { return x[base + i]; }`,
+  };
+  const code = `${reducingWgsl(kernel, facts)} {${ROW}${rounds("best")}
 }`;
   return {
     code,
@@ -103,20 +92,19 @@ export function logSoftmaxTopKWgsl(
   const arrays: [string, "f32" | "i32"][] = [["x", "f32"]];
   if (inputs.length > 1) arrays.push(["bias", "f32"]);
   arrays.push(["values", "f32"], ["indices", "i32"], ["lse", "f32"]);
-  const code = `${declareBindings(arrays, 1)}
-${BEST}${TREE_MAX_WGSL}${TREE_SUM_WGSL}
+  const kernel = {
+    ...{ arrays, params: 1, lanes: lanesFor(V) },
+    reductions: ["treeMax", "treeSum", "treeHighest", "treeLowest"] as const,
+    functions: `${RANK}
 fn scaled(base: u32, i: u32) -> f32 { return x[base + i] * bitcast<f32>(params[0].w); }
 fn candidate(base: u32, i: u32) -> f32 {
   return scaled(base, i)${inputs.length > 1 ? " + bias[i]" : ""};
-}
-${entryWgsl(lanesFor(V))} {${ROW}
-  var highest = -3.0e38;
-  for (var i = lane; i < V; i = i + LANES) { highest = max(highest, scaled(base, i)); }
-  let top = treeMax(lane, highest);
-  var sum = 0.0;
-  for (var i = lane; i < V; i = i + LANES) { sum = sum + exp(scaled(base, i) - top); }
-  let rest = log(treeSum(lane, sum));
-  if (lane == 0u) { lse[row] = top + rest; }${rounds("lastValue - top - rest")}
+}`,
+  };
+  const code = `${reducingWgsl(kernel, facts)} {${ROW}${RUNNING_SUM}
+  for (var i = lane; i < V; i = i + LANES) { ${meetWgsl("scaled(base, i)")} }${JOIN_RUNNING_SUMS}
+  let rest = log(total);
+  if (lane == 0u) { lse[row] = top + rest; }${rounds("best - top - rest")}
 }`;
   return {
     code,

@@ -1,5 +1,5 @@
 // Softmax, its logarithm and its normaliser, over the last axis.
-import { lastOf, rowsOf, ShapeError, type TensorSpec } from "../../src/tensor/shape.ts";
+import { isFloat, lastOf, rowsOf, ShapeError, type TensorSpec } from "../../src/tensor/shape.ts";
 import { apply, type Tensor } from "../../src/tensor/tensor.ts";
 import type { NoAttributes, Op } from "../op.ts";
 import {
@@ -27,7 +27,7 @@ import {
 
 /** @throws ShapeError for a scalar, an empty last axis or integers. */
 function checkRows(op: string, x: TensorSpec): void {
-  if (x.dtype !== "f32") throw new ShapeError(op, [x], "only f32 has a softmax");
+  if (!isFloat(x.dtype)) throw new ShapeError(op, [x], "integers have no softmax");
   if (x.shape.length === 0) throw new ShapeError(op, [x], "a scalar has no last axis");
   if (lastOf(x.shape) === 0) throw new ShapeError(op, [x], "the last axis is empty");
 }
@@ -36,7 +36,7 @@ function checkRows(op: string, x: TensorSpec): void {
 function rowOp(
   name: string,
   kernel: string,
-  rest: Pick<Op<NoAttributes>, "gradient" | "reference" | "webgpu" | "examples">,
+  rest: Pick<Op<NoAttributes>, "gradient" | "reference" | "webgpu" | "examples" | "halfInputs">,
   rowsOnly = false,
 ): Op<NoAttributes> {
   return {
@@ -64,18 +64,21 @@ const softmaxGradientOp = rowOp("softmax_gradient", "softmax_gradient", {
   reference: softmaxGradientReference,
   webgpu: softmaxGradientWgsl,
   examples: softmaxGradientExamples,
+  halfInputs: [0, 1],
 });
 
 const logSoftmaxGradientOp = rowOp("log_softmax_gradient", "softmax_log_gradient", {
   reference: logSoftmaxGradientReference,
   webgpu: logSoftmaxGradientWgsl,
   examples: logSoftmaxGradientExamples,
+  halfInputs: [0, 1],
 });
 
 const logSumExpGradientOp = rowOp("log_sum_exp_gradient", "softmax_log_sum_exp_gradient", {
   reference: logSumExpGradientReference,
   webgpu: logSumExpGradientWgsl,
   examples: logSumExpGradientExamples,
+  halfInputs: [0],
 });
 
 const softmaxOp = rowOp("softmax", "softmax_forward", {
@@ -84,6 +87,7 @@ const softmaxOp = rowOp("softmax", "softmax_forward", {
   reference: softmaxReference,
   webgpu: softmaxWgsl,
   examples: rowExamples,
+  halfInputs: [0],
 });
 
 const logSoftmaxOp = rowOp("log_softmax", "softmax_log_forward", {
@@ -92,6 +96,7 @@ const logSoftmaxOp = rowOp("log_softmax", "softmax_log_forward", {
   reference: logSoftmaxReference,
   webgpu: logSoftmaxWgsl,
   examples: rowExamples,
+  halfInputs: [0],
 });
 
 const logSumExpOp = rowOp(
@@ -104,6 +109,7 @@ const logSumExpOp = rowOp(
     reference: logSumExpReference,
     webgpu: logSumExpWgsl,
     examples: rowExamples,
+    halfInputs: [0],
   },
   true,
 );

@@ -2,39 +2,35 @@
 //
 // Memory: reads the inputs, overwrites the output, which may be the first input: a lane writes only
 // where it alone reads, after the row's sums are known.
-// Work: one workgroup per row, the lanes stride over C; tree reductions in fixed order.
+// Work: one workgroup per row, the lanes stride over C; reductions in fixed order.
+// Cost: softmax and its logarithm read x twice, a log-sum-exp once.
 import { lastOf, rowsOf } from "../../src/tensor/shape.ts";
 import type { GpuDispatch, GpuFacts, NoAttributes, OpSpec } from "../op.ts";
 import {
-  declareBindings,
-  entryWgsl,
-  foldWorkgroups,
-  GROUP_INDEX,
-  lanesFor,
-  packParams,
-  TREE_MAX_WGSL,
-  TREE_SUM_WGSL,
-} from "../wgsl.ts";
+  JOIN_RUNNING_SUMS,
+  meetWgsl,
+  type ReductionName,
+  RUNNING_SUM,
+  reducingWgsl,
+} from "../reduce_wgsl.ts";
+import { foldWorkgroups, GROUP_INDEX, lanesFor, packParams } from "../wgsl.ts";
 
 const eachElement = (body: string): string => `
   for (var i = lane; i < C; i = i + LANES) { ${body} }`;
 
-const LOG_SUM_EXP = `
-  var highest = -3.0e38;${eachElement("highest = max(highest, x[first + i]);")}
-  let top = treeMax(lane, highest);
-  var sum = 0.0;${eachElement("sum = sum + exp(x[first + i] - top);")}
-  let total = treeSum(lane, sum);`;
+const LOG_SUM_EXP = `${RUNNING_SUM}${eachElement(meetWgsl("x[first + i]"))}${JOIN_RUNNING_SUMS}`;
+
+const SUM_AND_MAX = ["treeMax", "treeSum"] as const;
 
 /** @param names of the bindings: the inputs, then the output. */
-function rowKernel(names: readonly string[], body: string) {
+function rowKernel(names: readonly string[], reductions: readonly ReductionName[], body: string) {
   return ({ inputs }: OpSpec<NoAttributes>, facts: GpuFacts): GpuDispatch => {
     const [{ shape }] = inputs;
     const rows = shape.length === 0 ? 1 : rowsOf(shape);
+    const lanes = lanesFor(lastOf(shape));
     const arrays = names.map((name) => [name, "f32"] as const);
     return {
-      code: `${declareBindings(arrays, 1)}
-${body.includes("treeMax") ? TREE_MAX_WGSL : ""}${body.includes("treeSum") ? TREE_SUM_WGSL : ""}
-${entryWgsl(lanesFor(lastOf(shape)))} {
+      code: `${reducingWgsl({ arrays, params: 1, lanes, reductions }, facts)} {
   let row = ${GROUP_INDEX};
   if (row >= params[0].x) { return; }
   let C = params[0].y;
@@ -50,23 +46,27 @@ ${body}
 
 export const softmaxWgsl = rowKernel(
   ["x", "y"],
+  SUM_AND_MAX,
   `${LOG_SUM_EXP}${eachElement("y[first + i] = exp(x[first + i] - top) / total;")}`,
 );
 
 export const logSoftmaxWgsl = rowKernel(
   ["x", "y"],
+  SUM_AND_MAX,
   `${LOG_SUM_EXP}
   let rest = log(total);${eachElement("y[first + i] = (x[first + i] - top) - rest;")}`,
 );
 
 export const logSumExpWgsl = rowKernel(
   ["x", "y"],
+  SUM_AND_MAX,
   `${LOG_SUM_EXP}
   if (lane == 0u) { y[row] = top + log(total); }`,
 );
 
 export const softmaxGradientWgsl = rowKernel(
   ["y", "dy", "dx"],
+  ["treeSum"],
   `
   var sum = 0.0;${eachElement("sum = sum + y[first + i] * dy[first + i];")}
   let dot = treeSum(lane, sum);${eachElement("dx[first + i] = y[first + i] * (dy[first + i] - dot);")}`,
@@ -74,6 +74,7 @@ export const softmaxGradientWgsl = rowKernel(
 
 export const logSoftmaxGradientWgsl = rowKernel(
   ["y", "dy", "dx"],
+  ["treeSum"],
   `
   var sum = 0.0;${eachElement("sum = sum + dy[first + i];")}
   let total = treeSum(lane, sum);${eachElement("dx[first + i] = dy[first + i] - exp(y[first + i]) * total;")}`,
@@ -81,5 +82,6 @@ export const logSoftmaxGradientWgsl = rowKernel(
 
 export const logSumExpGradientWgsl = rowKernel(
   ["x", "lse", "dy", "dx"],
+  [],
   eachElement("dx[first + i] = exp(x[first + i] - lse[row]) * dy[row];"),
 );

@@ -1,6 +1,7 @@
 #!/usr/bin/env bun
 import process from "node:process";
 import { average } from "./average.ts";
+import { bench } from "./bench.ts";
 import { bpeApply, bpeLearn } from "./bpe.ts";
 import { clusterCertificates } from "./cluster_certificates.ts";
 import { clusterSimulate } from "./cluster_simulate.ts";
@@ -18,6 +19,7 @@ import { runAsProcess } from "./process.ts";
 import { score } from "./score.ts";
 import { serve } from "./serve.ts";
 import { train } from "./train.ts";
+import { tune } from "./tune.ts";
 import { validate } from "./validate.ts";
 
 /** All commands of `weft`, in the order in which `weft --help` lists them. */
@@ -41,6 +43,8 @@ const commands: readonly Command[] = [
   clusterCertificates,
   clusterStatus,
   clusterSimulate,
+  tune,
+  bench,
   info,
   configCommand(() => commands),
 ];

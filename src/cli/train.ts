@@ -5,6 +5,7 @@ import { dataset } from "../config/schemas/dataset.ts";
 import { device } from "../config/schemas/device.ts";
 import { ema } from "../config/schemas/ema.ts";
 import { optimization } from "../config/schemas/optimization.ts";
+import { precision } from "../config/schemas/precision.ts";
 import { rawText } from "../config/schemas/raw_text.ts";
 import { evalBleu } from "../generate/eval_bleu.ts";
 import {
@@ -29,6 +30,7 @@ export const train = command({
     optimizer: chooseOptimizer,
     lr_scheduler: chooseLrScheduler,
     optimization,
+    precision,
     checkpoint,
     ema,
     device,

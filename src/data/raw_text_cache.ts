@@ -11,10 +11,10 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { cacheFolder } from "../config/cache_folder.ts";
 import { UserError } from "../config/user_error.ts";
 import { learnJointBpe } from "./bpe/learn_joint_bpe.ts";
 import { SubwordNmt } from "./bpe/subword_nmt.ts";
-import { cacheFolder } from "./cache_folder.ts";
 import { checkParallel, preprocess } from "./preprocess.ts";
 import { checkText, type PreprocessOptions, PreprocessPaths } from "./preprocess_options.ts";
 import { readTextLines } from "./text_lines.ts";

@@ -67,9 +67,19 @@ export interface Device {
   readonly description: string;
   /** Batches get widths of multiples of this, so that plans are reused; 1 where a new plan is cheap. */
   readonly widthMultiple: number;
+  /** How f16 tensors are stored: as such, or packed in pairs; undefined where there are none. */
+  readonly half: "native" | "packed" | undefined;
   /** Where the device's memory is this process's own. */
   readonly shared?: SharedMemory;
   prepare(program: Program): PreparedProgram;
+  /**
+   * Measures which kernels are fastest for the programs prepared since the last call; they follow at
+   * their next run. Undefined when there is nothing to measure. To be awaited before a program's first
+   * run: its results may differ in their last bits afterwards.
+   */
+  readonly tune?: (() => Promise<void> | undefined) | undefined;
+  /** Kernels that were chosen among several, by op and class of shapes: with the device they decide the bits. */
+  kernelRecord?(): Readonly<Record<string, string>>;
   /** Copies host data into a variable (or view). */
   write(variable: Variable, data: HostArray): void;
   /** Copies a variable (or view) to the host. */

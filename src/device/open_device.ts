@@ -17,30 +17,31 @@ export async function openDevice(
   log: (line: string) => void,
   localRank = 0,
 ): Promise<Device> {
-  const opened = await choose(config, localRank);
+  const opened = await choose(config, log, localRank);
   log(opened.why ? `${opened.device.description} (${opened.why})` : opened.device.description);
   return opened.device;
 }
 
 async function choose(
   config: DeviceConfig,
+  say: (line: string) => void,
   localRank: number,
 ): Promise<{ device: Device; why?: string }> {
-  const { device: wish, threads, blas } = config;
+  const { device: wish, threads, blas, autotune } = config;
   if (wish === "cpu") return { device: await openCpuDevice({ threads, blas }) };
   const provider = config.webgpu_provider === "auto" ? undefined : config.webgpu_provider;
   if (wish === "auto") {
     const found = await findAdapter({ provider, listedOnly: true });
     if (!isUnavailable(found)) {
       refuseToShare(found, wish, localRank);
-      return { device: await startWebGpuDevice(found) };
+      return { device: await startWebGpuDevice(found, { autotune, say }) };
     }
     return { device: await openCpuDevice({ threads, blas }), why: `no GPU: ${found.reason}` };
   }
   const name = wish === "webgpu" ? undefined : wish.slice("webgpu:".length);
   const found = await requireAdapter({ provider, name });
   if (name === undefined) refuseToShare(found, wish, localRank);
-  return { device: await startWebGpuDevice(found) };
+  return { device: await startWebGpuDevice(found, { autotune, say }) };
 }
 
 /**

@@ -1,10 +1,18 @@
 // What an engine hands to a device: a straight list of instructions over placed values.
 // Nothing here is specific to a device; where buffers lie in memory is the device's business.
 import type { Op } from "../../kernels/op.ts";
-import type { TensorSpec } from "../tensor/shape.ts";
+import { unpackHalves } from "../tensor/half.ts";
+import { sizeOf, type TensorSpec } from "../tensor/shape.ts";
 import type { Variable } from "../tensor/variable.ts";
 
+/** Values on the host: f16 tensors are Float32Array too. */
 export type HostArray = Float32Array | Int32Array;
+
+/** The values of a tensor from its bytes in device memory. */
+export function hostArray({ shape, dtype }: TensorSpec, bytes: ArrayBuffer): HostArray {
+  if (dtype === "f16") return unpackHalves(bytes, sizeOf(shape));
+  return dtype === "i32" ? new Int32Array(bytes) : new Float32Array(bytes);
+}
 
 /** A piece of memory. Values lie in buffers; several may share one (aliases, in-place results). */
 export type Buffer =

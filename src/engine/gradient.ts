@@ -19,6 +19,10 @@ class Cotangents {
         `gradient: ${name} of shape ${formatShape(target.shape)} was given ${formatShape(gradient.shape)}`,
       );
     }
+    if (target.dtype !== gradient.dtype) {
+      const name = target.node.kind === "op" ? target.node.op.name : target.node.kind;
+      throw new Error(`gradient: ${name} of ${target.dtype} was given ${gradient.dtype}`);
+    }
     const slots = this.byNode.get(target.node.id) ?? [];
     this.byNode.set(target.node.id, slots);
     const before = slots[target.index];
@@ -80,6 +84,6 @@ export function gradient(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
   return wrt.map((tensor) => {
     const found = cotangents.of(tensor.node.id)?.[tensor.index];
     // Zeros that the device makes: an array of them would be a constant of every plan.
-    return found ?? broadcastTo(scalar(0), tensor.shape);
+    return found ?? broadcastTo(scalar(0, tensor.dtype), tensor.shape);
   });
 }

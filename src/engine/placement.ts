@@ -136,7 +136,7 @@ class Placement {
         return this.record(tensor, buffer, 0);
       }
       case "variable":
-        return this.record(tensor, this.variableBuffer(node.variable), node.variable.offset * 4);
+        return this.record(tensor, this.variableBuffer(node.variable), node.variable.byteOffset);
       case "op":
         throw new Error(`${node.op.name} used before it was placed`);
     }
@@ -182,7 +182,7 @@ class Placement {
       .map(([, index]) => node.inputs[index]);
     const target = this.targets.get(output);
     if (target && this.mayWrite(target, node, replaceable, at)) {
-      return this.record(output, this.variableBuffer(target), target.offset * 4);
+      return this.record(output, this.variableBuffer(target), target.byteOffset);
     }
     const taken = replaceable.find((input) => this.mayTakeOver(input, output, node, at));
     if (taken) {
@@ -228,6 +228,8 @@ class Placement {
     const value = this.values[this.valueOf(taken)];
     const buffer = this.buffers[value.buffer];
     if (buffer.kind !== "temporary" || bytesOf(taken.spec) !== bytesOf(output.spec)) return false;
+    // WebGPU types memory: a kernel has one name for what is read and written in one place.
+    if (taken.dtype !== output.dtype) return false;
     if (buffer.last > at || this.targets.has(taken)) return false;
     const sharers = node.inputs.filter(
       (input) => this.values[this.valueOf(input)].buffer === value.buffer,
@@ -242,7 +244,7 @@ class Placement {
 
   private liesAt(tensor: Tensor, variable: Variable): boolean {
     const { buffer, offset } = this.values[this.valueOf(tensor)];
-    return this.variableBuffers.get(variable.root) === buffer && offset === variable.offset * 4;
+    return this.variableBuffers.get(variable.root) === buffer && offset === variable.byteOffset;
   }
 
   private appendCopy(tensor: Tensor, variable: Variable): void {
@@ -255,7 +257,7 @@ class Placement {
       );
     }
     this.copyTargets.add(buffer);
-    const target = this.values.push({ spec: tensor.spec, buffer, offset: variable.offset * 4 }) - 1;
+    const target = this.values.push({ spec: tensor.spec, buffer, offset: variable.byteOffset }) - 1;
     const op = copy as Op<unknown>;
     this.instructions.push({ op, attributes: {}, inputs: [source], outputs: [target] });
   }

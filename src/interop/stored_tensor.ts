@@ -1,5 +1,6 @@
 // Tensors as files hold them: bytes in little-endian order with a dtype, row-major. The names of the
 // dtypes are safetensors'.
+import { halfToNumber } from "../tensor/half.ts";
 
 /** Bytes of one element. */
 export const DTYPE_BYTES = {
@@ -83,11 +84,11 @@ function elements(tensor: StoredTensor, n: number): (index: number) => number {
     }
     case "F16": {
       const data = view(tensor, Uint16Array, n);
-      return (i) => float16ToNumber(data[i]);
+      return (i) => halfToNumber(data[i]);
     }
     case "BF16": {
       const data = view(tensor, Uint16Array, n);
-      return (i) => bfloat16ToNumber(data[i]);
+      return (i) => bhalfToNumber(data[i]);
     }
   }
 }
@@ -105,21 +106,11 @@ function view<T>(tensor: StoredTensor, type: TypedArrayConstructor<T>, length: n
   return new type(aligned.buffer, aligned.byteOffset, length);
 }
 
-/** The value of IEEE binary16 bits. */
-export function float16ToNumber(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
-
 const word = new Uint32Array(1);
 const single = new Float32Array(word.buffer);
 
 /** The value of bfloat16 bits: the upper half of a float32. */
-export function bfloat16ToNumber(bits: number): number {
+export function bhalfToNumber(bits: number): number {
   word[0] = bits << 16;
   return single[0];
 }

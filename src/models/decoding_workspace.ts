@@ -70,7 +70,7 @@ export class DecodingWorkspace {
     this.bestOfRows = compile(
       device,
       "decode step",
-      ({ bias, ...inputs }, k) => this.traceBest(inputs, bias, Number(k)),
+      ({ bias, ...inputs }, counts) => this.traceBest(inputs, bias, counts.split(",").map(Number)),
       options,
     );
     for (const each of [this.encodeSource, this.allRows, this.bestOfRows]) each.spans = spans;
@@ -98,14 +98,19 @@ export class DecodingWorkspace {
     return this.allRows(inputs);
   }
 
-  /** The k best log-probabilities of a step after adding `bias` (V): (R, k). */
+  /**
+   * The k best log-probabilities of a step after adding `bias` (V): (R, k).
+   *
+   * @param beam rows per sentence in this step.
+   */
   best(
     inputs: Record<StepInputs, HostTensor>,
     bias: HostTensor,
     k: number,
+    beam: number,
   ): Record<string, Pending> {
     this.followCache();
-    return this.bestOfRows({ ...inputs, bias }, String(k));
+    return this.bestOfRows({ ...inputs, bias }, `${k},${beam}`);
   }
 
   release(): void {
@@ -159,7 +164,7 @@ export class DecodingWorkspace {
   }
 
   private traceAllRows(inputs: Readonly<Record<StepInputs, Tensor>>): Record<string, Tensor> {
-    const { logits, attention } = this.traceStep(inputs);
+    const { logits, attention } = this.traceStep(inputs, this.shape.beam);
     const outputs: Record<string, Tensor> = { logProbs: logSoftmax(logits) }; // (R, V)
     if (attention) outputs.attention = attention;
     return outputs;
@@ -168,21 +173,21 @@ export class DecodingWorkspace {
   private traceBest(
     inputs: Readonly<Record<StepInputs, Tensor>>,
     bias: Tensor,
-    k: number,
+    [k, beam]: readonly number[],
   ): Record<string, Tensor> {
-    const { logits, attention } = this.traceStep(inputs);
+    const { logits, attention } = this.traceStep(inputs, beam);
     const [logProbs, tokens] = logSoftmaxTopK(logits, k, { bias }); // (R, k)
     const outputs: Record<string, Tensor> = { logProbs, tokens };
     if (attention) outputs.attention = attention;
     return outputs;
   }
 
-  private traceStep(inputs: Readonly<Record<StepInputs, Tensor>>): {
-    logits: Tensor;
-    attention: Tensor | undefined;
-  } {
+  private traceStep(
+    inputs: Readonly<Record<StepInputs, Tensor>>,
+    beam: number,
+  ): { logits: Tensor; attention: Tensor | undefined } {
     const { tokens, position, length, number, ancestors } = inputs;
-    const { beam, width, temperature } = this.shape;
+    const { width, temperature } = this.shape;
     const [R] = tokens.shape;
     const B = R / beam;
     const caches = this.cross.map(

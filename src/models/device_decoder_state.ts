@@ -35,6 +35,8 @@ export class DeviceDecoderState implements DecoderState {
   /** (device rows, L): for each row and position, the row of the caches where it was written. */
   private ancestors = new Int32Array(0);
   private positions = 0;
+  /** Rows per sentence in the step before. */
+  private beamBefore: number;
   private readonly bias: Float32Array;
 
   constructor(
@@ -42,16 +44,18 @@ export class DeviceDecoderState implements DecoderState {
     private readonly parts: DecoderStateParts,
   ) {
     this.sentences = batch.sentences;
+    this.beamBefore = parts.workspace.shape.beam;
     this.slots = Int32Array.from({ length: batch.sentences }, (_, i) => i);
     this.bias = new Float32Array(parts.vocabulary);
   }
 
   async step(input: StepInput): Promise<StepRows> {
-    const results = this.parts.workspace.rows(this.prepare(input));
+    const { beam } = this.parts.workspace.shape;
+    const results = this.parts.workspace.rows(this.prepare(input, beam));
     const logProbs = (await results.logProbs.read()) as Float32Array;
     return {
-      logProbs: this.liveRows(logProbs, this.parts.vocabulary),
-      attention: await this.attention(results),
+      logProbs: this.liveRows(logProbs, this.parts.vocabulary, beam),
+      attention: await this.attention(results, beam),
     };
   }
 
@@ -66,19 +70,22 @@ export class DeviceDecoderState implements DecoderState {
     writeBias(this.bias, rules);
     const count = Math.min(request.count, vocabulary);
     const bias = { data: this.bias, shape: [vocabulary] };
-    const results = workspace.best(this.prepare(input), bias, count);
-    const logProbs = this.liveRows((await results.logProbs.read()) as Float32Array, count);
-    const tokens = this.liveRows((await results.tokens.read()) as Int32Array, count);
+    // At first all rows of a sentence are the same: one is enough.
+    const beam = input.step === 0 ? 1 : workspace.shape.beam;
+    const results = workspace.best(this.prepare(input, beam), bias, count, beam);
+    const logProbs = this.liveRows((await results.logProbs.read()) as Float32Array, count, beam);
+    const tokens = this.liveRows((await results.tokens.read()) as Int32Array, count, beam);
     // In place, in float32: what the search would add itself.
     for (let row = 0, i = 0; row < input.rows; row++) {
       for (let candidate = 0; candidate < count; candidate++, i++) logProbs[i] += scores[row];
     }
-    const attention = await this.attention(results);
+    const attention = await this.attention(results, beam);
     if (count === request.count) return { scores: logProbs, tokens, attention };
     return { ...padded(logProbs, tokens, input.rows, count, request.count), attention };
   }
 
-  private prepare(input: StepInput) {
+  /** @param computed rows per sentence that the device computes: all, or one that stands for all. */
+  private prepare(input: StepInput, computed: number) {
     const { step, rows } = input;
     const { beam } = this.parts.workspace.shape;
     const before = this.slots;
@@ -87,11 +94,12 @@ export class DeviceDecoderState implements DecoderState {
       throw new Error(`decoder: ${rows} rows for ${this.slots.length} sentences of ${beam}`);
     }
     this.moveTogether();
-    this.follow(input, before);
-    const deviceRows = this.sentences * beam;
+    this.follow(input, before, computed);
+    const deviceRows = this.sentences * computed;
     const tokens = new Int32Array(deviceRows).fill(this.parts.padding);
     for (const [sentence, slot] of this.slots.entries()) {
-      tokens.set(input.tokens.subarray(sentence * beam, (sentence + 1) * beam), slot * beam);
+      const first = sentence * beam;
+      tokens.set(input.tokens.subarray(first, first + computed), slot * computed);
     }
     const number = (value: number): HostTensor => ({ data: new Int32Array([value]), shape: [] });
     return {
@@ -120,30 +128,40 @@ export class DeviceDecoderState implements DecoderState {
    * Each row takes over the history of the row that it continues, and writes its own slot next.
    *
    * @param before slots of the sentences by the numbers that `reorder` uses.
+   * @param computed rows per sentence of this step.
    */
-  private follow({ step, reorder }: StepInput, before: Int32Array): void {
+  private follow({ step, reorder }: StepInput, before: Int32Array, computed: number): void {
     const { cache, workspace } = this.parts;
     const { beam } = workspace.shape;
     const old = this.ancestors;
     const width = this.positions;
     cache.reserve(step + 1);
     this.positions = cache.positions;
-    this.ancestors = new Int32Array(this.sentences * beam * this.positions);
+    this.ancestors = new Int32Array(this.sentences * computed * this.positions);
+    const { beamBefore } = this;
+    this.beamBefore = computed;
     for (const [sentence, slot] of this.slots.entries()) {
-      for (let k = 0; k < beam; k++) {
-        const row = slot * beam + k;
+      for (let k = 0; k < computed; k++) {
+        const row = slot * computed + k;
         const at = row * this.positions;
         const parent = reorder ? reorder[sentence * beam + k] : sentence * beam + k;
-        const from = (before[Math.trunc(parent / beam)] * beam + (parent % beam)) * width;
+        const [of, rank] = [before[Math.trunc(parent / beam)], (parent % beam) % beamBefore];
+        const from = (of * beamBefore + rank) * width;
         if (step > 0) this.ancestors.set(old.subarray(from, from + step), at);
         this.ancestors[at + step] = row;
       }
     }
   }
 
-  /** The rows of live sentences out of those of all slots, moved together in place. */
-  private liveRows<T extends Float32Array | Int32Array>(all: T, columns: number): T {
-    const size = this.parts.workspace.shape.beam * columns;
+  /** The rows of live sentences out of the `computed` ones of each slot; one that stands for all is repeated. */
+  private liveRows<T extends Float32Array | Int32Array>(
+    all: T,
+    columns: number,
+    computed: number,
+  ): T {
+    const { beam } = this.parts.workspace.shape;
+    if (computed < beam) return repeated(all, this.slots, columns, beam);
+    const size = beam * columns;
     for (const [sentence, slot] of this.slots.entries()) {
       if (slot > sentence) all.copyWithin(sentence * size, slot * size, (slot + 1) * size);
     }
@@ -153,11 +171,12 @@ export class DeviceDecoderState implements DecoderState {
   /** (rows, S) without the columns that were added to round the width up. */
   private async attention(
     results: Record<string, { read(): Promise<unknown> }>,
+    computed: number,
   ): Promise<Float32Array | undefined> {
     if (!results.attention) return undefined;
     const { width } = this.parts.workspace.shape;
     const all = (await results.attention.read()) as Float32Array;
-    const wide = this.liveRows(all, width);
+    const wide = this.liveRows(all, width, computed);
     if (width === this.batch.width) return wide;
     const rows = wide.length / width;
     const narrow = new Float32Array(rows * this.batch.width);
@@ -167,6 +186,23 @@ export class DeviceDecoderState implements DecoderState {
     }
     return narrow;
   }
+}
+
+/** The row of each slot, `times` over. */
+function repeated<T extends Float32Array | Int32Array>(
+  rows: T,
+  slots: Int32Array,
+  columns: number,
+  times: number,
+): T {
+  const length = slots.length * times * columns;
+  const empty = rows instanceof Int32Array ? new Int32Array(length) : new Float32Array(length);
+  const result = empty as unknown as T;
+  for (const [sentence, slot] of slots.entries()) {
+    const row = rows.subarray(slot * columns, (slot + 1) * columns);
+    for (let k = 0; k < times; k++) result.set(row, (sentence * times + k) * columns);
+  }
+  return result;
 }
 
 /** Rows of `count` candidates widened to `wanted`, the rest at -Infinity. */

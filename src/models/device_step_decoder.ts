@@ -49,6 +49,8 @@ export class DeviceStepDecoder implements StepDecoder {
     const width = Math.ceil(batch.width / WIDTH_MULTIPLE) * WIDTH_MULTIPLE;
     const workspace = this.workspaceFor({ width, beam, temperature, attention }, sentences);
     this.cache.fit(sentences * beam, (options.maxLength ?? 0) + 1);
+    // What the batch before left open: steps are not held up by measuring.
+    await this.device.tune?.();
     workspace.encode({ data: this.widen(batch, width), shape: [sentences, width] });
     const { vocabulary, padding } = this.options;
     return new DeviceDecoderState(batch, { workspace, cache: this.cache, vocabulary, padding });

@@ -1,6 +1,6 @@
 // What training and decoding need of a model.
 import type { Device } from "../device/device.ts";
-import { FlatParameters } from "../engine/flat_parameters.ts";
+import { FlatParameters, type Precision } from "../engine/flat_parameters.ts";
 import { HostRandom } from "../nn/host_random.ts";
 import { Module, uniqueParameters } from "../nn/module.ts";
 import type { KeysAndValues } from "../nn/multihead_attention.ts";
@@ -90,14 +90,19 @@ export abstract class EncoderDecoderModel extends Module {
 export function bindParameters(
   model: Module,
   droppable: readonly DroppableLayer[] = [],
+  precision: Precision = "f32",
 ): FlatParameters {
   const parameters = uniqueParameters(model);
   const groupOf = (name: string): number =>
     1 + droppable.findIndex((layer) => name.startsWith(`${layer.name}.`));
   const flat = new FlatParameters(
     [...parameters].map(([name, { shape }]) => ({ name, shape, group: groupOf(name) })),
+    precision,
   );
-  for (const [name, parameter] of parameters) parameter.bind(flat.slot(name).value);
+  for (const [name, parameter] of parameters) {
+    const { value, working } = flat.slot(name);
+    parameter.bind(value, working);
+  }
   return flat;
 }
 

@@ -1,5 +1,7 @@
 // Parameters and the modules that own them. A module's parameters are its fields, named as fairseq
 // names them: selfAttn.qProj.weight is self_attn.q_proj.weight.
+import { cast } from "../../kernels/elementwise/index.ts";
+import { currentFloat } from "../engine/precision.ts";
 import { readVariable } from "../engine/trace.ts";
 import type { Shape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -8,25 +10,33 @@ import type { Initializer } from "./initializer.ts";
 
 /** A trained tensor. It has storage once it is bound to a variable. */
 export class Parameter {
-  private storage: Variable | undefined;
+  private storage: { readonly value: Variable; readonly working: Variable } | undefined;
 
   constructor(
     readonly shape: Shape,
     readonly initialize: Initializer,
   ) {}
 
-  bind(variable: Variable): void {
-    this.storage = variable;
+  /** @param working what programs of f16 compute with, where it is not the value itself. */
+  bind(value: Variable, working: Variable = value): void {
+    this.storage = { value, working };
   }
 
+  /** What is saved and loaded. */
   get variable(): Variable {
+    return this.bound.value;
+  }
+
+  /** Its value at this point of the program, of the program's dtype. */
+  get value(): Tensor {
+    const { value, working } = this.bound;
+    const float = currentFloat();
+    return cast(readVariable(float === "f16" ? working : value), float);
+  }
+
+  private get bound() {
     if (!this.storage) throw new Error("Parameter: used before it was bound to a variable");
     return this.storage;
-  }
-
-  /** Its value at this point of the program. */
-  get value(): Tensor {
-    return readVariable(this.variable);
   }
 }
 

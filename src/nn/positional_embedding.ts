@@ -1,6 +1,7 @@
 // Where a token stands. Positions count from padding + 1, for tokens that are not padding;
 // padding stands at `padding`, whose row is zero (reference 2.11).
 import { embedding, positions } from "../../kernels/embedding/index.ts";
+import { currentFloat } from "../engine/precision.ts";
 import { sinusoid } from "../sinusoid.ts";
 import { constant, type Tensor } from "../tensor/tensor.ts";
 import { embeddingNormal } from "./initializer.ts";
@@ -44,7 +45,7 @@ export class SinusoidalPositionalEmbedding extends Module implements PositionalE
   }
 
   at(numbers: Tensor): Tensor {
-    const rows = constant(this.table, [this.rows, this.width]);
+    const rows = constant(this.table, [this.rows, this.width], currentFloat());
     return embedding(rows, numbers, { paddingIndex: this.padding, scale: 1 });
   }
 }

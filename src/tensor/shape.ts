@@ -1,7 +1,10 @@
 // Shapes and element types: what every room above agrees on. No storage, no device.
 
-/** f32: IEEE single. i32: token ids, positions, lengths, masks (0 or 1). */
-export type DType = "f32" | "i32";
+/**
+ * f32: IEEE single. f16: IEEE half, what --fp16 stores; kernels compute with it in f32, and only the
+ * webgpu device has it. i32: token ids, positions, lengths, masks (0 or 1).
+ */
+export type DType = "f32" | "f16" | "i32";
 
 export type Shape = readonly number[];
 
@@ -10,7 +13,15 @@ export interface TensorSpec {
   readonly dtype: DType;
 }
 
-export const BYTES_PER_ELEMENT = 4;
+/** Bytes of an element in memory. */
+export const bytesPerElement = (dtype: DType): number => (dtype === "f16" ? 2 : 4);
+
+/** Whether a tensor of this dtype has gradients. */
+export const isFloat = (dtype: DType): boolean => dtype !== "i32";
+
+/** Whether all are f32, or all f16. */
+export const areAlike = (specs: readonly TensorSpec[]): boolean =>
+  specs.every(({ dtype }) => isFloat(dtype) && dtype === specs[0].dtype);
 
 /** Number of elements; 1 for a scalar. */
 export function sizeOf(shape: Shape): number {
@@ -19,9 +30,12 @@ export function sizeOf(shape: Shape): number {
   return size;
 }
 
-export const bytesOf = (spec: TensorSpec): number => sizeOf(spec.shape) * BYTES_PER_ELEMENT;
+/** Bytes of storage: whole words, for devices copy no less. */
+export const bytesOf = ({ shape, dtype }: TensorSpec): number =>
+  Math.ceil((sizeOf(shape) * bytesPerElement(dtype)) / 4) * 4;
 
 export const f32 = (...shape: number[]): TensorSpec => ({ shape, dtype: "f32" });
+export const f16 = (...shape: number[]): TensorSpec => ({ shape, dtype: "f16" });
 export const i32 = (...shape: number[]): TensorSpec => ({ shape, dtype: "i32" });
 
 export const formatShape = (shape: Shape): string => `(${shape.join(", ")})`;

@@ -1,5 +1,5 @@
 // The graph core. Calling an op records a node; nothing is computed here and no device is known.
-import { type Shape, ShapeError, sizeOf, type TensorSpec } from "./shape.ts";
+import { type DType, type Shape, ShapeError, sizeOf, type TensorSpec } from "./shape.ts";
 import type { Variable } from "./variable.ts";
 
 /** What the graph needs to know of an op. The full contract is kernels/op.ts. */
@@ -112,14 +112,21 @@ export function input(name: string, spec: TensorSpec): Tensor {
   return new Tensor({ kind: "input", id: newNodeId(), name }, 0, spec);
 }
 
-/** A tensor of fixed host data; Int32Array makes i32, Float32Array f32. */
-export function constant(data: Float32Array | Int32Array, shape: Shape): Tensor {
-  const dtype = data instanceof Int32Array ? "i32" : "f32";
+/** A tensor of fixed host data; Int32Array makes i32, Float32Array f32, or f16 when asked to. */
+export function constant(
+  data: Float32Array | Int32Array,
+  shape: Shape,
+  float: "f32" | "f16" = "f32",
+): Tensor {
+  const dtype = data instanceof Int32Array ? "i32" : float;
   if (data.length !== sizeOf(shape)) {
     throw new ShapeError("constant", [{ shape, dtype }], `got ${data.length} elements`);
   }
   return new Tensor({ kind: "constant", id: newNodeId(), data }, 0, { shape, dtype });
 }
 
-/** Scalar f32 constant. */
-export const scalar = (value: number): Tensor => constant(new Float32Array([value]), []);
+/** Scalar constant, f32 unless told otherwise. */
+export const scalar = (value: number, dtype: DType = "f32"): Tensor =>
+  dtype === "i32"
+    ? constant(Int32Array.of(value), [])
+    : constant(Float32Array.of(value), [], dtype);

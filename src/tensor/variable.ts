@@ -1,5 +1,5 @@
 // Storage that outlives a step: parameters, moments, caches.
-import { type Shape, ShapeError, sizeOf, type TensorSpec } from "./shape.ts";
+import { bytesPerElement, type Shape, ShapeError, sizeOf, type TensorSpec } from "./shape.ts";
 
 /**
  * A named place in device memory. A Variable may be a view of another one (a parameter inside a
@@ -16,6 +16,11 @@ export class Variable {
     readonly offset: number = 0,
   ) {
     this.root = parent?.root ?? this;
+  }
+
+  /** Bytes from the start of the root's storage. */
+  get byteOffset(): number {
+    return this.offset * bytesPerElement(this.spec.dtype);
   }
 
   /** Whether some element belongs to both. */

@@ -81,6 +81,8 @@ export async function joinPeers(meeting: Meeting, parts: JoinParts): Promise<num
   trainer.trainWith(cluster, memory, rounds);
   run.rounds = rounds;
   let isBeginning = true;
+  // What others fetch of this peer, and compare, is where a round begins.
+  sgd?.begin();
   cluster.start({
     settings: {
       ...{ rank, size, job, joining: config.join, wire: config.wire, fence: config.fence },

@@ -8,9 +8,8 @@ const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
 
 /** Bytes of parameters, gradients, optimizer state and average. */
 function bytesOfState({ options: { parameters, optimizer }, average }: Trainer): number {
-  const copies = 2 + optimizer.state.size + (average ? 1 : 0);
-  const elements = parameters.segments.reduce((sum, { size }) => sum + size, 0);
-  return 4 * copies * elements;
+  const floats = optimizer.state.size + (average ? 1 : 0);
+  return parameters.bytes + 4 * floats * parameters.elements;
 }
 
 /** Refuses a model that cannot be held, before anything is written to the device. */

@@ -77,6 +77,11 @@ export class TrainingMetrics {
     this.inner.add(update);
   }
 
+  /** An update that was not made, for its gradients overflowed. */
+  skip(lossScale: number): void {
+    if (this.last) this.last = { ...this.last, loss_scale: lossScale };
+  }
+
   /** Means since the last call. @param peers what is logged of the peers, behind fairseq's values. */
   takeInner(peers: Stats = new Map()): Stats {
     return new Map([...this.take(this.inner), ...peers]);

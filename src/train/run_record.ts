@@ -52,7 +52,7 @@ export function runRecord(
     optimizer: { name: chosen(config, "optimizer"), state: { layer_steps: layerSteps(trainer) } },
     lr_scheduler: { name: chosen(config, "lr_scheduler"), state: { history: trainer.history } },
     criterion: chosen(config, "criterion"),
-    loss_scale: null,
+    loss_scale: trainer.scaler ? { ...trainer.scaler.state } : null,
     meters,
     best: {
       metric,
@@ -62,8 +62,14 @@ export function runRecord(
     },
     valid_value: run.validated ?? null,
     training_seconds: meters.wall,
-    run: { ...identity.run },
+    run: { ...identity.run, ...chosenKernels(trainer) },
   };
+}
+
+/** Kernels that the device chose among several; nothing where there was no choice. */
+function chosenKernels({ options: { device } }: Trainer): { kernels?: Record<string, string> } {
+  const kernels = device.kernelRecord?.() ?? {};
+  return Object.keys(kernels).length > 0 ? { kernels: { ...kernels } } : {};
 }
 
 /** By the layers' names: whether one is droppable can change between restarts. */
@@ -104,6 +110,8 @@ export function restoreRecord(
   if (!resets.optimizer) {
     const { layer_steps = {} } = record.optimizer.state;
     trainer.resumeAt(record.num_updates, z.record(z.string(), z.int()).parse(layer_steps));
+    // A run that goes over to f16 starts from the flags' scale.
+    if (record.loss_scale) trainer.scaler?.restore(record.loss_scale);
   }
   if (!resets.lrScheduler) {
     trainer.history = [...((record.lr_scheduler.state.history ?? []) as EpochEnd[])];

@@ -17,6 +17,7 @@ import type { DatasetConfig } from "../config/schemas/dataset.ts";
 import type { DeviceConfig } from "../config/schemas/device.ts";
 import type { EmaConfig } from "../config/schemas/ema.ts";
 import type { OptimizationConfig } from "../config/schemas/optimization.ts";
+import type { PrecisionConfig } from "../config/schemas/precision.ts";
 import type { RawTextConfig } from "../config/schemas/raw_text.ts";
 import { UserError } from "../config/user_error.ts";
 import { commonWidthMultiple, type Device, type Span } from "../device/device.ts";
@@ -32,6 +33,7 @@ import { Company } from "./company.ts";
 import { Interrupt } from "./interrupt.ts";
 import { joinPeers, outerStep } from "./join_peers.ts";
 import { chooseLogFormat } from "./log_format.ts";
+import { checkPrecision, lossScaling, precisionOf } from "./loss_scaler.ts";
 import { giveUp, type Meeting, meetPeers } from "./meet_peers.ts";
 import { announceMemory, refuseTooLarge } from "./memory.ts";
 import { TrainingMetrics } from "./metrics.ts";
@@ -55,6 +57,7 @@ export interface TrainConfig {
   readonly optimizer: Chosen<OptimizerComponent>;
   readonly lr_scheduler: Chosen<LrSchedulerComponent>;
   readonly optimization: OptimizationConfig;
+  readonly precision: PrecisionConfig;
   readonly checkpoint: CheckpointConfig;
   readonly ema: EmaConfig;
   readonly device: DeviceConfig;
@@ -112,6 +115,7 @@ export async function train(
     const data = await trainingData(given.dataset, given.raw_text, languages, say);
     const config = { ...given, dataset: { ...given.dataset, data } };
     device = await openDevice(config.device, say, meeting?.localRank);
+    checkPrecision(config.precision, device, meeting !== undefined, say);
     const task = buildTask(device, config, say);
     return await trainOn(device, task, config, record, log, interrupt, meeting, extraMetrics);
   } catch (error) {
@@ -281,9 +285,10 @@ function buildTrainer(
   config: TrainConfig,
   spans: Span[] | undefined,
 ): Trainer {
-  const { common, optimization, ema } = config;
+  const { common, optimization, ema, precision, cluster } = config;
   const model = config.model.component.build(config.model.config, task.modelContext);
-  const parameters = bindParameters(model, model.droppableLayers);
+  const storage = precisionOf(precision);
+  const parameters = bindParameters(model, model.droppableLayers, storage);
   const criterion = config.criterion.component.build(config.criterion.config, {
     padding: task.targetDictionary.padIndex,
     sentenceAvg: optimization.sentence_avg,
@@ -302,6 +307,10 @@ function buildTrainer(
     clipNorm,
     seed,
     ema,
+    lossScaling:
+      storage === "f32"
+        ? undefined
+        : lossScaling(precision, optimization, cluster.batch_shards ?? 1),
     spans,
   });
 }

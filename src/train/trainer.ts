@@ -10,12 +10,14 @@ import type { EncoderDecoderModel } from "../models/model.ts";
 import { HostRandom } from "../nn/host_random.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import type { BatchShape } from "./batch_source.ts";
-import { divergence } from "./divergence.ts";
+import { refuseNotFinite } from "./divergence.ts";
 import { emaDecay } from "./ema_policy.ts";
 import { hostSample } from "./host_sample.ts";
+import { LossScaler, type LossScaling } from "./loss_scaler.ts";
 import type { PeerMemory } from "./peer_memory.ts";
 import type { Peers } from "./peers.ts";
 import type { Rounds } from "./rounds.ts";
+import { settleKernels } from "./settle_kernels.ts";
 import { type RandomKey, TrainingStep } from "./training_step.ts";
 
 export interface TrainerOptions {
@@ -28,6 +30,8 @@ export interface TrainerOptions {
   readonly clipNorm: number;
   readonly seed: number;
   readonly ema: EmaConfig;
+  /** Under --fp16: parameters are f16 or have an f16 copy. */
+  readonly lossScaling?: LossScaling;
   readonly spans?: Span[];
 }
 
@@ -61,6 +65,10 @@ export interface UpdateReport {
   /** Norm of the normalised gradient, before clipping. */
   readonly gradientNorm: number;
   readonly clipped: boolean;
+  /** Under --fp16, for the next update. */
+  readonly lossScale?: number;
+  /** Gradients overflowed: nothing but the loss scale has changed, and `update` was not made. */
+  readonly overflow?: boolean;
   readonly sums: CriterionSums;
 }
 
@@ -73,7 +81,11 @@ export class Trainer {
   history: EpochEnd[] = [];
   /** Moving average of the weights, when there is one. */
   readonly average: ParameterState | undefined;
+  /** Under --fp16. */
+  readonly scaler: LossScaler | undefined;
   private readonly step: TrainingStep;
+  /** Whether the f16 copy of the parameters is that of their values. */
+  private isHalved = false;
   private readonly names: readonly string[];
   private peers: Peers | undefined;
   private memory: PeerMemory | undefined;
@@ -82,6 +94,8 @@ export class Trainer {
 
   constructor(readonly options: TrainerOptions) {
     const { device, model, parameters, criterion, optimizer, clipNorm, ema, spans } = options;
+    const { lossScaling } = options;
+    this.scaler = lossScaling && new LossScaler(device, lossScaling);
     this.layerSteps = model.droppableLayers.map(() => 0);
     this.average = ema.store_ema ? parameters.like("ema") : undefined;
     const { average } = this;
@@ -92,6 +106,7 @@ export class Trainer {
       criterion,
       optimizer,
       clipNorm,
+      scaler: this.scaler,
       average,
       spans,
     });
@@ -158,6 +173,7 @@ export class Trainer {
     breathe?: () => Promise<void>,
   ): Promise<UpdateReport> {
     const plan = this.planUpdate(batch, epoch);
+    this.halve();
     const { peers, rounds } = this;
     if (peers && !rounds) {
       const rows = await this.exchange(peers, plan, batch, breathe);
@@ -169,17 +185,18 @@ export class Trainer {
     for (const [i, number] of plan.present.entries()) {
       if (i > 0) await breathe?.();
       collated.push(batch.collate(batch.microBatches[number]));
+      await settleKernels(this, collated[i]);
       pending.push(this.startGradients(plan, number, collated[i], i === 0));
     }
     if (plan.present.length === 0) return this.skipUpdate(plan);
     const { criterion } = this.options;
     const sampleSize = collated.reduce((sum, each) => sum + criterion.sampleSize(each), 0);
-    const norm = this.startUpdate(plan, sampleSize);
+    const decided = this.startUpdate(plan, sampleSize);
     let sums = emptySums();
     for (const [i, each] of collated.entries()) {
       sums = addSums(sums, await readSums(pending[i], each, criterion));
     }
-    return await this.finishUpdate(plan, batch, norm, sums);
+    return await this.finishUpdate(plan, batch, decided, sums);
   }
 
   /**
@@ -202,6 +219,7 @@ export class Trainer {
 
   /** The criterion's sums over batches, in evaluation mode. */
   async validate(batch: LanguagePairBatch): Promise<CriterionSums> {
+    this.halve();
     return await readSums(this.step.validate(hostSample(batch)), batch, this.options.criterion);
   }
 
@@ -253,6 +271,7 @@ export class Trainer {
         variables: parameters.segments.map(({ gradients }) => gradients),
         final: (elements) => peers.final(step, slot, elements),
       };
+      await settleKernels(this, collated);
       const isFirst = isReproducible || i === 0;
       const heard = isWhole ? watch : undefined;
       const pending = this.startGradients(plan, number, collated, isFirst, heard);
@@ -292,7 +311,13 @@ export class Trainer {
     return this.step.gradients(hostSample(batch), keys[number], order, kept[number], watch);
   }
 
-  private startUpdate(plan: UpdatePlan, sampleSize: number): Pending {
+  /** The model computes with what it was given: by a checkpoint, or at random. */
+  private halve(): void {
+    if (this.scaler && !this.isHalved) this.step.halve();
+    this.isHalved = true;
+  }
+
+  private startUpdate(plan: UpdatePlan, sampleSize: number): ReturnType<TrainingStep["apply"]> {
     const { update, lr, trained, layerSteps } = plan;
     const letters = trained.map(Number).join("");
     return this.step.apply(lr, [update, ...layerSteps], letters, 1 / (sampleSize || 1));
@@ -301,11 +326,16 @@ export class Trainer {
   private async finishUpdate(
     { update, lr, present, layerSteps }: UpdatePlan,
     { microBatches }: GlobalBatch,
-    norm: Pending,
+    { norm, scale, counters }: ReturnType<TrainingStep["apply"]>,
     sums: CriterionSums,
   ): Promise<UpdateReport> {
     const { clipNorm } = this.options;
+    const { scaler } = this;
     const [gradientNorm] = await norm.read();
+    if (scaler && scale && counters && (await scaler.hear(scale, counters))) {
+      const { loss_scale: lossScale } = scaler.state;
+      return { update, lr, gradientNorm: 0, clipped: false, lossScale, overflow: true, sums };
+    }
     refuseNotFinite(
       sums,
       gradientNorm,
@@ -316,7 +346,8 @@ export class Trainer {
     this.layerSteps = layerSteps;
     this.moveAverage();
     const clipped = clipNorm > 0 && gradientNorm > clipNorm;
-    return { update, lr, gradientNorm, clipped, sums };
+    const lossScale = scaler?.state.loss_scale;
+    return { update, lr, gradientNorm, clipped, lossScale, sums };
   }
 
   private moveAverage(): void {
@@ -364,17 +395,4 @@ export async function readSums(
   for (const [name, value] of Object.entries(pending))
     [losses[name]] = Array.from(await value.read());
   return { ntokens, nsentences, sampleSize: criterion.sampleSize({ ntokens, nsentences }), losses };
-}
-
-function refuseNotFinite(
-  { losses }: CriterionSums,
-  gradientNorm: number,
-  update: number,
-  ids: readonly number[],
-): void {
-  if (Number.isFinite(losses.loss) && Number.isFinite(gradientNorm)) return;
-  throw divergence(
-    `update ${update}`,
-    `loss ${losses.loss} and gradient norm ${gradientNorm} on sentences ${ids.join(", ")}`,
-  );
 }

@@ -152,7 +152,7 @@ export class TrainingRun {
 
   /** @returns why training ends here, if it does. */
   private async trainEpoch(iterator: EpochBatchIterator<Round>): Promise<string | undefined> {
-    const { log, config } = this.parts;
+    const { log, config, trainer, interrupt } = this.parts;
     const { update_freq, skip_remainder_batch } = config.optimization;
     this.state.position = iterator.state();
     const { nextEpochIndex: epoch } = iterator;
@@ -165,7 +165,13 @@ export class TrainingRun {
     try {
       for (const group of groups) {
         const next = { position: iterator.state(), endOfEpoch: !groups.hasNext() };
+        const before = trainer.updates;
         await this.update(group.flat(), epoch, next, progress);
+        // What was due at this update was done when it was made.
+        if (trainer.updates === before && !next.endOfEpoch && !interrupt.signal) {
+          this.state.pending = undefined;
+          continue;
+        }
         const reason = await this.afterUpdate(epoch, next.endOfEpoch, progress);
         if (reason !== undefined) return reason;
       }
@@ -205,7 +211,15 @@ export class TrainingRun {
     seconds: number,
     progress: EpochProgress,
   ): void {
-    const { trainer, metrics, config, company } = this.parts;
+    const { trainer, metrics, config, company, log } = this.parts;
+    if (report.overflow) {
+      const scale = report.lossScale ?? 0;
+      const what = "NOTE: gradient overflow detected, ignoring gradient";
+      log.info("train", `${what}, setting loss scale to: ${scale}`);
+      metrics.skip(scale);
+      progress.advance();
+      return;
+    }
     metrics.update({
       sums: report.sums,
       gradientNorm: report.gradientNorm,
@@ -213,6 +227,7 @@ export class TrainingRun {
       seconds,
       numUpdates: report.update,
       nextLr: trainer.learningRate(epoch),
+      lossScale: report.lossScale,
     });
     progress.advance();
     if (report.update % config.common.log_interval === 0) {

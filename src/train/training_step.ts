@@ -1,5 +1,5 @@
 // The compiled parts of training: gradients of a micro-batch, the update, and validation.
-import { add, mul, sqrt } from "../../kernels/elementwise/index.ts";
+import { add, cast, mul, sqrt } from "../../kernels/elementwise/index.ts";
 import { reshape, slice } from "../../kernels/movement/index.ts";
 import { clipCoefficient, ema } from "../../kernels/optimizer/index.ts";
 import { squareSum } from "../../kernels/reduce/index.ts";
@@ -8,12 +8,14 @@ import type { Device, Pending, Span, Watch } from "../device/device.ts";
 import { type CompiledFunction, compile, type HostTensor } from "../engine/compile.ts";
 import type { FlatParameters, ParameterState } from "../engine/flat_parameters.ts";
 import { gradient } from "../engine/gradient.ts";
+import { withFloat } from "../engine/precision.ts";
 import { Randomness, withRandomness } from "../engine/randomness.ts";
 import { assign, readVariable, withTrace } from "../engine/trace.ts";
 import type { EncoderDecoderModel } from "../models/model.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import { f32, i32, type TensorSpec } from "../tensor/shape.ts";
 import { input, type Tensor } from "../tensor/tensor.ts";
+import type { LossScaler } from "./loss_scaler.ts";
 
 /** A collated batch on the host. */
 export interface HostSample {
@@ -23,6 +25,13 @@ export interface HostSample {
 }
 
 type SampleInputs = keyof HostSample;
+
+/** What an update tells the host; the scale and its counters where losses are scaled. */
+interface Decided<Value> {
+  readonly norm: Value;
+  readonly scale?: Value;
+  readonly counters?: Value;
+}
 
 /** What randomness is keyed by, besides the op. Never a rank: any number of peers draws the same. */
 export interface RandomKey {
@@ -40,6 +49,8 @@ export interface TrainingStepOptions {
   readonly optimizer: Optimizer;
   /** Largest norm of the gradient; 0 for no limit. */
   readonly clipNorm: number;
+  /** Under --fp16: then the model computes in f16. */
+  readonly scaler?: LossScaler;
   readonly average: ParameterState | undefined;
   readonly spans: Span[] | undefined;
 }
@@ -49,14 +60,22 @@ export class TrainingStep {
   private readonly update: CompiledFunction<"scalars" | "normalization", "norm">;
   private readonly validation: CompiledFunction<SampleInputs, string>;
   private readonly averaging: CompiledFunction<"decay", never>;
+  private readonly halving: CompiledFunction<never, never>;
 
   constructor(private readonly options: TrainingStepOptions) {
     const { device, criterion, model, spans } = options;
     this.accumulate = compile(device, "gradients", (inputs, variant) =>
       this.traceGradients(inputs, variant),
     );
-    this.update = compile(device, "update", (inputs, trained) => this.traceUpdate(inputs, trained));
-    this.validation = compile(device, "validation", (sample) => criterion.forward(model, sample));
+    this.update = compile(
+      device,
+      "update",
+      (inputs, trained): Record<"norm", Tensor> => this.traceUpdate(inputs, trained),
+    );
+    this.validation = compile(device, "validation", (sample) =>
+      withFloat(this.float, () => criterion.forward(model, sample)),
+    );
+    this.halving = compile(device, "halves", () => this.traceHalves());
     this.averaging = compile(device, "average", ({ decay }) => this.traceAverage(decay));
     for (const compiled of [this.accumulate, this.update, this.validation]) compiled.spans = spans;
   }
@@ -87,21 +106,31 @@ export class TrainingStep {
    * @param steps for each group of parameters the number of this step of theirs, from 1.
    * @param trained one letter per droppable layer, "0" where no micro-batch had it.
    * @param normalization what gradients are multiplied by: 1 / sample size.
-   * @returns norm of the normalised gradient before clipping.
+   * @returns norm of the normalised gradient before clipping; with a loss scale what became of it.
    */
-  apply(lr: number, steps: readonly number[], trained: string, normalization: number): Pending {
+  apply(
+    lr: number,
+    steps: readonly number[],
+    trained: string,
+    normalization: number,
+  ): Decided<Pending> {
     const rows = steps.map((step) => this.options.optimizer.scalars(lr, step));
     const scalars = Float32Array.from(rows.flatMap((row) => [...row]));
     const inputs = {
       scalars: { data: scalars, shape: [rows.length, rows[0].length] },
       normalization: { data: Float32Array.of(normalization), shape: [] },
     };
-    return this.update(inputs, trained).norm;
+    return this.update(inputs, trained);
   }
 
   /** Moves the average of the weights: decay * average + (1 - decay) * weights. */
   moveAverage(decay: number): void {
     this.averaging({ decay: { data: Float32Array.of(decay), shape: [] } });
+  }
+
+  /** Makes the f16 copy of the parameters anew, after they were written. */
+  halve(): void {
+    this.halving({});
   }
 
   /** The criterion's sums in evaluation mode. */
@@ -148,7 +177,13 @@ export class TrainingStep {
   }
 
   release(): void {
-    for (const compiled of [this.accumulate, this.update, this.validation, this.averaging]) {
+    for (const compiled of [
+      this.accumulate,
+      this.update,
+      this.validation,
+      this.averaging,
+      this.halving,
+    ]) {
       compiled.release();
     }
   }
@@ -157,15 +192,17 @@ export class TrainingStep {
     { key, ...sample }: Readonly<Record<SampleInputs | "key", Tensor>>,
     variant: string,
   ): Record<string, Tensor> {
-    const { model, parameters, criterion } = this.options;
+    const { model, parameters, criterion, scaler } = this.options;
     const [order, kept] = variant.split(" ");
-    const sums = withRandomness(new Randomness(key, kept), () =>
-      criterion.forward(model, sample satisfies Sample),
+    const sums = withFloat(this.float, () =>
+      withRandomness(new Randomness(key, kept), () =>
+        criterion.forward(model, sample satisfies Sample),
+      ),
     );
     const slots = [...parameters.slots.values()];
     const gradients = gradient(
-      sums.loss,
-      slots.map(({ value }) => readVariable(value)),
+      scaler ? mul(sums.loss, readVariable(scaler.scale)) : sums.loss,
+      slots.map(({ working }) => readVariable(working)),
     );
     for (const [index, slot] of slots.entries()) {
       const added = gradients[index];
@@ -177,20 +214,41 @@ export class TrainingStep {
   private traceUpdate(
     { scalars, normalization }: Readonly<Record<"scalars" | "normalization", Tensor>>,
     trained: string,
-  ): { norm: Tensor } {
-    const { parameters, optimizer, clipNorm } = this.options;
+  ): Decided<Tensor> {
+    const { parameters, optimizer, clipNorm, scaler } = this.options;
     const total = parameters.segments
       .map(({ gradients }) => squareSum(readVariable(gradients)))
       .reduce((a, b) => add(a, b));
-    const multiplier = clipCoefficient(total, normalization, clipNorm);
+    const decided: Decided<Tensor> & { readonly coefficient: Tensor } = scaler?.step(
+      total,
+      normalization,
+      clipNorm,
+    ) ?? {
+      coefficient: clipCoefficient(total, normalization, clipNorm),
+      norm: mul(sqrt(total), normalization),
+    };
     const [, length] = scalars.shape;
-    for (const [range, { group }] of parameters.ranges.entries()) {
+    for (const [range, { group, values, working }] of parameters.ranges.entries()) {
       // As in fairseq: what has no gradient is not even decayed.
       if (group > 0 && trained[group - 1] === "0") continue;
       const own = reshape(slice(scalars, 0, group, group + 1), [length]);
-      optimizer.step(range, own, multiplier);
+      optimizer.step(range, own, decided.coefficient);
+      if (working !== values) assign(working, cast(readVariable(values), "f16"));
     }
-    return { norm: mul(sqrt(total), normalization) };
+    const { coefficient: _, ...told } = decided;
+    return told;
+  }
+
+  private traceHalves(): Record<never, Tensor> {
+    for (const { values, working } of this.options.parameters.segments) {
+      if (working !== values) assign(working, cast(readVariable(values), "f16"));
+    }
+    return {};
+  }
+
+  /** What the model computes with. */
+  private get float(): "f32" | "f16" {
+    return this.options.scaler ? "f16" : "f32";
   }
 
   private traceAverage(decay: Tensor): Record<never, Tensor> {

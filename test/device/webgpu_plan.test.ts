@@ -2,15 +2,18 @@ import { expect, test } from "bun:test";
 import type { GpuDispatch, GpuFacts, Op } from "../../kernels/op.ts";
 import type { Buffer, Program } from "../../src/device/program.ts";
 import { bindRanges, needsCopy } from "../../src/device/webgpu/bind_ranges.ts";
+import { KernelChoices } from "../../src/device/webgpu/kernel_choices.ts";
 import { mergeBindings } from "../../src/device/webgpu/merge_bindings.ts";
 import { ARENA, planProgram, STAND_INS } from "../../src/device/webgpu/plan.ts";
 import { f32 } from "../../src/tensor/shape.ts";
 import { Variable } from "../../src/tensor/variable.ts";
 
 const facts: GpuFacts = {
+  f16: true,
   maxWorkgroupSize: 256,
   maxWorkgroupMemory: 16384,
   maxWorkgroupsPerDimension: 65535,
+  subgroups: undefined,
 };
 
 const code = `
@@ -18,6 +21,8 @@ const code = `
 @group(0) @binding(1) var<storage, read_write> b: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 fn main() { let v = vec2(a[0], b[0]); y[0] = v.y + b[1]; }`;
+
+const choices = new KernelChoices(false);
 
 /** A fake op with one dispatch per entry; only its webgpu rule is asked. */
 const fakeOp = (name: string, ...dispatches: Partial<GpuDispatch>[]): Op<unknown> =>
@@ -86,7 +91,7 @@ test("planProgram() lets temporaries share memory when they are never alive toge
     inputs: [],
     outputs: [{ name: "y", value: 2 }],
   };
-  const plan = planProgram(program, facts, 256);
+  const plan = planProgram(program, facts, 256, choices);
   expect(plan.arenaBytes).toBe(8192);
   expect(plan.ranges[0]).toEqual({ place: ARENA, offset: 0, size: 4096 });
   expect(plan.ranges[2].offset).toBe(plan.ranges[0].offset);
@@ -106,7 +111,7 @@ test("planProgram() copies an operand aside that lies where no binding may begin
     inputs: [],
     outputs: [],
   };
-  const { steps } = planProgram(program, facts, 256);
+  const { steps } = planProgram(program, facts, 256, choices);
   expect(steps.map(({ kind }) => kind)).toEqual(["copy", "dispatch"]);
   expect(steps[0]).toEqual({
     kind: "copy",
@@ -127,7 +132,7 @@ test("planProgram() gives what dispatches share its own memory, and numbers thei
     inputs: [],
     outputs: [],
   };
-  const plan = planProgram(program, facts, 256);
+  const plan = planProgram(program, facts, 256, choices);
   const [first, second] = plan.steps.flatMap((step) => (step.kind === "dispatch" ? [step] : []));
   expect(first.bound[1]).toEqual(second.bound[1]);
   expect(first.bound[1]?.offset).not.toBe(first.bound[0]?.offset);
@@ -152,6 +157,7 @@ test("planProgram() leaves a copy out when it would copy memory onto itself", ()
       },
       facts,
       256,
+      choices,
     ).steps;
   expect(steps(1)).toHaveLength(2);
   expect(steps(0)).toHaveLength(1);
@@ -166,5 +172,5 @@ test("planProgram() runs nothing for results without elements", () => {
     inputs: [],
     outputs: [],
   };
-  expect(planProgram(program, facts, 256).steps).toEqual([]);
+  expect(planProgram(program, facts, 256, choices).steps).toEqual([]);
 });

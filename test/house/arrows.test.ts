@@ -33,7 +33,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   score: ["config", "data"],
   decode: ["config", "data", "score"],
   // files of others
-  interop: ["config"],
+  interop: ["config", "tensor"],
   // components
   components: ["registry", "config", ...components],
   registry: ["config"],
@@ -48,9 +48,13 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   plugin: [...lists, ...components, "plugin_library", "config"],
   // programs over all of it
   train: [...tensors, ...pure, ...components, ...lists, "interop", "version", "cluster"],
-  generate: [...tensors, ...pure, ...components, ...lists, "interop", "train", "version"],
+  generate: [
+    ...[...tensors, ...pure, ...components, ...lists, "interop", "train", "version"],
+    "workers",
+  ],
+  measure: [...tensors, ...pure, ...components, ...lists, "train", "version"],
   cli: [
-    ...["train", "generate", "decode", "score", "data", "config", "device", "interop"],
+    ...["train", "generate", "measure", "decode", "score", "data", "config", "device", "interop"],
     ...["models", "tasks", ...lists, "plugin", "version", "workers", "kernels", "cluster"],
     ...["edge/export", "edge/runtime", "edge/server", "edge/platforms", "edge/build.ts"],
   ],

@@ -11,7 +11,6 @@ import {
 import {
   DTYPE_BYTES,
   elementCount,
-  float16ToNumber,
   isStoredDtype,
   toFloat32,
 } from "../../src/interop/stored_tensor.ts";
@@ -178,14 +177,6 @@ test("toFloat32() widens every dtype exactly", () => {
   }
   const odd = new Uint8Array(9).subarray(1);
   expect([...toFloat32({ dtype: "F32", shape: [2], bytes: odd })]).toEqual([0, 0]);
-});
-
-test("float16ToNumber() covers subnormals, infinities and NaN", () => {
-  expect(float16ToNumber(0x0001)).toBe(2 ** -24);
-  expect(float16ToNumber(0x83ff)).toBe(-1023 * 2 ** -24);
-  expect(float16ToNumber(0x7bff)).toBe(65504);
-  expect(float16ToNumber(0xfc00)).toBe(-Infinity);
-  expect(float16ToNumber(0x7e00)).toBeNaN();
 });
 
 goldenTest(

@@ -1,13 +1,16 @@
 // Fused ops against the plain ops they stand for, on every device.
 import { expect, test } from "bun:test";
 import { attention, attentionWeights, cachedAttention } from "../../kernels/attention/index.ts";
-import { add } from "../../kernels/elementwise/index.ts";
+import { add, affine, mul } from "../../kernels/elementwise/index.ts";
 import { accuracy, labelSmoothedNll } from "../../kernels/loss/index.ts";
+import { matmul } from "../../kernels/matmul/index.ts";
 import { layerNorm, residualDropoutNorm } from "../../kernels/norm/index.ts";
 import { dropout } from "../../kernels/random/index.ts";
+import { sum } from "../../kernels/reduce/index.ts";
 import { logSoftmaxTopK, topK } from "../../kernels/search/index.ts";
 import { logSoftmax, logSumExp, softmax } from "../../kernels/softmax/index.ts";
 import { read } from "../../src/engine/compile.ts";
+import { gradient } from "../../src/engine/gradient.ts";
 import { ShapeError } from "../../src/tensor/shape.ts";
 import { constant, type Tensor } from "../../src/tensor/tensor.ts";
 import { onEveryDevice } from "../support/devices.ts";
@@ -57,6 +60,33 @@ onEveryDevice((device) => {
     const queries = constant(Float32Array.from(await read(device, q)), [R, 1, E]);
     const full = attention(queries, gathered[0], gathered[1], { heads });
     expectClose(await read(device, cached), await read(device, full));
+  });
+
+  test("attention() and its gradient equal softmax() between two products", async () => {
+    const [B, T, D] = [2, 37, 64];
+    const [q, k, v, weights] = [0, 1, 2, 3].map(() => normals(B, T, D));
+    const hidden = Array.from({ length: B * T }, (_, i) =>
+      i % T >= T - 5 * Math.floor(i / T) ? 1 : 0,
+    );
+    const bias = constant(
+      Float32Array.from({ length: B * T * T }, (_, i) => {
+        const [b, t, s] = [Math.floor(i / (T * T)), Math.floor(i / T) % T, i % T];
+        return s > t || hidden[b * T + s] === 1 ? -1e9 : 0;
+      }),
+      [B, T, T],
+    );
+    const fused = attention(q, k, v, {
+      ...{ heads: 1, causal: true, scale: 0.125 },
+      keyPadding: integers(hidden, B, T),
+    });
+    const scores = affine(matmul(q, k, { transB: true }), 0.125, 0); // (B, T, T)
+    const plain = matmul(softmax(add(scores, bias)), v); // (B, T, D)
+    expectClose(await read(device, fused), await read(device, plain));
+    const gradients = [fused, plain].map((out) => gradient(sum(mul(out, weights)), [q, k, v]));
+    for (const operand of [0, 1, 2]) {
+      const [got, want] = gradients.map((of) => read(device, of[operand]));
+      expectClose(await got, await want, 3e-5);
+    }
   });
 
   test("attentionWeights() rows sum to 1 over the keys that are not padding", async () => {
@@ -146,7 +176,7 @@ test("attention() and layerNorm() refuse integers, whose bits are no floats", ()
   ] as const) {
     expect(() => attention(...operands, { heads: 2 })).toThrow(ShapeError);
   }
-  expect(() => attentionWeights(q, whole, { heads: 2 })).toThrow("queries and keys are f32");
+  expect(() => attentionWeights(q, whole, { heads: 2 })).toThrow("queries and keys are floats");
   const [gain, ones] = [normals(8), integers(new Array<number>(8).fill(1), 8)];
   expect(() => layerNorm(whole, gain, gain)).toThrow("layer_norm: i32(2, 3, 8)");
   expect(() => layerNorm(q, ones, gain)).toThrow("gain and bias must be f32(8)");

@@ -66,7 +66,7 @@ test("TrainingStep leaves a dropped layer's parameters alone, and does not count
       step.gradients(sample, { seed: 1, update: number, microBatch }, order, layers);
     }
     const trained = kept.some(([first]) => first === "1") ? "11" : "01";
-    await step.apply(LR, [number, ...steps], trained, NORMALIZATION).read();
+    await step.apply(LR, [number, ...steps], trained, NORMALIZATION).norm.read();
   };
   const slot = parameters.slot(NAME);
   const weightOf = async (name: string) => {

@@ -9,7 +9,7 @@ import type { Trainer } from "../../src/train/trainer.ts";
 const trainer = (limit: number | undefined, cost: (shape: BatchShape) => number = () => 0) =>
   ({
     options: {
-      parameters: { segments: [{ size: 2 ** 19 }] },
+      parameters: { bytes: 2 ** 22, elements: 2 ** 19 },
       optimizer: {
         state: new Map([
           ["m", {}],

@@ -26,6 +26,12 @@ export const device = z.strictObject({
     .enum(["auto", "bun-webgpu", "webgpu", "navigator.gpu"])
     .default("auto")
     .describe("which implementation of WebGPU serves"),
+  autotune: z
+    .boolean()
+    .optional()
+    .describe(
+      "choose among kernels of a GPU by timing them, once per adapter and kept on disk; --no-autotune takes the tables' first (unset: on real GPUs, not on software adapters)",
+    ),
 });
 
 export type DeviceConfig = z.output<typeof device>;

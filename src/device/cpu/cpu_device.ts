@@ -4,7 +4,7 @@ import { availableParallelism } from "node:os";
 import process from "node:process";
 import { MAXIMUM_PAGES, PAGE_BYTES } from "../../../kernels/pages.ts";
 import { UserError } from "../../config/user_error.ts";
-import { BYTES_PER_ELEMENT, bytesOf, sizeOf } from "../../tensor/shape.ts";
+import { bytesOf, sizeOf } from "../../tensor/shape.ts";
 import type { Variable } from "../../tensor/variable.ts";
 import { Heap } from "../../wasm/heap.ts";
 import { workerUrl } from "../../workers.ts";
@@ -99,6 +99,7 @@ export class CpuDevice implements Device {
   readonly kind = "cpu";
   readonly description: string;
   readonly widthMultiple = 1;
+  readonly half = undefined;
   private readonly kernels: ReadonlyMap<string, number>;
   private readonly storage = new Map<Variable, number>();
   private readonly constants = new Map<HostArray, { address: number; users: number }>();
@@ -121,7 +122,7 @@ export class CpuDevice implements Device {
   ) {
     this.shared = {
       memory: wasmMemory,
-      addressOf: (variable) => this.addressOf(variable) + variable.offset * BYTES_PER_ELEMENT,
+      addressOf: (variable) => this.addressOf(variable) + variable.byteOffset,
       allocate: (bytes) => heap.allocate(bytes),
     };
     this.arena = new GrowingBlock(heap);

@@ -25,6 +25,9 @@ export class CpuProgram implements PreparedProgram {
     private readonly device: CpuDevice,
     private readonly program: Program,
   ) {
+    if (program.values.some(({ spec }) => spec.dtype === "f16")) {
+      throw new Error(`cpu: ${program.name} holds f16 tensors: only the webgpu device has them`);
+    }
     const lifetimes = program.buffers.map((buffer) =>
       buffer.kind === "temporary" ? buffer : { bytes: 0, first: 0, last: -1 },
     );

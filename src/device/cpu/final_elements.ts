@@ -1,5 +1,5 @@
 // Which elements of some variables no later instruction of a program writes.
-import { BYTES_PER_ELEMENT, sizeOf } from "../../tensor/shape.ts";
+import { bytesPerElement, sizeOf } from "../../tensor/shape.ts";
 import type { Variable } from "../../tensor/variable.ts";
 import type { Program } from "../program.ts";
 
@@ -21,7 +21,7 @@ export function finalElements(program: Program, variables: readonly Variable[]):
       const { buffer, offset } = program.values[output];
       const place = program.buffers[buffer];
       const start = place.kind === "variable" ? starts.get(place.variable) : undefined;
-      if (start !== undefined) first = Math.min(first, start + offset / BYTES_PER_ELEMENT);
+      if (start !== undefined) first = Math.min(first, start + offset / bytesPerElement("f32"));
     }
     before[number] = first;
   }

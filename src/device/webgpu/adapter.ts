@@ -13,10 +13,13 @@ import {
 export interface AdapterFacts extends GpuFacts {
   readonly provider: string;
   readonly name: string;
+  readonly vendor: string;
+  /** The card, as its driver calls it. */
+  readonly device: string;
+  /** The driver with its version, where the provider tells. */
+  readonly driver: string;
   readonly backend: string;
   readonly type: "real" | "software";
-  readonly f16: boolean;
-  readonly subgroups: boolean;
   readonly timestamps: boolean;
   readonly subgroupMatrix: boolean;
   readonly limits: Readonly<Record<string, number>>;
@@ -178,16 +181,20 @@ function factsOf(providerName: string, provider: OpenProvider, adapter: GPUAdapt
   const { info, features } = adapter;
   const { backend, isCpu } = provider.nativeFacts(adapter);
   const limits = limitsOf(adapter);
-  const name = info.description || info.device || `${info.vendor} ${info.architecture}`.trim();
+  const name = nameOf(info);
   // A provider that hides the driver's answer leaves the standard's flag and the driver's name.
   const software = isCpu || info.isFallbackAdapter || softwareNames.test(`${name} ${info.device}`);
   return {
     provider: providerName,
     name: name || "unnamed adapter",
+    vendor: info.vendor,
+    device: info.device || name,
+    driver: info.description,
     backend: backend ?? "unknown backend",
     type: software ? "software" : "real",
+    isSoftware: software,
     f16: features.has("shader-f16"),
-    subgroups: features.has("subgroups"),
+    subgroups: subgroupsOf(adapter),
     timestamps: features.has("timestamp-query"),
     subgroupMatrix: features.has("chromium-experimental-subgroup-matrix"),
     maxWorkgroupSize: limits.maxComputeInvocationsPerWorkgroup,
@@ -195,6 +202,18 @@ function factsOf(providerName: string, provider: OpenProvider, adapter: GPUAdapt
     maxWorkgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
     limits,
   };
+}
+
+/** Undefined too where the provider does not tell their size. */
+function subgroupsOf({ info, features }: GPUAdapter): GpuFacts["subgroups"] {
+  const { subgroupMinSize: min, subgroupMaxSize: max } = info;
+  return features.has("subgroups") && min > 0 && max >= min ? { min, max } : undefined;
+}
+
+/** Dawn's description is the driver's, which need not name the card. */
+function nameOf({ device, description, vendor, architecture }: GPUAdapterInfo): string {
+  if (device && /^nvidia\b/i.test(description)) return `${device} (${description})`;
+  return description || device || `${vendor} ${architecture}`.trim();
 }
 
 /** All of the adapter's limits, by name: Dawn's bindings refuse a request that names only some. */
@@ -208,11 +227,14 @@ export function limitsOf(adapter: GPUAdapter): Record<string, number> {
   return limits;
 }
 
+const lanesOf = ({ min, max }: { min: number; max: number }): string =>
+  min === max ? `${min}` : `${min} to ${max}`;
+
 /** One line for the start of a run. */
 export function describeAdapter(facts: AdapterFacts): string {
   const yes = [
-    facts.f16 && "f16",
-    facts.subgroups && "subgroups",
+    facts.f16 ? "f16" : "f16 packed in pairs",
+    facts.subgroups && `subgroups of ${lanesOf(facts.subgroups)}`,
     facts.subgroupMatrix && "subgroup matrix",
     facts.timestamps && "timestamps",
   ].filter(Boolean);

@@ -1,8 +1,9 @@
 // A prepared program on the GPU: pipelines and bind groups made once, encoded again for every run.
 import { UserError } from "../../config/user_error.ts";
+import { packHalves } from "../../tensor/half.ts";
 import { bytesOf } from "../../tensor/shape.ts";
 import type { Pending, PreparedProgram, Span } from "../device.ts";
-import type { HostArray, Program } from "../program.ts";
+import { type HostArray, hostArray, type Program } from "../program.ts";
 import type { Range } from "./bind_ranges.ts";
 import { usage } from "./buffer_pool.ts";
 import { PassTimer } from "./pass_timer.ts";
@@ -31,11 +32,13 @@ const untimed = (adapter: string): UserError =>
   });
 
 export class GpuProgram implements PreparedProgram {
-  readonly bytes: number;
-  private readonly plan: Plan;
+  bytes: number;
+  private plan: Plan;
+  /** Of the kernels that were chosen when the plan was made. */
+  private choicesVersion: number;
   /** Buffers of this program alone, by place. */
   private readonly own = new Map<number, GPUBuffer>();
-  private readonly params: GPUBuffer | undefined;
+  private params: GPUBuffer | undefined;
   /** Inputs of a run are gathered here, so that one write brings them all. */
   private readonly hostInputs: Uint8Array<ArrayBuffer>;
   private readonly outputBytes: number;
@@ -48,8 +51,8 @@ export class GpuProgram implements PreparedProgram {
     private readonly device: WebGpuDevice,
     private readonly program: Program,
   ) {
-    const { facts } = device;
-    this.plan = planProgram(program, facts, facts.limits.minStorageBufferOffsetAlignment);
+    this.choicesVersion = device.choices.version;
+    this.plan = this.makePlan();
     this.bytes = this.plan.arenaBytes;
     for (const [place, bytes] of [
       [INPUTS, this.plan.inputBytes],
@@ -73,6 +76,7 @@ export class GpuProgram implements PreparedProgram {
     device.errors.check();
     if (this.released) throw new Error(`webgpu: ${this.program.name} runs after its release`);
     if (spans && !device.facts.timestamps) throw untimed(device.facts.name);
+    if (this.plan.isOpen && device.choices.version !== this.choicesVersion) this.planAgain();
     if (device.version !== this.version) this.bind();
     this.writeInputs(inputs);
     const timer = spans && new PassTimer(device.gpu, this.plan.steps.length);
@@ -144,6 +148,22 @@ export class GpuProgram implements PreparedProgram {
     return passes;
   }
 
+  private makePlan(): Plan {
+    const { facts, choices } = this.device;
+    const alignment = facts.limits.minStorageBufferOffsetAlignment;
+    return planProgram(this.program, facts, alignment, choices);
+  }
+
+  /** Follows the choices made meanwhile: other kernels, and perhaps other temporaries for them. */
+  private planAgain(): void {
+    this.choicesVersion = this.device.choices.version;
+    this.plan = this.makePlan();
+    this.bytes = this.plan.arenaBytes;
+    this.params?.destroy();
+    this.params = this.createParams();
+    this.bind();
+  }
+
   private bind(): void {
     this.device.reserveArena(this.plan.arenaBytes);
     // Variables are created as they are met: do that before the version is read.
@@ -211,10 +231,11 @@ export class GpuProgram implements PreparedProgram {
   private writeConstants(): void {
     const target = this.own.get(CONSTANTS);
     if (!target) return;
-    for (const [value, { buffer, offset }] of this.program.values.entries()) {
+    for (const [value, { spec, buffer, offset }] of this.program.values.entries()) {
       const source = this.program.buffers[buffer];
       if (source.kind !== "constant" || offset !== 0) continue;
-      this.device.upload(target, this.plan.ranges[value].offset, source.data);
+      const data = spec.dtype === "f16" ? packHalves(Float32Array.from(source.data)) : source.data;
+      this.device.upload(target, this.plan.ranges[value].offset, data);
     }
   }
 
@@ -248,7 +269,6 @@ export class GpuProgram implements PreparedProgram {
 
   private hostArray(value: number, bytes: ArrayBuffer, offset: number): HostArray {
     const { spec } = this.program.values[value];
-    const own = bytes.slice(offset, offset + bytesOf(spec));
-    return spec.dtype === "i32" ? new Int32Array(own) : new Float32Array(own);
+    return hostArray(spec, bytes.slice(offset, offset + bytesOf(spec)));
   }
 }

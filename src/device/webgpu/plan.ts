@@ -5,6 +5,8 @@ import { bytesOf, formatShape } from "../../tensor/shape.ts";
 import { type Lifetime, pack } from "../cpu/arena.ts";
 import type { Instruction, Program } from "../program.ts";
 import { bindRanges, needsCopy, type Range } from "./bind_ranges.ts";
+import { withHalfStorage } from "./half_storage.ts";
+import type { KernelChoices } from "./kernel_choices.ts";
 import { mergeBindings } from "./merge_bindings.ts";
 
 /** Places that are not a variable. A variable's place is the number of its buffer in the program. */
@@ -49,11 +51,18 @@ export interface Plan {
   readonly standInBytes: number;
   /** Contents of the uniform buffer; empty when no kernel has static numbers. */
   readonly params: Uint8Array<ArrayBuffer>;
+  /** Whether kernels serve that a measurement may replace. */
+  readonly isOpen: boolean;
 }
 
 /** @param alignment the adapter's minStorageBufferOffsetAlignment. */
-export function planProgram(program: Program, facts: GpuFacts, alignment: number): Plan {
-  return new Planner(program, facts, alignment).plan();
+export function planProgram(
+  program: Program,
+  facts: GpuFacts,
+  alignment: number,
+  choices: KernelChoices,
+): Plan {
+  return new Planner(program, facts, alignment, choices).plan();
 }
 
 const align = (bytes: number): number => Math.max(Math.ceil(bytes / ALIGNMENT), 1) * ALIGNMENT;
@@ -71,11 +80,13 @@ class Planner {
   private inputBytes = 0;
   private constantBytes = 0;
   private standInBytes = 0;
+  private isOpen = false;
 
   constructor(
     private readonly program: Program,
     private readonly facts: GpuFacts,
     private readonly alignment: number,
+    private readonly choices: KernelChoices,
   ) {}
 
   plan(): Plan {
@@ -93,6 +104,7 @@ class Planner {
       constantBytes: this.constantBytes,
       standInBytes: this.standInBytes,
       params: this.packParams(),
+      isOpen: this.isOpen,
     };
   }
 
@@ -112,7 +124,10 @@ class Planner {
   }
 
   /** Asks the op for its kernels and reserves the memory that they share. */
-  private choose({ op, attributes, inputs, outputs }: Instruction, at: number): GpuDispatch[] {
+  private choose(
+    { op, attributes, inputs, outputs }: Instruction,
+    at: number,
+  ): readonly GpuDispatch[] {
     const spec = {
       attributes,
       inputs: inputs.map((value) => this.program.values[value].spec),
@@ -120,7 +135,8 @@ class Planner {
     };
     if (spec.outputs.every((output) => bytesOf(output) === 0)) return [];
     const answer = op.webgpu(spec, this.facts);
-    const dispatches = Array.isArray(answer) ? [...answer] : [answer as GpuDispatch];
+    const { dispatches, isOpen } = this.choices.dispatches(op.name, answer, spec);
+    this.isOpen ||= isOpen;
     for (const { bindings } of dispatches) {
       for (const binding of bindings) {
         if (!("shared" in binding)) continue;
@@ -179,7 +195,11 @@ class Planner {
       return { place: ARENA, offset, size: binding.bytes };
     };
     const detail = this.shapes(inputs, outputs);
-    for (const dispatch of dispatches) this.addDispatch(op.name, detail, dispatch, locate);
+    const isHalf = (binding: GpuBinding): boolean =>
+      !("shared" in binding) &&
+      this.program.values["input" in binding ? inputs[binding.input] : outputs[binding.output]].spec
+        .dtype === "f16";
+    for (const dispatch of dispatches) this.addDispatch(op.name, detail, dispatch, locate, isHalf);
     for (const { range, standIn } of copied(own.slice(inputs.length))) {
       this.steps.push({ kind: "copy", source: standIn, target: range });
     }
@@ -204,14 +224,17 @@ class Planner {
     detail: string,
     { code, bindings, params, workgroups, copies }: GpuDispatch,
     locate: (binding: GpuBinding) => Range,
+    isHalf: (binding: GpuBinding) => boolean,
   ): void {
     const { bound, same } = bindRanges(name, bindings.map(locate));
     if (copies && same.size > 0) return;
+    const merged = same.size === 0 ? code : mergeBindings(name, code, same);
+    const halves = bindings.flatMap((binding, number) => (isHalf(binding) ? [number] : []));
     this.steps.push({
       kind: "dispatch",
       name,
       detail,
-      code: same.size === 0 ? code : mergeBindings(name, code, same),
+      code: halves.length === 0 ? merged : withHalfStorage(name, merged, halves, this.facts.f16),
       bound,
       params: params && this.addParams(params),
       workgroups,

@@ -1,10 +1,11 @@
 // The device that weft is for: WGSL kernels through any of the providers. One submit per run; no
 // command waits for the host inside a run.
 import { UserError } from "../../config/user_error.ts";
+import { packHalves } from "../../tensor/half.ts";
 import { bytesOf, sizeOf } from "../../tensor/shape.ts";
 import type { Variable } from "../../tensor/variable.ts";
 import type { Device, DeviceMemory, PreparedProgram } from "../device.ts";
-import type { HostArray, Program } from "../program.ts";
+import { type HostArray, hostArray, type Program } from "../program.ts";
 import {
   type AdapterFacts,
   describeAdapter,
@@ -12,9 +13,11 @@ import {
   limitsOf,
   wantedFeatures,
 } from "./adapter.ts";
+import { Autotuner } from "./autotuner.ts";
 import { BufferPool, usage } from "./buffer_pool.ts";
 import { ErrorWatch } from "./errors.ts";
 import { GpuProgram } from "./gpu_program.ts";
+import { KernelChoices } from "./kernel_choices.ts";
 import { PipelineCache } from "./pipeline_cache.ts";
 import type { OpenProvider } from "./provider.ts";
 import { ReadBack } from "./read_back.ts";
@@ -24,8 +27,22 @@ const PADDING = 256;
 
 const storage = usage.storage | usage.copySource | usage.copyTarget;
 
-/** Takes an adapter into use. */
-export async function startWebGpuDevice(found: FoundAdapter): Promise<WebGpuDevice> {
+export interface WebGpuOptions {
+  /**
+   * Whether kernels are chosen by timing them; unset: on real GPUs, since on a software adapter the
+   * search costs more than it brings.
+   */
+  readonly autotune?: boolean;
+  readonly say: (line: string) => void;
+  /** Where timings are kept; unset: in weft's cache folder. */
+  readonly cacheFolder?: string;
+}
+
+/** Takes an adapter into use. Without options nothing is timed and the tables' first kernels serve. */
+export async function startWebGpuDevice(
+  found: FoundAdapter,
+  options?: WebGpuOptions,
+): Promise<WebGpuDevice> {
   const { adapter, facts, provider } = found;
   const features: readonly string[] = wantedFeatures.filter((name) => adapter.features.has(name));
   const device = await adapter.requestDevice({
@@ -34,7 +51,12 @@ export async function startWebGpuDevice(found: FoundAdapter): Promise<WebGpuDevi
   });
   // Some providers crash when the adapter is collected before its device.
   referenced.add(adapter).add(device).add(provider);
-  return new WebGpuDevice(device, facts, provider);
+  const isTuned = options !== undefined && (options.autotune ?? facts.type === "real");
+  const started = new WebGpuDevice(device, facts, provider, new KernelChoices(isTuned));
+  if (options && isTuned) {
+    started.autotuner = await Autotuner.open(started, options.say, options.cacheFolder);
+  }
+  return started;
 }
 
 const referenced = new Set<unknown>();
@@ -43,9 +65,12 @@ export class WebGpuDevice implements Device {
   readonly kind = "webgpu";
   readonly description: string;
   readonly widthMultiple = 8;
+  readonly half: "native" | "packed";
   readonly errors: ErrorWatch;
   readonly pipelines: PipelineCache;
   readonly readBacks: BufferPool;
+  /** Absent where nothing is timed. */
+  autotuner: Autotuner | undefined;
   private readonly storage = new Map<Variable, GPUBuffer>();
   private arenaBuffer: GPUBuffer | undefined;
   private variableBytes = 0;
@@ -55,8 +80,10 @@ export class WebGpuDevice implements Device {
     readonly gpu: GPUDevice,
     readonly facts: AdapterFacts,
     readonly provider: OpenProvider,
+    readonly choices: KernelChoices = new KernelChoices(false),
   ) {
     this.description = describeAdapter(facts);
+    this.half = facts.f16 ? "native" : "packed";
     this.errors = new ErrorWatch(gpu, facts.name);
     this.pipelines = new PipelineCache(gpu, this.errors);
     this.readBacks = new BufferPool(gpu, "read back", usage.mapRead | usage.copyTarget);
@@ -67,6 +94,16 @@ export class WebGpuDevice implements Device {
     return new GpuProgram(this, program);
   }
 
+  /** Absent where nothing is timed: nobody need prepare a program before it runs. */
+  get tune(): (() => Promise<void> | undefined) | undefined {
+    const { autotuner, choices } = this;
+    return autotuner && (() => (choices.hasOpen ? autotuner.tune() : undefined));
+  }
+
+  kernelRecord(): Readonly<Record<string, string>> {
+    return this.choices.record();
+  }
+
   write(variable: Variable, data: HostArray): void {
     this.errors.check();
     const { shape, dtype } = variable.spec;
@@ -75,20 +112,19 @@ export class WebGpuDevice implements Device {
         `write: ${variable.name} holds ${sizeOf(shape)} ${dtype}, got ${data.length}`,
       );
     }
-    this.upload(this.bufferOf(variable), variable.offset * 4, data);
+    const encoded = dtype === "f16" ? packHalves(Float32Array.from(data)) : data;
+    this.upload(this.bufferOf(variable), variable.byteOffset, encoded);
   }
 
   async read(variable: Variable): Promise<HostArray> {
     const bytes = bytesOf(variable.spec);
-    const view = (data: ArrayBuffer): HostArray =>
-      variable.spec.dtype === "i32" ? new Int32Array(data) : new Float32Array(data);
-    if (bytes === 0) return view(new ArrayBuffer(0));
+    if (bytes === 0) return hostArray(variable.spec, new ArrayBuffer(0));
     const encoder = this.gpu.createCommandEncoder({ label: "read" });
     const readBack = new ReadBack(this.readBacks, this.errors, bytes);
     const source = this.bufferOf(variable);
-    encoder.copyBufferToBuffer(source, variable.offset * 4, readBack.buffer, 0, bytes);
+    encoder.copyBufferToBuffer(source, variable.byteOffset, readBack.buffer, 0, bytes);
     this.submit(encoder, []);
-    return view(await readBack.read());
+    return hostArray(variable.spec, await readBack.read());
   }
 
   free(variable: Variable): void {
@@ -176,7 +212,7 @@ export class WebGpuDevice implements Device {
     });
   }
 
-  upload(buffer: GPUBuffer, offset: number, data: HostArray | Uint8Array): void {
+  upload(buffer: GPUBuffer, offset: number, data: HostArray | Uint8Array | Uint16Array): void {
     if (data.byteLength === 0) return;
     // The standard takes no shared memory.
     const own = data.buffer instanceof ArrayBuffer ? data : data.slice();

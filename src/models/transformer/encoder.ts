@@ -58,6 +58,6 @@ export class TransformerEncoder extends Module {
     x = this.dropout.forward(x);
     // A tied or normed embedding of padding is not zero: what the layers see of it must be.
     const [B, S] = srcTokens.shape;
-    return mul(x, reshape(sub(scalar(1), cast(padding, "f32")), [B, S, 1]));
+    return mul(x, reshape(sub(scalar(1, x.dtype), cast(padding, x.dtype)), [B, S, 1]));
   }
 }

@@ -16,6 +16,8 @@ const EXPECTED = 2;
 /** Exit code of a failure that may be gone the next time. */
 const TEMPORARY = 75;
 
+const foreign = issueAuthority("others", days(-2, 2));
+
 /** The last line of each peer's log, if it is the error that a user sees. */
 async function errorsOf(
   job: Job,
@@ -152,21 +154,38 @@ async function portOfTwoInUse(stage: Stage): Promise<string> {
   }
 }
 
+type Odd = Parameters<typeof identityOf>[1] & { readonly ca?: string };
+
 /** Rank 2 of three has a certificate that is no good: each of them says so, and of whom. */
-async function certificate(
-  stage: Stage,
-  odd: Parameters<typeof identityOf>[1],
-  words: RegExp,
-): Promise<string> {
+async function certificate(stage: Stage, odd: Odd): Promise<string> {
   const folder = stage.newFolder("certificates");
-  const flagsOf = (rank: number): string[] => {
-    const { ca, cert, key } = identityOf(`rank${rank}`, rank === 2 ? odd : {});
-    return Object.entries({ ca, cert, key }).flatMap(([kind, text]) => {
+  return await unproven(stage, /certificate/, (rank) => {
+    const of = rank === 2 ? odd : {};
+    const identity = { ...identityOf(`rank${rank}`, of), ...(of.ca ? { ca: of.ca } : {}) };
+    return Object.entries(identity).flatMap(([kind, text]) => {
+      if (kind === "kind") return [];
       const path = join(folder, `${rank}-${kind}.pem`);
       writeFileSync(path, text);
       return [`--tls-${kind}`, path];
     });
-  };
+  });
+}
+
+async function secret(stage: Stage): Promise<string> {
+  const folder = stage.newFolder("secrets");
+  return await unproven(stage, /secret/, (rank) => {
+    const path = join(folder, `${rank}`);
+    writeFileSync(path, (rank === 2 ? "0123456789abcdef" : "fedcba9876543210").repeat(2));
+    return ["--cluster-secret-file", path];
+  });
+}
+
+/** Rank 2 of three proves itself otherwise than the others expect. */
+async function unproven(
+  stage: Stage,
+  words: RegExp,
+  flagsOf: (rank: number) => readonly string[],
+): Promise<string> {
   const job = await stage.prepare({ peers: 3 });
   for (const rank of [0, 1]) job.start(rank, { flags: flagsOf(rank) });
   await Promise.all([0, 1].map((rank) => job.peer(rank).sees(/starting from the seed/)));
@@ -239,7 +258,8 @@ export const strangers: readonly Scenario[] = [
   { name: "another process has rank 0's port", play: portInUse },
   {
     name: "rank 2 of 3 has no data",
-    play: (stage) => endsEarly(stage, { data: stage.newFolder("empty") }, "dict"),
+    play: (stage) =>
+      endsEarly(stage, { data: stage.newFolder("empty") }, "languages are not known"),
   },
   {
     name: "rank 2 of 3 has no such device",
@@ -248,12 +268,16 @@ export const strangers: readonly Scenario[] = [
   { name: "another process has the port of rank 2 of 3", play: portOfTwoInUse },
   {
     name: "rank 2 of 3 has a certificate of another authority",
-    play: (stage) =>
-      certificate(stage, { by: issueAuthority("others", days(-2, 2)) }, /certificate/),
+    play: (stage) => certificate(stage, { by: foreign }),
+  },
+  {
+    name: "rank 2 of 3 believes another authority alone",
+    play: (stage) => certificate(stage, { by: foreign, ca: foreign.cert }),
   },
   {
     name: "rank 2 of 3 has a certificate that has expired",
-    play: (stage) => certificate(stage, { period: days(-2, -1) }, /certificate/),
+    play: (stage) => certificate(stage, { period: days(-2, -1) }),
   },
+  { name: "rank 2 of 3 knows another secret", play: secret },
   { name: "rank 1 is never started", play: unreachable },
 ];
