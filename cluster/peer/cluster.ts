@@ -1,6 +1,6 @@
 // The main thread's side of a peer: asks the communication thread, and waits for what it tells.
 import type { UserError } from "../../src/config/user_error.ts";
-import type { HeldUpdate } from "../collective/update_barrier.ts";
+import { type HeldUpdate, rowsOf } from "../collective/update_barrier.ts";
 import { ranksOf, type View } from "../membership/view.ts";
 import type { SocketChoice } from "../transport/open_sockets.ts";
 import type { Security } from "../transport/security.ts";
@@ -10,7 +10,7 @@ import { type CommunicationThread, CommunicationWorker } from "./communication_t
 import { Deadlines } from "./deadlines.ts";
 import { ExchangeTotals } from "./exchange_totals.ts";
 import { failureOf } from "./failure_of.ts";
-import { type EventOf, Mailbox } from "./mailbox.ts";
+import { type EventOf, Mailbox, waitingFor } from "./mailbox.ts";
 import type { Event, NodeSettings, Request, SharedNumbers } from "./protocol.ts";
 import { refuseTooLong } from "./refuse_too_long.ts";
 import type { StepUnit } from "./status_report.ts";
@@ -384,9 +384,3 @@ export class Cluster {
     this.mailbox.reject(this.failure);
   }
 }
-
-const rowsOf = ({ sums }: HeldUpdate): ReadonlyMap<number, readonly number[]> =>
-  new Map([...sums.values()].flatMap(({ rows }) => rows));
-
-const waitingFor = ({ ranks, trouble }: EventOf<"awaiting">): string =>
-  `waiting for ${ranks.map((rank, i) => `rank ${rank} (${trouble[i]})`).join(", ")}`;

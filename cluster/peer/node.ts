@@ -1,6 +1,5 @@
 // One peer of the cluster, whatever thread it runs in: joins its membership, its links and its exchange.
 import { UserError } from "../../src/config/user_error.ts";
-import type { Arithmetic } from "../collective/codec.ts";
 import { UpdateBarrier } from "../collective/update_barrier.ts";
 import type { Fence } from "../fence/fence.ts";
 import { Membership } from "../membership/membership.ts";
@@ -13,39 +12,19 @@ import {
   type Progress,
 } from "../membership/messages.ts";
 import { isSame, type Member, ranksOf, type View, view as viewSchema } from "../membership/view.ts";
-import type { Address, Transport } from "../transport/transport.ts";
 import { type DataHeader, ProtocolError } from "../wire/frame.ts";
 import { ExchangeClock } from "./exchange_clock.ts";
 import { JobStatus } from "./job_status.ts";
 import { Links, type LinksEvents } from "./links.ts";
+import type { NodeParts } from "./node_parts.ts";
 import { objectionTo } from "./objection.ts";
 import { ParameterHash } from "./parameter_hash.ts";
-import type { Event, NodeRequest, NodeSettings, SharedNumbers } from "./protocol.ts";
+import type { Event, NodeRequest } from "./protocol.ts";
 import { RareLines } from "./rare_lines.ts";
 import { Shares } from "./shares.ts";
 import { Strangers } from "./strangers.ts";
 import { ViewExchange } from "./view_exchange.ts";
 import { Watchdog } from "./watchdog.ts";
-
-export interface NodeParts {
-  readonly settings: NodeSettings;
-  readonly numbers: SharedNumbers;
-  readonly arithmetic: Arithmetic;
-  readonly transport: Transport;
-  /** Where this peer can be reached, and the others, by rank. */
-  readonly own: Address;
-  readonly addresses: Map<number, Address>;
-  readonly fence: Fence | undefined;
-  /** Updates made so far. */
-  readonly step: number;
-  /** Milliseconds, from any origin. */
-  readonly now: () => number;
-  readonly tell: (event: Event) => void;
-  /** The main thread hangs: this process is of no use any more. */
-  readonly hangs: (reason: string) => void;
-  /** Told of bytes that were received. */
-  readonly received?: (bytes: number) => void;
-}
 
 /** Milliseconds between two lines about who is still awaited. */
 const AWAITING_EVERY = 5000;
