@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { examineLibrary, openBlas, openBlasFor } from "../../src/device/cpu/blas.ts";
+import { betterCore } from "../../src/device/cpu/blas_core.ts";
 import type { NativeFunction, NativeRuntime } from "../../src/device/cpu/blas_ffi.ts";
 
 const newMemory = (): WebAssembly.Memory =>
@@ -169,4 +170,15 @@ test("examineLibrary() refuses builds with 64-bit integers by each sign they giv
   }
   const narrow = { bli_info_get_blas_int_type_size: () => 32n };
   expect(examineLibrary(runtimeWith(narrow, multiply), "l")).not.toMatchObject(wide);
+});
+
+test("betterCore() leaves new kernels alone and replaces those that a processor has outgrown", () => {
+  const avx2 = ["avx2", "fma"];
+  const avx512 = [...avx2, "avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"];
+  expect(betterCore("Prescott", new Set(avx512))).toBe("SkylakeX");
+  expect(betterCore("Nehalem", new Set(avx2))).toBe("Haswell");
+  expect(betterCore("Prescott", new Set(["sse3"]))).toBeUndefined();
+  for (const core of ["Zen", "Haswell", "SkylakeX", "Cooperlake"]) {
+    expect(betterCore(core, new Set(avx512))).toBeUndefined();
+  }
 });

@@ -2,6 +2,7 @@
 // wasm memory, so that nothing is copied. openBlas() searches once; every worker opens what it found
 // from plain data, with openBlasFor().
 import process from "node:process";
+import { chooseKernels } from "./blas_core.ts";
 import { type NativeLibrary, type NativeRuntime, nativeRuntime } from "./blas_ffi.ts";
 import {
   candidates,
@@ -124,6 +125,7 @@ export function examineLibrary(runtime: NativeRuntime, path: string): BlasDescri
     return { reason: "a build with 64-bit integers; weft needs 32-bit ones" };
   }
   holdToOneThread(library, prefix);
+  chooseKernels(runtime, library, prefix);
   const description = { name: nameOf(library, prefix, path), path, prefix };
   const difference = probe(runtime, library, description);
   if (!(difference < 1e-5)) {
