@@ -9,7 +9,7 @@
 // fairseq; CHECKPOINT must then be fairseq's, and DIR its binarised data. Every division of two threads is
 // tried on both sides.
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -90,35 +90,15 @@ async function translate(translator: EdgeTranslator, texts: readonly string[]): 
   return results.reduce((sum, { hypotheses }) => sum + hypotheses[0].tokens.length, 0);
 }
 
-const peerProgram = `
-import json, sys, time, ctranslate2
-model, path, count, beam, inter, intra = sys.argv[1:7]
-lines = [line.split() for line in open(path, encoding="utf8")]
-translator = ctranslate2.Translator(model, compute_type="int8", inter_threads=int(inter), intra_threads=int(intra))
-singles = lines[: int(count)]
-options = dict(beam_size=int(beam), max_batch_size=32, batch_type="examples", max_decoding_length=200)
-translator.translate_batch(singles, **options)
-began = time.perf_counter()
-said = translator.translate_batch(lines, **options)
-all_time = time.perf_counter() - began
-began = time.perf_counter()
-for line in singles:
-    translator.translate_batch([line], **options)
-single = time.perf_counter() - began
-tokens = sum(len(one.hypotheses[0]) + 1 for one in said)
-print(json.dumps({"all": all_time, "tokens": tokens, "single": single}))
-`;
-
 function peers(venv: string): Record<string, () => Promise<Times>> {
   const python = join(venv, "bin/python");
   const model = join(folder, "ct2");
   const convert = fileURLToPath(new URL("support/ct2_from_fairseq.py", import.meta.url));
   const where = ["--data_dir", values["data-bin"] ?? "", "--output_dir", model];
   run(python, [convert, "--model_path", checkpoint, ...where, "--quantization", "int8"]);
-  const program = join(folder, "peer.py");
-  writeFileSync(program, peerProgram);
+  const program = fileURLToPath(new URL("support/ct2_translate.py", import.meta.url));
   const ask = (inter: number, intra: number) => async () => {
-    const args = [model, sourceFile, values.one, values.beam, `${inter}`, `${intra}`];
+    const args = [model, sourceFile, values.one, values.beam, `${inter}`, `${intra}`, "int8"];
     return JSON.parse(run(python, [program, ...args])) as Times;
   };
   return {

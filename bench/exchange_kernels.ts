@@ -64,7 +64,6 @@ const runs: Readonly<Record<string, (n: number) => () => void>> = {
   "to_int8, residual": (n) => () => kernels.toInt8(packed, src, residual, n),
   from_int8: (n) => () => kernels.fromInt8(dst, packed, n),
   add_int8: (n) => () => kernels.addInt8(dst, packed, n),
-  all_finite: (n) => () => kernels.allFinite(src, n),
   checksum: (n) => () => kernels.checksum(src, 4 * n, 0),
 };
 

@@ -65,6 +65,8 @@ export interface CpuFacts {
   readonly threads: number;
   /** True when matrix products may be sent to a BLAS. */
   readonly blas: boolean;
+  /** True when it multiplies few rows about as fast, row for row, as many. */
+  readonly fewRowsByBlas: boolean;
 }
 
 // ---- webgpu ----

@@ -12,6 +12,13 @@ const LN2_LOW: f32 = 1.4286068203094172e-6;
 /** Smallest x with a normal exp(x), and the largest with a finite one. */
 const EXP_LOWEST: f32 = -87.33654;
 const EXP_HIGHEST: f32 = 88.72283;
+/** -127 ln 2, rounded towards zero. */
+const EXP_ZERO: f32 = -88.02969;
+/**
+ * 1.5 2^23: a float of at most 2^22 added to it is rounded to a whole number (ties to even), which then
+ * stands in the lowest bits. Two instructions, where truncation with its rules for NaN takes eight.
+ */
+const WHOLE: f32 = 12582912;
 
 /** (exp(r) - 1 - r) / r^2 for |r| <= ln(2) / 2. */
 @inline
@@ -38,24 +45,42 @@ function reduce(x: v128, n: v128): v128 {
 @inline
 export function expv(x: v128): v128 {
   const bounded = f32x4.pmax(f32x4.pmin(x, f32x4.splat(EXP_HIGHEST)), f32x4.splat(EXP_LOWEST));
-  const n = f32x4.nearest(f32x4.mul(bounded, f32x4.splat(LOG2E)));
-  const r = reduce(bounded, n);
+  const whole = f32x4.add(f32x4.mul(bounded, f32x4.splat(LOG2E)), f32x4.splat(WHOLE));
+  const r = reduce(bounded, f32x4.sub(whole, f32x4.splat(WHOLE)));
   const p = f32x4.add(
     f32x4.add(f32x4.mul(expTail(r), f32x4.mul(r, r)), r),
     f32x4.splat(1),
   );
   // Times 2^n by adding n to the exponent bits: the bounds keep the sum within normal numbers.
-  const y = i32x4.add(p, i32x4.shl(i32x4.trunc_sat_f32x4_s(n), 23));
-  return v128.andnot(y, f32x4.lt(x, f32x4.splat(EXP_LOWEST)));
+  const y = i32x4.add(p, i32x4.shl(whole, 23));
+  // The exponent of NaN may have been changed: all bits set are NaN again.
+  return v128.or(v128.andnot(y, f32x4.lt(x, f32x4.splat(EXP_LOWEST))), f32x4.ne(x, x));
+}
+
+/**
+ * e^x for x <= 0, within 1 ulp; 0 below -88.03, NaN stays: what sums of softmax are made of, a quarter
+ * faster than expv. Between -88.03 and -87.336 it may be 0 too.
+ */
+@inline
+export function expBelowZero(x: v128): v128 {
+  const bounded = f32x4.pmax(x, f32x4.splat(EXP_ZERO));
+  // The lowest bits hold n + 127, which is the exponent of 2^n: none for n = -127.
+  const whole = f32x4.add(f32x4.mul(bounded, f32x4.splat(LOG2E)), f32x4.splat(WHOLE + 127));
+  const r = reduce(bounded, f32x4.sub(whole, f32x4.splat(WHOLE + 127)));
+  const p = f32x4.add(
+    f32x4.add(f32x4.mul(expTail(r), f32x4.mul(r, r)), r),
+    f32x4.splat(1),
+  );
+  return f32x4.mul(p, i32x4.shl(whole, 23));
 }
 
 /** e^x - 1 for -60 <= x <= 60, within 3 ulp, also near zero. */
 @inline
 function expm1v(x: v128): v128 {
-  const n = f32x4.nearest(f32x4.mul(x, f32x4.splat(LOG2E)));
-  const r = reduce(x, n);
+  const whole = f32x4.add(f32x4.mul(x, f32x4.splat(LOG2E)), f32x4.splat(WHOLE));
+  const r = reduce(x, f32x4.sub(whole, f32x4.splat(WHOLE)));
   const q = f32x4.add(f32x4.mul(expTail(r), f32x4.mul(r, r)), r);
-  const power = i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(127)), 23);
+  const power = i32x4.shl(i32x4.add(whole, i32x4.splat(127)), 23);
   return f32x4.add(f32x4.mul(q, power), f32x4.sub(power, f32x4.splat(1)));
 }
 

@@ -5,6 +5,7 @@
 export const workerEntries = [
   "src/device/cpu/worker.ts",
   "src/data/text_worker.ts",
+  "src/cli/generate_thread.ts",
   "edge/platforms/translator_thread.ts",
   "edge/platforms/onnx_thread.ts",
   "edge/platforms/onnx_webgpu_thread.ts",

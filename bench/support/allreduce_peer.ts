@@ -41,7 +41,7 @@ let traffic = 0;
 const node: ClusterNode = new ClusterNode({
   settings: {
     ...{ rank, size: peers, incarnation: rank + 1, job: "bench", joining: false, wire },
-    ...{ agreement: {}, patience: 10_000, fence: undefined },
+    ...{ agreement: {}, patience: 10_000, hangsAfter: 600_000, counts: "update", fence: undefined },
   },
   numbers: { memory, gradients, state: gradients, parameterBlocks: 0, microBatches: 0, scratch },
   arithmetic: await openArithmetic(memory),
@@ -53,6 +53,9 @@ const node: ClusterNode = new ClusterNode({
   now: () => performance.now(),
   received: garbageCollector(),
   tell: (event) => heard(event),
+  hangs(reason) {
+    throw new Error(reason);
+  },
 });
 await transport.listen(addresses[rank], (connection) => node.accept(connection));
 const timer = setInterval(() => node.tick(), 100);

@@ -28,8 +28,6 @@ export interface ExchangeKernels {
   addInt8(dst: number, src: number, n: number): void;
   /** 32 bits over any number of bytes: finds accidents, not forgeries. */
   checksum(address: number, bytes: number, seed: number): number;
-  /** Whether all of n f32 are finite. */
-  allFinite(address: number, n: number): boolean;
 }
 
 /** Elements that share a scale in int8. */
@@ -54,7 +52,7 @@ export async function openExchangeKernels(memory: WebAssembly.Memory): Promise<E
     if (typeof found !== "function") throw new Error(`exchange.wasm has no ${name}`);
     return found as Kernel;
   };
-  const [checksum, allFinite] = [kernel("checksum"), kernel("all_finite")];
+  const checksum = kernel("checksum");
   return {
     addF32: kernel("add_f32"),
     toBf16: kernel("to_bf16"),
@@ -65,6 +63,5 @@ export async function openExchangeKernels(memory: WebAssembly.Memory): Promise<E
     addInt8: kernel("add_int8"),
     // WebAssembly's integers have no sign of their own: JavaScript reads them with one.
     checksum: (address, bytes, seed) => checksum(address, bytes, seed) >>> 0,
-    allFinite: (address, n) => allFinite(address, n) === 1,
   };
 }

@@ -13,6 +13,8 @@ export interface Ground {
   readonly effects: MembershipEffects;
   /** The others whose promises are awaited. @param forms whether all begin anew. */
   electorate(forms: boolean): readonly number[];
+  /** Ranks that the run began with. @param forms whether all begin anew. */
+  size(forms: boolean): number;
   /** Generation that a new view would follow. */
   generation(forms: boolean): number;
   view(): View | undefined;
@@ -139,7 +141,8 @@ export class Campaign {
   ): Promise<void> {
     const { ground } = this;
     candidacy.isSubmitted = true;
-    const standing = await swap(candidacy.generation, view).catch(({ message }: Error) => {
+    const next = { ...view, size: ground.size(candidacy.forms) };
+    const standing = await swap(candidacy.generation, next).catch(({ message }: Error) => {
       ground.effects.say(`the fence does not answer: ${message}`);
     });
     if (this.candidacy === candidacy) this.candidacy = undefined;

@@ -9,6 +9,8 @@ export interface MembershipEffects {
   position(): Progress;
   /** The exchange of the present view ends; its frames no longer count. */
   abort(): void;
+  /** Tells where members can be reached: this peer may have heard of the first ones only. */
+  learn(members: readonly Member[]): void;
   /** A view that this peer is in was decided. */
   install(view: View): void;
   /** All members have installed the view: data may flow. */

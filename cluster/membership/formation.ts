@@ -26,10 +26,23 @@ export function lastGeneration({ neighbours, view, outside }: Past): number {
 /** Ranks that must be there, and are not: of the last view, or of the first `size` if there was none. */
 export function missingRanks(past: Past): number[] {
   const { neighbours, options } = past;
-  const { size, self } = options;
+  return awaitedRanks(past).filter((rank) => rank !== options.self.rank && !neighbours.get(rank));
+}
+
+/**
+ * Those of the last view. If only a register tells of that, and the run that it is of had more ranks, then this
+ * is another one: it awaits those that it has itself. Should one of the others still be alive, it has lost its
+ * register to this run's first view, and cannot go on.
+ */
+export function awaitedRanks(past: Past): readonly number[] {
+  const { view, outside, neighbours, options } = past;
+  const all = Array.from({ length: options.size }, (_, rank) => rank);
   const { generation, members } = lastLineup(past);
-  const ranks = generation > 0 ? members : Array.from({ length: size }, (_, rank) => rank);
-  return ranks.filter((rank) => rank !== self.rank && !neighbours.get(rank));
+  if (generation === 0) return all;
+  const isKnown = view !== undefined || neighbours.all.some((each) => each.generation > 0);
+  if (isKnown || (outside?.size ?? 0) <= options.size) return members;
+  const known = members.filter((rank) => rank < options.size);
+  return known.length > 0 ? known : all;
 }
 
 /** Whether all are there, none is at work, and this is the one to propose the first view. */

@@ -2,14 +2,22 @@
 // runs the same code. Peers agree on a sequence of views; docs/cluster.md says what follows from it.
 import { Acceptor } from "./acceptor.ts";
 import { Campaign, type Ground } from "./campaign.ts";
-import type { Standing } from "./candidacy.ts";
 import type { MembershipEffects, MembershipMessage, MembershipOptions } from "./contract.ts";
-import { knowsBetter, lastGeneration, mayForm, missingRanks, type Past } from "./formation.ts";
+import {
+  awaitedRanks,
+  knowsBetter,
+  lastGeneration,
+  mayForm,
+  missingRanks,
+  type Past,
+} from "./formation.ts";
+import { Joiners } from "./joiners.ts";
 import { KnownViews } from "./known_views.ts";
 import type { Hello, Message, MessageOf, Phase, Position } from "./messages.ts";
 import { type Neighbour, Neighbours } from "./neighbours.ts";
+import { Reach } from "./reach.ts";
 import { Suspicions } from "./suspicions.ts";
-import { isQuorum, isSame, type Member, ranksOf, type View } from "./view.ts";
+import { isSame, type Member, ranksOf, type View } from "./view.ts";
 
 type Handlers = {
   readonly [T in MembershipMessage]: (rank: number, message: MessageOf<T>) => void;
@@ -22,7 +30,8 @@ export class Membership {
   private readonly acceptor = new Acceptor();
   private readonly campaign: Campaign;
   private readonly suspicions = new Suspicions();
-  private readonly joiners = new Map<number, Standing>();
+  private readonly joiners = new Joiners();
+  private readonly reach: Reach;
   private since = 0;
   private now = 0;
 
@@ -45,6 +54,10 @@ export class Membership {
     private readonly effects: MembershipEffects,
   ) {
     this.views = new KnownViews(options.self);
+    const { views, neighbours, suspicions } = this;
+    const { rank: self } = options.self;
+    const hasRegister = effects.swap !== undefined;
+    this.reach = new Reach({ self, views, neighbours, suspicions, hasRegister });
     this.campaign = new Campaign(this.ground());
   }
 
@@ -97,7 +110,8 @@ export class Membership {
     // It was started again: whoever had the rank before is dead.
     if (known && !isSame(known, hello.self)) this.accuse(rank);
     // Its connection was broken, and it was not.
-    if (isSame(known, hello.self) && this.suspicions.acquit(rank)) this.tellMissed(this.inReach());
+    if (isSame(known, hello.self) && this.suspicions.acquit(rank))
+      this.tellMissed(this.reach.all());
     this.reconsider();
   }
 
@@ -108,28 +122,28 @@ export class Membership {
 
   private part(rank: number, line: string): void {
     if (!this.neighbours.remove(rank)) return;
-    this.joiners.delete(rank);
+    this.joiners.remove(rank);
     this.suspicions.silence(rank);
     if (this.campaign.forms) this.campaign.end();
     if (!this.isMember(rank)) return;
     this.effects.say(line);
     this.accuse(rank);
     this.reconsider();
-    this.tellMissed(this.inReach());
+    this.tellMissed(this.reach.all());
   }
 
   /** Time passes: to be called a few times per second. @param now milliseconds, from any origin. */
   tick(now: number): void {
     this.now = now;
     if (this.phase === "member" && now - this.since > this.options.patience) {
-      const inReach = new Set(this.inReach());
+      const inReach = new Set(this.reach.all());
       for (const { rank } of this.view?.members ?? []) if (!inReach.has(rank)) this.accuse(rank);
     }
     this.reconsider();
     if (this.phase === "member") return;
     this.askToJoin();
     this.campaign.remind();
-    if (!this.campaign.isOpen) this.tellMissed(this.live().slice(0, 1));
+    if (!this.campaign.isOpen) this.tellMissed(this.reach.live().slice(0, 1));
   }
 
   /** A message about membership has come. */
@@ -172,7 +186,7 @@ export class Membership {
   /** Does what the present knowledge asks for, if that was not done yet. */
   private reconsider(): void {
     if (this.phase === "forming" || this.phase === "suspended") {
-      if (!this.mayDecide(this.live())) {
+      if (!this.reach.mayDecide(this.reach.live())) {
         if (mayForm(this.past)) this.campaign.stand(true);
         else if (this.campaign.forms) this.campaign.end();
         return;
@@ -180,42 +194,17 @@ export class Membership {
       this.phase = "changing";
       this.since = this.now;
     }
-    if (this.phase === "member" && this.leads && this.joiners.size > 0) this.beginChange();
+    if (this.phase === "member" && this.leads && this.joiners.waiting.size > 0) this.beginChange();
     if (this.phase !== "changing") return;
-    const live = this.live();
-    if (!this.mayDecide(live)) this.suspend(live);
+    const live = this.reach.live();
+    if (!this.reach.mayDecide(live)) this.suspend(live);
     else if (live[0] === this.options.self.rank) this.campaign.stand(false);
-  }
-
-  /** Members of the view that are there and have not moved on to a later one, this one included. */
-  private inReach(): number[] {
-    const { view, neighbours, options } = this;
-    return view ? [...ranksOf(neighbours.livingOf(view)), options.self.rank] : [];
-  }
-
-  /** Members of the view that can still decide with this one, itself included, in order of rank. */
-  private live(): number[] {
-    return this.suspicions.trusted(this.inReach()).sort((a, b) => a - b);
-  }
-
-  private mayDecide(live: readonly number[]): boolean {
-    const { view, views, effects, suspicions } = this;
-    if (!view || views.isOutside || !live.some((rank) => views.has(rank))) return false;
-    return effects.swap !== undefined || isQuorum(view, new Set(live), suspicions.gone);
   }
 
   private suspend(live: readonly number[]): void {
     this.phase = "suspended";
     this.campaign.end();
-    this.effects.suspended(this.whyNot(live));
-  }
-
-  private whyNot(live: readonly number[]): string {
-    const { views, view } = this;
-    if (views.isOutside) return "the others go on without this peer";
-    const reach = `only ${live.length} of the last ${view?.members.length} members are in reach`;
-    const isStateThere = live.some((rank) => views.has(rank));
-    return isStateThere ? reach : `${reach}, and none of them has the whole state`;
+    this.effects.suspended(this.reach.whyNot(live));
   }
 
   /** Tells members, who may not know, who is missed, or is not missed any more. */
@@ -270,11 +259,14 @@ export class Membership {
     for (const rank of this.neighbours.ranks) this.effects.send(rank, { t: "decide", view });
     this.onDecide(view);
     if (this.view || !this.effects.swap) return;
-    const ranks = ranksOf(view.members).join(", ");
-    this.effects.say(`the register knows of ranks ${ranks}: empty it if they are none of this run`);
+    const [ranks, awaited] = [ranksOf(view.members), awaitedRanks(this.past)];
+    this.effects.say(
+      `the register knows of ranks ${ranks.join(", ")}, of an earlier run; awaited are ${awaited.join(", ")}`,
+    );
   }
 
   private onDecide(view: View): void {
+    if (view.generation >= this.generation) this.effects.learn(view.members);
     // If this peer was asked about a later one, what followed this one was decided long ago.
     if (!this.views.isNews(view) || this.acceptor.knowsLater(view.generation)) return;
     this.views.own = view;
@@ -283,7 +275,7 @@ export class Membership {
     this.campaign.end();
     this.suspicions.clear();
     this.acceptor.forget(view.generation);
-    for (const { rank } of view.members) this.joiners.delete(rank);
+    this.joiners.settle(view);
     this.effects.install(view);
     // Some of its members may have left before they heard of it.
     for (const rank of this.suspicions.discount(view)) this.accuse(rank);
@@ -317,15 +309,19 @@ export class Membership {
     this.part(rank, `rank ${rank} has left: ${reason}`);
   }
 
-  private onJoin(rank: number, { generation, self: member, position }: MessageOf<"join">): void {
+  private onJoin(rank: number, join: MessageOf<"join">): void {
+    const { generation, self: member } = join;
     if (this.phase === "forming" || this.phase === "suspended") return;
     if (this.view?.members.some((each) => isSame(each, member))) {
       // It was taken in meanwhile; or else a member that asks to come in has given its place up.
       if (this.isPast(rank, generation)) return;
       this.accuse(rank);
     }
-    this.joiners.set(rank, { member, position });
-    this.reconsider();
+    const { view, leads, effects } = this;
+    if (!view) return;
+    if (this.joiners.admit(rank, join, view)) this.reconsider();
+    // It may not know where the others are.
+    else if (leads) effects.send(rank, { t: "decide", view });
   }
 
   private askToJoin(): void {
@@ -333,7 +329,8 @@ export class Membership {
     for (const { member, phase, generation } of this.neighbours.all) {
       if (phase !== "member" || generation <= this.generation) continue;
       const position = this.position();
-      const join = { t: "join", generation: this.generation, self, position } as const;
+      const reaches = this.neighbours.ranks;
+      const join = { t: "join", generation: this.generation, self, position, reaches } as const;
       this.effects.send(member.rank, join);
     }
   }
@@ -360,9 +357,12 @@ export class Membership {
     const { rank } = options.self;
     const { gone } = suspicions;
     return {
-      ...{ rank, acceptor, effects, gone, joiners },
+      ...{ rank, acceptor, effects, gone, joiners: joiners.waiting },
       electorate: (forms) =>
-        (forms ? this.neighbours.ranks : this.live()).filter((each) => each !== rank),
+        (forms ? this.neighbours.ranks : this.reach.live()).filter((each) => each !== rank),
+      // One that has come later may count others than the run began with.
+      size: (forms) =>
+        forms && !options.joining ? options.size : (this.view?.size ?? options.size),
       generation: (forms) => (forms ? lastGeneration(this.past) : this.generation),
       view: () => this.view,
       isPatient: () => this.now - this.since >= options.patience,

@@ -104,8 +104,14 @@ const schemas = [
     ranks: z.array(rank).max(4096),
     gone: z.array(rank).max(4096),
   }),
-  /** Wants to be taken in. */
-  z.strictObject({ t: z.literal("join"), generation, self: member, position }),
+  /** Wants to be taken in; `reaches` are the ranks that it has connections to. */
+  z.strictObject({
+    t: z.literal("join"),
+    generation,
+    self: member,
+    position,
+    reaches: z.array(rank).max(4096),
+  }),
   // Single-decree Paxos over what follows generation `generation`; its members are the acceptors.
   z.strictObject({
     t: z.literal("prepare"),

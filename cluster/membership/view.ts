@@ -20,6 +20,8 @@ export const view = z.strictObject({
   members: z.array(member).min(1).max(4096),
   resume: z.int().min(0),
   fetching: z.array(z.int()).max(4096),
+  /** In a register: the ranks that the run began with. One with fewer is another run. */
+  size: z.int().min(1).max(4096).optional(),
 });
 export type View = z.infer<typeof view>;
 

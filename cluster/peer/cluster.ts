@@ -7,12 +7,13 @@ import { ranksOf, type View } from "../membership/view.ts";
 import type { Security } from "../transport/security.ts";
 import type { Address } from "../transport/transport.ts";
 import { Cancelled } from "./cancelled.ts";
+import { Deadlines } from "./deadlines.ts";
 import { ExchangeTotals } from "./exchange_totals.ts";
+import { type EventOf, Mailbox } from "./mailbox.ts";
 import type { Event, NodeSettings, Request, SharedNumbers } from "./protocol.ts";
 import { refuseTooLong } from "./refuse_too_long.ts";
+import type { StepUnit } from "./status_report.ts";
 import { ViewChanged } from "./view_changed.ts";
-
-type EventOf<K extends Event["kind"]> = Extract<Event, { kind: K }>;
 
 /** What this peer does when the members change. */
 export interface ViewHandlers {
@@ -41,15 +42,16 @@ export type CommunicationThread = Pick<
   "onmessage" | "onerror" | "postMessage" | "terminate"
 >;
 
-interface Waiter {
-  readonly kind: Event["kind"];
-  readonly matches: (event: Event) => boolean;
-  readonly resolve: (event: Event) => void;
-  readonly reject: (error: Error) => void;
-}
+/** Milliseconds for which a peer that fails early calls those that do not listen yet, to tell them. */
+const DECLINES_FOR = 30_000;
+
+/** Milliseconds between two signs that the main thread is alive. */
+const SIGN_EVERY = 1000;
 
 export class Cluster {
   isReproducible = false;
+  /** Whether it has gone to the others. */
+  hasStarted = false;
   private readonly totals = new ExchangeTotals();
   private view: View | undefined;
   private rank = 0;
@@ -66,7 +68,14 @@ export class Cluster {
   private isWhole = true;
   private assembled = 0;
   private failure: UserError | undefined;
-  private waiters: Waiter[] = [];
+  /** Whether the communication thread is done with the job. */
+  private isOver = false;
+  private counts: StepUnit = "update";
+  private deadlines: Deadlines | undefined;
+  /** Whether it has ever been a member. */
+  private hasMet = false;
+  private lastSign = 0;
+  private readonly mailbox = new Mailbox();
 
   /** @param worker the communication thread, as `open` starts it. */
   constructor(
@@ -94,11 +103,10 @@ export class Cluster {
   start({ settings, numbers, step, own, addresses, startTimeout }: StartOptions): void {
     this.rank = settings.rank;
     this.isReproducible = numbers.microBatches > 0;
+    this.counts = settings.counts;
+    this.hasStarted = true;
     this.ask({ kind: "start", settings, numbers, step, own, addresses });
-    const timer = setTimeout(() => {
-      if (this.view === undefined && this.change === undefined) this.tooLate(startTimeout);
-    }, startTimeout * 1000);
-    if (typeof timer === "object") timer.unref();
+    this.deadlines = new Deadlines(startTimeout, (reason) => this.tooLate(reason));
   }
 
   get position(): { readonly place: number; readonly count: number } {
@@ -172,7 +180,7 @@ export class Cluster {
   /** Ends `settle`, now or when it is called, unless all may go on: for a peer that is told to stop. */
   cancel(): void {
     this.isCancelled = true;
-    if (this.isSettling) this.reject(new Cancelled());
+    if (this.isSettling) this.mailbox.reject(new Cancelled());
   }
 
   /**
@@ -215,17 +223,18 @@ export class Cluster {
     this.ask({ kind: "progress", report });
   }
 
+  /** Says that the main thread is at work, though nothing comes of it for a while: to be called often. */
+  alive(): void {
+    const now = performance.now();
+    if (!this.hasStarted || now - this.lastSign < SIGN_EVERY) return;
+    this.lastSign = now;
+    this.ask({ kind: "alive" });
+  }
+
   /** Goes away in good order. */
   async leave(reason: string): Promise<void> {
-    if (!this.failure) {
-      const left = new Promise<void>((resolve) => {
-        this.waiters.push({
-          kind: "left",
-          matches: () => true,
-          resolve: () => resolve(),
-          reject: () => resolve(),
-        });
-      });
+    if (!this.isOver) {
+      const left = this.mailbox.wait("left").catch(() => undefined);
       this.ask({ kind: "leave", reason });
       await left;
     }
@@ -234,7 +243,15 @@ export class Cluster {
 
   /** Stops the job on all peers. @param isMistake whether the user must mend it. */
   async stopAll(reason: string, isMistake: boolean): Promise<void> {
-    if (!this.failure) this.ask({ kind: "fail", reason, isMistake });
+    if (!this.isOver) this.ask({ kind: "fail", reason, isMistake });
+    await this.close();
+  }
+
+  /** Instead of `start`: tells the others that this peer does not come, and why. */
+  async decline(reason: string, addresses: readonly Address[]): Promise<void> {
+    const left = this.mailbox.wait("left").catch(() => undefined);
+    this.ask({ kind: "decline", reason, addresses, patience: DECLINES_FOR });
+    await left;
     await this.close();
   }
 
@@ -287,7 +304,8 @@ export class Cluster {
       await this.next("assembled", (event) => event.generation === generation);
     }
     const ranks = this.ranks.join(", ");
-    this.say(`generation ${generation}: ranks ${ranks} go on after update ${view.resume}`);
+    const made = `${this.counts} ${view.resume}`;
+    this.say(`generation ${generation}: ranks ${ranks} go on after ${made}`);
   }
 
   private checkCurrent(generation: number): void {
@@ -299,10 +317,7 @@ export class Cluster {
     const { change } = this;
     this.change = undefined;
     if (change) return change;
-    await new Promise<void>((resolve, reject) => {
-      const wake = { matches: () => true, resolve: () => resolve(), reject };
-      this.waiters.push({ kind: "view", ...wake }, { kind: "suspended", ...wake });
-    });
+    await Promise.race([this.mailbox.wait("view"), this.mailbox.wait("suspended")]);
     return await this.nextChange();
   }
 
@@ -328,26 +343,17 @@ export class Cluster {
       case "view":
       case "suspended":
         this.isSuspended = event.kind === "suspended";
+        this.hasMet = true;
+        if (event.kind === "view") this.deadlines?.met();
+        else this.deadlines?.suspended(event.reason);
         this.change = event;
         if (event.kind === "view" && event.held) this.held = event.held;
         this.fetched = undefined;
-        this.wake(event);
-        this.reject(new ViewChanged());
+        this.mailbox.wake(event);
+        this.mailbox.reject(new ViewChanged());
         return;
     }
-    this.wake(event);
-  }
-
-  private wake(event: Event): void {
-    const woken = this.waiters.filter(({ kind, matches }) => kind === event.kind && matches(event));
-    this.waiters = this.waiters.filter((waiter) => !woken.includes(waiter));
-    for (const { resolve } of woken) resolve(event);
-  }
-
-  private reject(error: Error): void {
-    const { waiters } = this;
-    this.waiters = [];
-    for (const { reject } of waiters) reject(error);
+    this.mailbox.wake(event);
   }
 
   /** The next event of a kind. @throws ViewChanged if the view changes first. */
@@ -357,32 +363,33 @@ export class Cluster {
   ): Promise<EventOf<K>> {
     if (this.failure) return Promise.reject(this.failure);
     if (this.change) return Promise.reject(new ViewChanged());
-    return new Promise((resolve, reject) => {
-      this.waiters.push({
-        kind,
-        matches: (event) => matches(event as EventOf<K>),
-        resolve: (event) => resolve(event as EventOf<K>),
-        reject,
-      });
-    });
+    return this.mailbox.wait(kind, matches);
   }
 
   private ask(request: Request): void {
     this.worker.postMessage(request);
   }
 
-  private tooLate(seconds: number): void {
-    const reason = `not all peers came within ${seconds} s; see the lines above for who is missing`;
-    this.ask({ kind: "fail", reason, isMistake: false });
-    this.fail(reason, false);
+  private tooLate(reason: string): void {
+    // Members, who may just be taking this peer in again, are not to end with it.
+    if (this.hasMet) this.failWith(reason, false);
+    else {
+      this.ask({ kind: "fail", reason, isMistake: false });
+      this.fail(reason, false);
+    }
   }
 
   private fail(reason: string, isMistake: boolean): void {
+    this.isOver = true;
+    this.failWith(reason, isMistake);
+  }
+
+  private failWith(reason: string, isMistake: boolean): void {
     const [problem, ...rest] = reason.split(/[;\n]\s*/);
     const remedy = rest.join("; ") || "see the logs of the other peers";
     const Failure = isMistake ? UserError : TemporaryFailure;
     this.failure ??= new Failure({ place: "cluster", problem, remedy });
-    this.reject(this.failure);
+    this.mailbox.reject(this.failure);
   }
 }
 

@@ -1,5 +1,4 @@
 // One peer of the cluster, whatever thread it runs in: joins its membership, its links and its exchange.
-import { pid } from "node:process";
 import { UserError } from "../../src/config/user_error.ts";
 import type { Arithmetic } from "../collective/codec.ts";
 import { UpdateBarrier } from "../collective/update_barrier.ts";
@@ -14,17 +13,17 @@ import {
   type Progress,
 } from "../membership/messages.ts";
 import { isSame, type Member, ranksOf, type View, view as viewSchema } from "../membership/view.ts";
-import { addressText } from "../transport/address_text.ts";
 import type { Address, Transport } from "../transport/transport.ts";
 import { type DataHeader, ProtocolError } from "../wire/frame.ts";
 import { ExchangeClock } from "./exchange_clock.ts";
+import { JobStatus } from "./job_status.ts";
 import { Links, type LinksEvents } from "./links.ts";
 import { objectionTo } from "./objection.ts";
 import type { Event, NodeRequest, NodeSettings, SharedNumbers } from "./protocol.ts";
 import { RareLines } from "./rare_lines.ts";
 import { Shares } from "./shares.ts";
-import { finite, type PeerStatus, type StatusReport } from "./status_report.ts";
 import { ViewExchange } from "./view_exchange.ts";
+import { Watchdog } from "./watchdog.ts";
 
 export interface NodeParts {
   readonly settings: NodeSettings;
@@ -40,15 +39,14 @@ export interface NodeParts {
   /** Milliseconds, from any origin. */
   readonly now: () => number;
   readonly tell: (event: Event) => void;
+  /** The main thread hangs: this process is of no use any more. */
+  readonly hangs: (reason: string) => void;
   /** Told of bytes that were received. */
   readonly received?: (bytes: number) => void;
 }
 
 /** Milliseconds between two lines about who is still awaited. */
 const AWAITING_EVERY = 5000;
-
-/** Faults that the status tells of. */
-const FAULTS_KEPT = 20;
 
 type RequestHandlers = {
   readonly [K in NodeRequest["kind"]]: (request: Extract<NodeRequest, { kind: K }>) => void;
@@ -68,10 +66,9 @@ export class ClusterNode implements LinksEvents {
   private isEnded = false;
   private parameters: { step: number; hash: number } | undefined;
   private lastAwaiting: number;
-  private readonly began: number;
-  private readonly faults: string[] = [];
   private readonly rare = new RareLines();
-  private progress: Readonly<Record<string, number>> = {};
+  private readonly watchdog: Watchdog;
+  private readonly status: JobStatus;
 
   private readonly requests: RequestHandlers = {
     begin: ({ step, slots }) => {
@@ -88,24 +85,29 @@ export class ClusterNode implements LinksEvents {
     share: ({ name, value }) => this.exchange?.share(name, value),
     fetch: () => this.onceUntouched((exchange) => exchange.fetch()),
     record: ({ text }) => this.exchange?.donate(text),
-    progress: ({ report }) => {
-      this.progress = report;
-    },
+    progress: ({ report }) => this.status.setProgress(report),
+    alive: () => undefined,
     leave: ({ reason }) => {
       this.end(this.membership.farewell(reason));
-      this.parts.tell({ kind: "left" });
+      this.tell({ kind: "left" });
     },
     fail: ({ reason, isMistake }) => this.fail(reason, isMistake),
   };
 
   constructor(private readonly parts: NodeParts) {
-    const { settings, own, addresses, transport, step, fence, now, tell } = parts;
+    const { settings, numbers, own, addresses, transport, step, fence, now } = parts;
     const { rank, size, incarnation, joining, patience } = settings;
+    const tell = (event: Event): void => this.tell(event);
+    const elements = numbers.gradients.reduce((sum, each) => sum + each.elements, 0);
+    this.watchdog = new Watchdog(
+      settings.hangsAfter,
+      numbers.microBatches > 0 ? elements : undefined,
+    );
     this.self = { rank, incarnation, ...own };
     this.barrier = new UpdateBarrier(step);
     this.clock = new ExchangeClock(now);
-    this.began = now();
-    this.lastAwaiting = this.began;
+    this.status = new JobStatus(parts);
+    this.lastAwaiting = now();
     this.membership = new Membership(
       { self: this.self, size, joining, patience },
       {
@@ -116,6 +118,11 @@ export class ClusterNode implements LinksEvents {
           this.shares.abort();
           this.links.dropData();
           this.links.divert();
+        },
+        learn: (members) => {
+          for (const { rank: each, host, port } of members) {
+            if (each !== rank) addresses.set(each, { host, port });
+          }
         },
         install: (view) => this.install(view),
         assembled: ({ generation }) => tell({ kind: "assembled", generation }),
@@ -136,6 +143,11 @@ export class ClusterNode implements LinksEvents {
   tick(): void {
     if (this.isEnded) return;
     const now = this.parts.now();
+    const silent = this.watchdog.tick(now);
+    if (silent !== undefined) {
+      this.giveUp(silent);
+      return;
+    }
     this.membership.tick(now);
     this.links.tick(now, { t: "beat", ...this.membership.standing() });
     this.exchange?.remind();
@@ -145,7 +157,7 @@ export class ClusterNode implements LinksEvents {
     this.lastAwaiting = now;
     const ranks = this.membership.missing();
     const trouble = ranks.map((rank) => this.links.troubleWith(rank) ?? "has not come yet");
-    if (ranks.length > 0) this.parts.tell({ kind: "awaiting", ranks, trouble });
+    if (ranks.length > 0) this.tell({ kind: "awaiting", ranks, trouble });
   }
 
   /** A connection that the listener accepted. */
@@ -158,6 +170,7 @@ export class ClusterNode implements LinksEvents {
     if (this.isEnded) return;
     // What the main thread asked for before it heard of a new view is void.
     if ("generation" in request && request.generation !== this.membership.generation) return;
+    this.watchdog.asked(request);
     const handle = this.requests[request.kind] as (request: NodeRequest) => void;
     handle(request);
   }
@@ -172,10 +185,24 @@ export class ClusterNode implements LinksEvents {
     this.links.close();
   }
 
+  private tell(event: Event): void {
+    this.watchdog.told(event);
+    this.parts.tell(event);
+  }
+
+  /** The main thread hangs: the others go on without this peer, which cannot even end in good order. */
+  private giveUp(seconds: number): void {
+    const reason =
+      `rank ${this.self.rank} hangs: its training has given no sign for ${seconds.toFixed(0)} s, ` +
+      `after ${this.parts.settings.counts} ${this.barrier.step}`;
+    this.end(this.membership.farewell(reason));
+    this.parts.hangs(reason);
+  }
+
   /** Stops the job on all peers. */
   private fail(reason: string, isMistake: boolean): void {
     this.end({ t: "fail", reason: reason.slice(0, MAX_REASON), isMistake });
-    this.parts.tell({ kind: "failed", reason, isMistake });
+    this.tell({ kind: "failed", reason, isMistake });
   }
 
   /** A job at work is ended by its members alone: whoever was not let in ends by itself. */
@@ -190,7 +217,7 @@ export class ClusterNode implements LinksEvents {
     }
     // To those, too, who have yet to hear that it is a member.
     this.end(message);
-    this.parts.tell({ kind: "failed", reason, isMistake });
+    this.tell({ kind: "failed", reason, isMistake });
   }
 
   private end(lastWord: Message): void {
@@ -221,21 +248,21 @@ export class ClusterNode implements LinksEvents {
   }
 
   private install(view: View): void {
-    const { numbers, settings, arithmetic, tell } = this.parts;
+    const { numbers, settings, arithmetic } = this.parts;
     const { barrier, clock } = this;
+    const tell = (event: Event): void => this.tell(event);
     const { rank } = this.self;
     const { held, step } = barrier;
     const isFetching = view.fetching.includes(rank);
     const isBehind = step === view.resume - 1;
     if (!isFetching && step !== view.resume && !(isBehind && held)) {
-      this.fail(`rank ${rank} made ${step} updates and cannot go on after ${view.resume}`, false);
+      this.fail(
+        `rank ${rank} made ${step} ${settings.counts}s and cannot go on after ${view.resume}`,
+        false,
+      );
       return;
     }
     barrier.install(view);
-    // Newcomers may have heard of the first peers only.
-    for (const { rank: each, host, port } of view.members) {
-      if (each !== rank) this.parts.addresses.set(each, { host, port });
-    }
     this.links.divert();
     this.links.cutOff(ranksOf(view.members));
     this.parameters = undefined;
@@ -315,18 +342,8 @@ export class ClusterNode implements LinksEvents {
   }
 
   report(): string {
-    const { generation, phase } = this.membership;
-    const { settings, addresses, now } = this.parts;
-    const { faults, self } = this;
-    const ranks = [...new Set([...addresses.keys(), self.rank, ...this.links.ranks])];
-    const report: StatusReport = {
-      ...{ job: settings.job, rank: self.rank, pid, phase, generation, step: this.barrier.step },
-      uptime: (now() - this.began) / 1000,
-      peers: ranks.sort((a, b) => a - b).map((rank) => this.statusOf(rank)),
-      progress: finite(this.progress),
-      faults,
-    };
-    return JSON.stringify(report);
+    const { membership, links, barrier, self } = this;
+    return this.status.report({ membership, links, self, step: barrier.step });
   }
 
   fatal(reason: string): void {
@@ -336,31 +353,13 @@ export class ClusterNode implements LinksEvents {
   }
 
   say(line: string): void {
-    this.faults.push(`${new Date().toISOString()} ${line}`);
-    if (this.faults.length > FAULTS_KEPT) this.faults.shift();
-    this.parts.tell({ kind: "say", line });
+    this.status.addFault(line);
+    this.tell({ kind: "say", line });
   }
 
   /** What others cause, who will come again. */
   private sayRarely(reason: string, line: string): void {
     if (this.rare.isDue(reason, this.parts.now())) this.say(line);
-  }
-
-  private statusOf(rank: number): PeerStatus {
-    const { membership, links, self, parts } = this;
-    const isSelf = rank === self.rank;
-    const { host, port } = (isSelf ? parts.own : parts.addresses.get(rank)) ?? self;
-    const last = isSelf ? membership.standing() : membership.lastSaidBy(rank);
-    const at = links.lastHeard(rank);
-    return {
-      rank,
-      address: addressText({ host, port }),
-      isMember: membership.isMember(rank),
-      phase: last?.phase ?? null,
-      step: last?.step ?? null,
-      heard: at === undefined ? null : Math.max(0, parts.now() - at) / 1000,
-      trouble: last ? null : (links.troubleWith(rank) ?? null),
-    };
   }
 
   // ---- what this peer tells of itself ----

@@ -6,6 +6,7 @@ import type { Security } from "../transport/security.ts";
 import type { Address } from "../transport/transport.ts";
 import type { Wire } from "../wire/frame.ts";
 import type { SharedValues } from "./shares.ts";
+import type { StepUnit } from "./status_report.ts";
 
 /** Where a peer's numbers lie: one shared memory, that of a cpu device or one of its own. */
 export interface SharedNumbers {
@@ -32,7 +33,11 @@ export interface NodeSettings {
   readonly wire: Wire;
   /** Milliseconds after which a silent peer is held to be dead. */
   readonly patience: number;
+  /** Milliseconds without a sign of the main thread after which it is held to hang. */
+  readonly hangsAfter: number;
   readonly fence: string | undefined;
+  /** What a step is: an update, or a round of them that each peer makes by itself. */
+  readonly counts: StepUnit;
 }
 
 /** From the main thread: first to the Worker, then to the peer that runs in it. */
@@ -49,6 +54,13 @@ export type Request =
       /** Where this peer can be reached, and the others, by rank. */
       readonly own: Address;
       readonly addresses: readonly (readonly [rank: number, address: Address])[];
+    }
+  /** Tells others that this peer does not come, for so many milliseconds; answered by `left`. */
+  | {
+      readonly kind: "decline";
+      readonly reason: string;
+      readonly addresses: readonly Address[];
+      readonly patience: number;
     }
   | { readonly kind: "close" }
   | NodeRequest;
@@ -85,6 +97,8 @@ export type NodeRequest =
   | (OfView & { readonly kind: "record"; readonly text: string })
   /** A line about this peer for those who ask for the job's status. */
   | { readonly kind: "progress"; readonly report: Readonly<Record<string, number>> }
+  /** The main thread is in the midst of something long. */
+  | { readonly kind: "alive" }
   | { readonly kind: "leave"; readonly reason: string }
   /** Stops the job on all peers. @param isMistake whether the user must mend it: see the message `fail`. */
   | { readonly kind: "fail"; readonly reason: string; readonly isMistake: boolean };

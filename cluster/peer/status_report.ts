@@ -2,6 +2,10 @@
 import { z } from "zod";
 import { phase } from "../membership/messages.ts";
 
+/** What peers count together: updates, or rounds of updates that each makes by itself. */
+const stepUnit = z.enum(["update", "round"]);
+export type StepUnit = z.infer<typeof stepUnit>;
+
 const peerStatus = z.object({
   rank: z.int(),
   /** Where it was found: "10.0.0.7:29400". */
@@ -10,7 +14,7 @@ const peerStatus = z.object({
   isMember: z.boolean(),
   /** What it is doing; null if it is not in reach. */
   phase: phase.nullable(),
-  /** Updates it has made, by its last heartbeat. */
+  /** Made by its last heartbeat. */
   step: z.int().nullable(),
   /** Seconds since it was last heard; null for the peer that answers. */
   heard: z.number().nullable(),
@@ -25,8 +29,9 @@ export const statusReport = z.object({
   pid: z.int(),
   phase,
   generation: z.int(),
-  /** Updates made. */
+  /** Made, of what. */
   step: z.int(),
+  counts: stepUnit,
   /** Seconds since the peer that answers began. */
   uptime: z.number(),
   /** All that are known, in order of rank. */

@@ -1,11 +1,15 @@
 // Entry of the communication thread: sockets, framing, heartbeats and sums go on while the main thread
 // computes without a pause.
+import { writeSync } from "node:fs";
+import process from "node:process";
 import { UserError } from "../../src/config/user_error.ts";
 import { openArithmetic } from "../collective/codec.ts";
 import { openFence } from "../fence/open_fence.ts";
 import { openTransport } from "../transport/open_transport.ts";
 import type { Connection, Listener, Receiver, Transport } from "../transport/transport.ts";
+import { encodeControl } from "../wire/encode_control.ts";
 import { garbageCollector } from "./collect_garbage.ts";
+import { NOT_READY, tellAll } from "./last_word.ts";
 import { ClusterNode } from "./node.ts";
 import type { Event, Request } from "./protocol.ts";
 
@@ -24,10 +28,22 @@ let timer: ReturnType<typeof setInterval> | undefined;
 /** Milliseconds between two looks at the time: a fraction of what a silent peer is allowed. */
 const tickEvery = (patience: number): number => Math.min(250, Math.max(20, patience / 10));
 
+/** Milliseconds for which one that is sent away may read why; and for which this process outlives its end. */
+const LINGERS = 500;
+
 /** Who comes before this peer knows the others is sent away, and comes again. */
 const notYet = (connection: Connection): Receiver => {
-  connection.close();
-  return { space: () => new Uint8Array(1), filled: () => undefined, closed: () => undefined };
+  connection.send([encodeControl({ t: "refuse", reason: NOT_READY, fatal: false })]);
+  setTimeout(() => connection.close(), LINGERS);
+  return { space: () => new Uint8Array(4096), filled: () => undefined, closed: () => undefined };
+};
+
+/** Only a signal ends a process whose main thread hangs: the error is written here. */
+const hangs = (reason: string): void => {
+  const remedy =
+    "see what it was doing; if that may take so long, raise --hang-timeout on all peers";
+  writeSync(process.stderr.fd, `weft: cluster: ${reason};\n  ${remedy}\n`);
+  setTimeout(() => process.kill(process.pid, "SIGKILL"), LINGERS);
 };
 
 async function listen(request: Extract<Request, { kind: "listen" }>): Promise<void> {
@@ -49,10 +65,16 @@ async function start(request: Extract<Request, { kind: "start" }>): Promise<void
     addresses: new Map(addresses),
     fence: settings.fence === undefined ? undefined : openFence(settings.fence),
     now: () => performance.now(),
-    received: garbageCollector(),
+    ...{ hangs, received: garbageCollector() },
   });
   timer = setInterval(() => node?.tick(), tickEvery(settings.patience));
   node.tick();
+}
+
+async function decline(request: Extract<Request, { kind: "decline" }>): Promise<void> {
+  const { addresses, reason, patience } = request;
+  if (transport) await tellAll(transport, addresses, reason, patience);
+  tell({ kind: "left" });
 }
 
 function close(): void {
@@ -65,6 +87,7 @@ self.onmessage = async ({ data: request }) => {
   try {
     if (request.kind === "listen") await listen(request);
     else if (request.kind === "start") await start(request);
+    else if (request.kind === "decline") await decline(request);
     else if (request.kind === "close") close();
     else node?.request(request);
   } catch (error) {

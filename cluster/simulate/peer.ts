@@ -62,6 +62,7 @@ export class SimulatedPeer {
           this.exchange = undefined;
           dropData();
         },
+        learn: () => undefined,
         install: (view) => this.install(view),
         assembled: () => {
           surroundings.assembled();

@@ -29,4 +29,4 @@ export function backwardScratch(T: number, S: number, D: number): number {
   return 4 * floats + packed(Math.max(S8, D, pass)) + SLACK;
 }
 
-export const cachedScratch = (L: number): number => 4 * 2 * roundUp8(L) + SLACK;
+export const cachedScratch = (L: number): number => 4 * 3 * roundUp8(L) + SLACK;

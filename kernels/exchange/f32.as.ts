@@ -1,7 +1,4 @@
-// Sums of gradients as they are computed, and what shows that an update must not happen.
-
-/** The bits of infinity; NaN has larger ones once its sign is gone. */
-const INFINITE: i32 = 0x7f800000;
+// Sums of gradients as they are computed.
 
 @inline
 function addFour(dst: usize, src: usize): void {
@@ -27,25 +24,4 @@ export function add_f32(dst: usize, src: usize, n: u32): void {
     dst += 4;
     src += 4;
   }
-}
-
-/**
- * 1 if all of x (n) are finite, else 0. Without their signs floats are ordered as the integers that have
- * their bits, infinity above all numbers and NaN above infinity: the largest one tells.
- */
-export function all_finite(x: usize, n: u32): i32 {
-  let a = i32x4.splat(0), b = i32x4.splat(0), c = i32x4.splat(0), d = i32x4.splat(0);
-  for (; n >= 16; n -= 16) {
-    a = i32x4.max_s(a, f32x4.abs(v128.load(x)));
-    b = i32x4.max_s(b, f32x4.abs(v128.load(x, 16)));
-    c = i32x4.max_s(c, f32x4.abs(v128.load(x, 32)));
-    d = i32x4.max_s(d, f32x4.abs(v128.load(x, 48)));
-    x += 64;
-  }
-  for (; n > 0; n--) {
-    a = i32x4.max_s(a, f32x4.abs(v128.load32_zero(x)));
-    x += 4;
-  }
-  const all = i32x4.max_s(i32x4.max_s(a, b), i32x4.max_s(c, d));
-  return i32(!v128.any_true(i32x4.ge_s(all, i32x4.splat(INFINITE))));
 }

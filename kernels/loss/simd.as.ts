@@ -3,7 +3,7 @@
 // Work: units are rows of V logits. Row results go to shared memory and are summed in order by one thread.
 // Cost: logits are read once forward (in chunks that stay in the first-level cache), and read and
 // written once backward. With the gradient at once they are read and written once in all.
-import { expv, loadTail, rowSum, storeTail, sumLanes } from "../simd_math.as";
+import { expBelowZero, expv, loadTail, rowSum, storeTail, sumLanes } from "../simd_math.as";
 import { CHUNK, emptySum, log1, restOf, rowMax, sumWith, topOf } from "../softmax/rows.as";
 
 /**
@@ -16,19 +16,19 @@ function expRow(x: usize, dx: usize, V: i32, top: f32): f32 {
   let a = f32x4.splat(0), b = f32x4.splat(0);
   let i: usize = 0;
   for (; i < wide; i += 32) {
-    const p = expv(f32x4.sub(v128.load(x + i), shift));
-    const q = expv(f32x4.sub(v128.load(x + i, 16), shift));
+    const p = expBelowZero(f32x4.sub(v128.load(x + i), shift));
+    const q = expBelowZero(f32x4.sub(v128.load(x + i, 16), shift));
     v128.store(dx + i, p);
     v128.store(dx + i, q, 16);
     a = f32x4.add(a, p);
     b = f32x4.add(b, q);
   }
   if (i < whole) {
-    const p = expv(f32x4.sub(v128.load(x + i), shift));
+    const p = expBelowZero(f32x4.sub(v128.load(x + i), shift));
     v128.store(dx + i, p);
     a = f32x4.add(a, p);
   }
-  const p = expv(f32x4.sub(loadTail(x + whole, V & 3, -Infinity), shift));
+  const p = expBelowZero(f32x4.sub(loadTail(x + whole, V & 3, -Infinity), shift));
   storeTail(dx + whole, p, V & 3);
   return sumLanes(f32x4.add(f32x4.add(a, b), p));
 }

@@ -23,7 +23,8 @@ export function productCpu(
 ): CpuDispatch[] {
   const epilogue = Boolean(operands.bias || operands.pre || shape.activation !== "linear");
   // The pass for bias and activation knows single matrices only.
-  const ours = shape.K === 0 || dotProductsWin(shape) || (epilogue && shape.batch > 1);
+  const few = !facts.fewRowsByBlas && dotProductsWin(shape);
+  const ours = shape.K === 0 || few || (epilogue && shape.batch > 1);
   if (!facts.blas || ours) return [productDispatch(shape, operands, facts)];
   const { transA, transB, M, N, K, lda, ldb, ldc, batch, strides, activation } = shape;
   const split = batch >= facts.threads && batch > 1 ? "batch" : M >= N ? "M" : "N";

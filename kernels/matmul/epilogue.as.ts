@@ -25,6 +25,9 @@ export function addBiasAndActivate(
   N: i32,
 ): void {
   if (!bias && !pre && activation == LINEAR) return;
+  // What nearly all layers have.
+  if (bias && !pre && activation == LINEAR) return addBiasAs(false, c, step, bias, M, N);
+  if (bias && !pre && activation == RELU) return addBiasAs(true, c, step, bias, M, N);
   const whole = (<usize>(N & ~3)) << 2;
   const tail = N & 3;
   for (let i = 0; i < M; i++) {
@@ -42,6 +45,37 @@ export function addBiasAndActivate(
     }
     c += step;
     if (pre) pre += step;
+  }
+}
+
+/** C = C + bias, or relu of that. `rectified` is known when this is compiled. */
+@inline
+function addBiasAs(rectified: bool, c: usize, step: usize, bias: usize, M: i32, N: i32): void {
+  const wide = (<usize>(N & ~15)) << 2;
+  const zero = f32x4.splat(0);
+  for (let i = 0; i < M; i++) {
+    let at: usize = 0;
+    for (; at < wide; at += 64) {
+      let x0 = f32x4.add(v128.load(c + at), v128.load(bias + at));
+      let x1 = f32x4.add(v128.load(c + at, 16), v128.load(bias + at, 16));
+      let x2 = f32x4.add(v128.load(c + at, 32), v128.load(bias + at, 32));
+      let x3 = f32x4.add(v128.load(c + at, 48), v128.load(bias + at, 48));
+      if (rectified) {
+        x0 = f32x4.pmax(x0, zero);
+        x1 = f32x4.pmax(x1, zero);
+        x2 = f32x4.pmax(x2, zero);
+        x3 = f32x4.pmax(x3, zero);
+      }
+      v128.store(c + at, x0);
+      v128.store(c + at, x1, 16);
+      v128.store(c + at, x2, 32);
+      v128.store(c + at, x3, 48);
+    }
+    for (const end = (<usize>N) << 2; at < end; at += 4) {
+      const x = f32x4.add(v128.load32_splat(c + at), v128.load32_splat(bias + at));
+      v128.store_lane<f32>(c + at, rectified ? f32x4.pmax(x, zero) : x, 0);
+    }
+    c += step;
   }
 }
 

@@ -1,5 +1,5 @@
 // Sums over one row of floats, shared by softmax, the loss and the search.
-import { expv, loadTail, logv, maxLanes, sumLanes } from "../simd_math.as";
+import { expBelowZero, expv, loadTail, logv, maxLanes, sumLanes } from "../simd_math.as";
 
 /** Floats looked at together: 8 KiB, so that the passes over a chunk find it in the first-level cache. */
 export const CHUNK: i32 = 2048;
@@ -19,10 +19,10 @@ export function rowMax(x: usize, C: i32): f32 {
   return maxLanes(f32x4.pmax(f32x4.pmax(a, b), f32x4.pmax(c, d)));
 }
 
-/** exp(x scale - shift). `scaled` is known when the loops below are compiled. */
+/** exp(x scale - shift), no greater than 1. `scaled` is known when the loops below are compiled. */
 @inline
 function shiftedExp(x: v128, scaled: bool, scale: v128, shift: v128): v128 {
-  return expv(f32x4.sub(scaled ? f32x4.mul(x, scale) : x, shift));
+  return expBelowZero(f32x4.sub(scaled ? f32x4.mul(x, scale) : x, shift));
 }
 
 @inline

@@ -17,6 +17,8 @@ import type { Terminal } from "./terminal.ts";
 
 /** What a command's `run` may want to know besides its configuration. */
 export interface Invocation {
+  /** The command line behind the command's name. */
+  readonly args: readonly string[];
   /** All components, those of plug-ins included. */
   readonly registries: Registries;
   readonly plugins: readonly PluginRecord[];
@@ -99,6 +101,7 @@ export function command<C extends z.ZodObject | Sections>(definition: Definition
       const record = toRecord(name, own, values, plugins);
       const input = isSchema ? Object.values(values)[0] : values;
       const code = await definition.run(input as ConfigOf<C>, terminal, {
+        args,
         registries,
         plugins,
         settings,

@@ -8,27 +8,31 @@ import { textCodec } from "../config/schemas/text_codec.ts";
 import { generate as translateSet } from "../generate/generate.ts";
 import { chooseScorer, chooseTaskToDecode } from "../registries.ts";
 import { chosenScorer } from "../scorer_components.ts";
-import { command } from "./command.ts";
+import { type Command, command } from "./command.ts";
 import { taskFlags } from "./task_flags.ts";
 
-export const generate = command({
-  name: "generate",
-  summary: "translate a set of data and score the result",
-  config: {
-    data: generationData,
-    task: chooseTaskToDecode,
-    evaluation,
-    generation,
-    scoring: chooseScorer,
-    sacrebleu: sacrebleuFlags,
-    text: textCodec,
-    device,
-    common: evaluationCommon,
-  },
-  run(config, terminal, invocation) {
-    const { settings } = invocation;
-    const scoring = chosenScorer(config.scoring, config.sacrebleu, settings);
-    const task = taskFlags(config.task, settings);
-    return translateSet({ ...config, scoring }, task, invocation, terminal);
-  },
-});
+/** The command, to translate a set or, as one thread of several, some of its batches. */
+export const generateCommand = (run: typeof translateSet): Command =>
+  command({
+    name: "generate",
+    summary: "translate a set of data and score the result",
+    config: {
+      data: generationData,
+      task: chooseTaskToDecode,
+      evaluation,
+      generation,
+      scoring: chooseScorer,
+      sacrebleu: sacrebleuFlags,
+      text: textCodec,
+      device,
+      common: evaluationCommon,
+    },
+    run(config, terminal, invocation) {
+      const { settings } = invocation;
+      const scoring = chosenScorer(config.scoring, config.sacrebleu, settings);
+      const task = taskFlags(config.task, settings);
+      return run({ ...config, scoring }, task, invocation, terminal);
+    },
+  });
+
+export const generate = generateCommand(translateSet);

@@ -13,19 +13,20 @@ const RATES: readonly (readonly [name: string, unit: string])[] = [
 ];
 
 export function statusLines(report: StatusReport): string[] {
-  const { job, rank, pid, phase, generation, step, uptime, peers, progress, faults } = report;
+  const { job, rank, pid, phase, generation, step, counts, uptime, peers, progress, faults } =
+    report;
   const members = peers.filter(({ isMember }) => isMember).length;
   const epoch = progress.epoch === undefined ? "" : `, epoch ${progress.epoch}`;
   const rates = RATES.filter(([name]) => progress[name] !== undefined);
   return [
-    `job ${job}: update ${step}${epoch}, ${members} members in generation ${generation}`,
+    `job ${job}: ${counts} ${step}${epoch}, ${members} members in generation ${generation}`,
     `  rank ${rank} answers: process ${pid}, ${DOING[phase]}, up ${duration(uptime)}`,
     ...(rates.length > 0
       ? [`  ${rates.map(([name, unit]) => `${name} ${rounded(progress[name])}${unit}`).join(", ")}`]
       : []),
     "",
     ...table([
-      ["rank", "address", "update", "heard", "wps", "state"],
+      ["rank", "address", counts, "heard", "wps", "state"],
       ...peers.map((peer) => row(peer, peer.rank === rank, progress[`wps_${peer.rank}`])),
     ]),
     "",

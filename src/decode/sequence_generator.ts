@@ -134,7 +134,8 @@ export class SequenceGenerator {
       ids,
       constraints: input.constraints,
     });
-    const state = await this.decoder.start(batch, { beam: this.beam, temperature, attention });
+    const start = { beam: this.beam, temperature, attention, maxLength };
+    const state = await this.decoder.start(batch, start);
     try {
       const { beam, options, special, decoder, model } = this;
       const { vocabulary } = decoder;

@@ -18,6 +18,8 @@ export interface DecodeStart {
   readonly temperature: number;
   /** Whether the caller will read the attention of each step. */
   readonly attention: boolean;
+  /** Most tokens before the end of a sentence, where that is known. */
+  readonly maxLength?: number;
 }
 
 /** One step's input. Rows are sentence-major: row = sentence * beam + slot. */

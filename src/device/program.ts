@@ -42,4 +42,6 @@ export interface Program {
   readonly instructions: readonly Instruction[];
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
+  /** Root variables that nobody changes while the program lives: a device may keep copies in a form of its own. */
+  readonly frozen?: ReadonlySet<Variable>;
 }

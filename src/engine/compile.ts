@@ -4,6 +4,7 @@ import type { HostArray } from "../device/program.ts";
 import type { Shape, TensorSpec } from "../tensor/shape.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import { input, type Tensor } from "../tensor/tensor.ts";
+import type { Variable } from "../tensor/variable.ts";
 import { place } from "./placement.ts";
 import { withTrace } from "./trace.ts";
 
@@ -16,6 +17,11 @@ export interface HostTensor {
 export interface CompileOptions {
   /** Plans kept; the least recently used one goes first. Default 512. */
   readonly plans?: number;
+  /**
+   * Root variables that no program changes while this function has plans (`Device.write` may):
+   * weights, in decoding. Devices prepare them for products once.
+   */
+  readonly frozen?: ReadonlySet<Variable>;
 }
 
 export interface CompiledFunction<Inputs extends string, Outputs extends string> {
@@ -104,7 +110,7 @@ export function compile<Inputs extends string, Outputs extends string>(
     const outputs = new Map(Object.entries<Tensor>(result));
     const program = place({ name, inputs, outputs, assignments: trace.assignments() });
     return {
-      prepared: device.prepare(program),
+      prepared: device.prepare({ ...program, frozen: options.frozen }),
       inputs: [...inputs.keys()],
       outputs: [...outputs.keys()],
     };

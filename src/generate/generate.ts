@@ -11,15 +11,19 @@ import type { LanguagePairBatch } from "../data/language_pair_batch.ts";
 import type { LanguagePairDataset } from "../data/language_pair_dataset.ts";
 import type { Hypothesis } from "../decode/hypothesis.ts";
 import { scoreLine, sourceLine, targetLine, totalsLine } from "../decode/output_lines.ts";
+import { CpuDevice } from "../device/cpu/cpu_device.ts";
+import type { Device } from "../device/device.ts";
 import type { Scorer } from "../score/scorer.ts";
 import type { ScorerComponent } from "../scorer_components.ts";
 import { type EvaluationBatches, evaluationBatches } from "./evaluation_batches.ts";
 import { hypothesisBlock } from "./hypothesis_block.ts";
+import type { EnsembleSource } from "./load_ensemble.ts";
 import type { OutputText, SourceText } from "./output_text.ts";
 import { type ResultWriter, resultWriter } from "./result_writer.ts";
 import type { Available } from "./stored_plugins.ts";
 import type { TaskFlags } from "./stored_task.ts";
 import { openTextTranslator } from "./text_translator.ts";
+import { inTurn, type TranslateBatch, TranslationTeam } from "./translation_team.ts";
 import type { Translator } from "./translator.ts";
 import {
   type EvaluationTerminal,
@@ -27,6 +31,11 @@ import {
   withModels,
   withoutBar,
 } from "./with_models.ts";
+
+/** The components there are, and the command line that other threads can begin with. */
+export interface AvailableWithArgs extends Available {
+  readonly args: readonly string[];
+}
 
 /** The parsed sections of `weft generate`. */
 export interface GenerateConfig {
@@ -47,7 +56,7 @@ export interface GenerateConfig {
 export async function generate(
   config: GenerateConfig,
   task: TaskFlags,
-  available: Available,
+  available: AvailableWithArgs,
   screen: EvaluationTerminal,
 ): Promise<void> {
   const { data, evaluation, common } = config;
@@ -59,7 +68,34 @@ export async function generate(
       remedy: "put them behind the source lines of a text: weft interactive --input FILE",
     });
   }
-  const source = {
+  let team: TranslationTeam | undefined;
+  const onDevice = (device: Device): void => {
+    // A profile is that of one device.
+    if (common.profile !== undefined || !(device instanceof CpuDevice)) return;
+    if (device.threads > 1) team = new TranslationTeam(device, available.args);
+  };
+  const settings = { device: config.device, profile: common.profile, onDevice };
+  const source = sourceOf(config, task);
+  try {
+    await withModels(settings, source, available, terminal, async (loaded) => {
+      const { results_path } = evaluation;
+      const writer = resultWriter(results_path, `generate-${data.gen_subset}.txt`, terminal);
+      const run = new GenerateRun(config, loaded, terminal, writer);
+      try {
+        await run.run(team);
+      } finally {
+        run.close();
+        writer.close();
+      }
+    });
+  } finally {
+    team?.close();
+  }
+}
+
+/** Where the models of a configuration are. */
+export function sourceOf({ data, evaluation }: GenerateConfig, task: TaskFlags): EnsembleSource {
+  return {
     path: evaluation.path,
     ema: evaluation.ema,
     modelOverrides: evaluation.model_overrides,
@@ -68,18 +104,6 @@ export async function generate(
     padToMultiple: data.required_seq_len_multiple,
     task,
   };
-  const settings = { device: config.device, profile: common.profile };
-  await withModels(settings, source, available, terminal, async (loaded) => {
-    const { results_path } = evaluation;
-    const writer = resultWriter(results_path, `generate-${data.gen_subset}.txt`, terminal);
-    const run = new GenerateRun(config, loaded, terminal, writer);
-    try {
-      await run.run();
-    } finally {
-      run.close();
-      writer.close();
-    }
-  });
 }
 
 /** What an unknown word was is not in binarised data; a dictionary of words needs it too. */
@@ -120,15 +144,26 @@ class GenerateRun {
     this.scorer = scoring.component.build(scoring.config, { symbols });
   }
 
-  async run(): Promise<void> {
+  /** @param team threads that may share the batches with this one. */
+  async run(team: TranslationTeam | undefined): Promise<void> {
     const { data, evaluation, generation } = this.config;
     const { batches, dataset, report } = this.work;
     if (report.message) this.terminal.log(report.message);
     const progress = this.terminal.progress(`generate ${data.gen_subset}`, batches.length);
+    const translate: TranslateBatch = async (number) => {
+      const batch = dataset.batch(batches[number]);
+      return batch ? await this.translator.translate(batch) : [];
+    };
+    const results = team?.divides(batches.length)
+      ? team.translate(batches.length, translate)
+      : inTurn(batches.length, translate);
     try {
       for (const ids of batches) {
+        const begun = performance.now();
+        const { value: found } = await results.next();
+        this.seconds += (performance.now() - begun) / 1000;
         const batch = dataset.batch(ids);
-        if (batch) await this.translateBatch(batch);
+        if (batch && found) this.print(batch, found);
         progress.advance(1, { "tokens/s": this.rate() });
       }
     } finally {
@@ -151,10 +186,7 @@ class GenerateRun {
     this.translator.close();
   }
 
-  private async translateBatch(batch: LanguagePairBatch): Promise<void> {
-    const begun = performance.now();
-    const found = await this.translator.translate(batch);
-    this.seconds += (performance.now() - begun) / 1000;
+  private print(batch: LanguagePairBatch, found: readonly Hypothesis[][]): void {
     const [rows, width] = batch.srcTokens.shape;
     for (let row = 0; row < rows; row++) {
       const id = batch.ids[row];

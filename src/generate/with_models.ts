@@ -36,7 +36,12 @@ export interface LoadedModels extends Ensemble {
 
 /** Opens the device and loads the models, runs `body` with them, and gives all back. */
 export async function withModels(
-  settings: { readonly device: DeviceConfig; readonly profile: string | undefined },
+  settings: {
+    readonly device: DeviceConfig;
+    readonly profile: string | undefined;
+    /** Hears what serves, before the models are read. */
+    readonly onDevice?: (device: Device) => void;
+  },
   source: EnsembleSource,
   available: Available,
   terminal: EvaluationTerminal,
@@ -44,6 +49,7 @@ export async function withModels(
 ): Promise<void> {
   const device = await openDevice(settings.device, (line) => terminal.log(line));
   try {
+    settings.onDevice?.(device);
     const spans: Span[] | undefined = settings.profile === undefined ? undefined : [];
     const ensemble = loadEnsemble(source, available, device);
     for (const line of changedPlugins(ensemble.stored, available.plugins)) terminal.log(line);

@@ -8,6 +8,7 @@ import { logSoftmax } from "../../kernels/softmax/index.ts";
 import type { Device, Pending, Span } from "../device/device.ts";
 import { type CompiledFunction, compile, type HostTensor } from "../engine/compile.ts";
 import { assign, readVariable } from "../engine/trace.ts";
+import { uniqueParameters } from "../nn/module.ts";
 import { f32, i32 } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { Variable } from "../tensor/variable.ts";
@@ -53,13 +54,24 @@ export class DecodingWorkspace {
       values: new Variable(`cross.${layer}.values`, spec),
     }));
     this.sourcePadding = new Variable("source padding", i32(sentences, shape.width));
-    this.encodeSource = compile(device, "encode", ({ srcTokens }) => this.traceEncode(srcTokens));
+    const parameters = [...uniqueParameters(model).values()];
+    const frozen = new Set(parameters.map(({ variable }) => variable.root));
+    const options = { frozen };
+    this.encodeSource = compile(
+      device,
+      "encode",
+      ({ srcTokens }) => this.traceEncode(srcTokens),
+      options,
+    );
     this.keepSentences = compile(device, "keep sentences", ({ kept }, before) =>
       this.traceKeep(kept, Number(before)),
     );
-    this.allRows = compile(device, "decode step", (inputs) => this.traceAllRows(inputs));
-    this.bestOfRows = compile(device, "decode step", ({ bias, ...inputs }, k) =>
-      this.traceBest(inputs, bias, Number(k)),
+    this.allRows = compile(device, "decode step", (inputs) => this.traceAllRows(inputs), options);
+    this.bestOfRows = compile(
+      device,
+      "decode step",
+      ({ bias, ...inputs }, k) => this.traceBest(inputs, bias, Number(k)),
+      options,
     );
     for (const each of [this.encodeSource, this.allRows, this.bestOfRows]) each.spans = spans;
   }

@@ -48,7 +48,7 @@ export class DeviceStepDecoder implements StepDecoder {
     const { beam, temperature, attention } = options;
     const width = Math.ceil(batch.width / WIDTH_MULTIPLE) * WIDTH_MULTIPLE;
     const workspace = this.workspaceFor({ width, beam, temperature, attention }, sentences);
-    this.cache.fit(sentences * beam);
+    this.cache.fit(sentences * beam, (options.maxLength ?? 0) + 1);
     workspace.encode({ data: this.widen(batch, width), shape: [sentences, width] });
     const { vocabulary, padding } = this.options;
     return new DeviceDecoderState(batch, { workspace, cache: this.cache, vocabulary, padding });

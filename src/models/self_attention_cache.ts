@@ -12,6 +12,12 @@ import { Variable } from "../tensor/variable.ts";
 /** Positions that a fresh cache has room for; it doubles when a sentence grows longer. */
 const FIRST_POSITIONS = 32;
 
+/**
+ * Where a device gives memory only to what is written, a cache has room for the longest outputs at once,
+ * as long as it needs no more address space than this: then it never moves, and no plan is made again.
+ */
+const LARGEST_AT_ONCE = 2 ** 28;
+
 export interface KeyValueVariables {
   readonly keys: Variable;
   readonly values: Variable;
@@ -35,11 +41,19 @@ export class SelfAttentionCache {
     return 8 * this.size.layers * this.size.width * this.rows * this.positions;
   }
 
-  /** Makes room for that many rows; what they held is lost if there was none. */
-  fit(rows: number): void {
+  /**
+   * Makes room for that many rows; what they held is lost if there was none.
+   *
+   * @param positions how long the rows may grow.
+   */
+  fit(rows: number, positions: number): void {
     if (rows <= this.rows) return;
     this.release();
     this.rows = rows;
+    const perPosition = 8 * this.size.layers * this.size.width * rows;
+    const affordable = Math.floor(LARGEST_AT_ONCE / perPosition);
+    const first = this.device.kind === "cpu" ? Math.min(positions, affordable) : 0;
+    this.positions = Math.max(this.positions, FIRST_POSITIONS, first);
     this.layers = this.allocate();
   }
 

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { UserError } from "../config/user_error.ts";
+import { fromExactJson, isRecord, toExactJson } from "./exact_json.ts";
 
 /** The version that this weft writes, and the only one it reads without an upgrade. */
 export const SCHEMA_VERSION = 1;
@@ -59,15 +60,7 @@ function number() {
 const UPGRADES: Readonly<Record<number, (record: Record<string, unknown>) => unknown>> = {};
 
 /** The record as one JSON document. */
-export function stringifyRecord(record: CheckpointRecord): string {
-  return JSON.stringify(record, (_, value: unknown) => {
-    if (typeof value !== "number") return value;
-    if (Object.is(value, -0)) return { [EXACT]: "-0" };
-    return Number.isFinite(value) ? value : { [EXACT]: String(value) };
-  });
-}
-
-const EXACT = "$number";
+export const stringifyRecord = (record: CheckpointRecord): string => toExactJson(record);
 
 /**
  * Reads what stringifyRecord wrote, upgrading older versions.
@@ -88,9 +81,7 @@ export function parseRecord(json: string, place: string): CheckpointRecord {
 function parseExact(json: string, place: string): Record<string, unknown> {
   let value: unknown;
   try {
-    value = JSON.parse(json, (_, value: unknown) =>
-      isRecord(value) && typeof value[EXACT] === "string" ? Number(value[EXACT]) : value,
-    );
+    value = fromExactJson(json);
   } catch {}
   if (isRecord(value)) return value;
   throw new UserError({
@@ -117,6 +108,3 @@ function upgrade(record: Record<string, unknown>, place: string): unknown {
   }
   return upgraded;
 }
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);

@@ -1,6 +1,7 @@
 // A run and those who train along, if any: what is done together, divided or agreed on, and done again
 // when peers have come or gone. Alone, everything is simply done.
 import { ViewChanged } from "../../cluster/peer/view_changed.ts";
+import { fromExactJson, toExactJson } from "./exact_json.ts";
 import type { Peers, Rows, Settlement } from "./peers.ts";
 
 /** The state is another's now: the run goes on from there. */
@@ -96,9 +97,9 @@ export class Company {
     const { peers } = this;
     if (!peers) return await compute();
     return await this.together(async () => {
-      const own = this.leads ? encode(await compute()) : "";
+      const own = this.leads ? toExactJson(await compute()) : "";
       const [first] = await peers.share(name, own);
-      return decode(first) as T;
+      return fromExactJson(first) as T;
     }, this.nothingHeld);
   }
 
@@ -121,8 +122,8 @@ export class Company {
     if (!peers) return await doShare(0, 1);
     return await this.together(async () => {
       const { place, count: places } = peers.position;
-      const shares = await peers.share(name, encode(await doShare(place, places)));
-      const decoded = shares.map((share) => decode(share) as (readonly number[])[]);
+      const shares = await peers.share(name, toExactJson(await doShare(place, places)));
+      const decoded = shares.map((share) => fromExactJson(share) as (readonly number[])[]);
       // Whoever asks late may be told the shares of other members than there are now.
       return Array.from({ length: count }, (_, piece) => {
         const row = decoded[piece % decoded.length][Math.floor(piece / decoded.length)];
@@ -153,14 +154,3 @@ export class Company {
     return epoch;
   }
 }
-
-/** JSON that keeps infinities and NaN. */
-const encode = (value: unknown): string =>
-  JSON.stringify(value, (_, each: unknown) =>
-    typeof each === "number" && !Number.isFinite(each) ? { $number: String(each) } : each,
-  );
-
-const decode = (text: string): unknown =>
-  JSON.parse(text, (_, each: unknown) =>
-    each !== null && typeof each === "object" && "$number" in each ? Number(each.$number) : each,
-  );

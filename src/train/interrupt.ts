@@ -12,6 +12,8 @@ export class Interrupt {
   private received: Signal | undefined;
   /** Called at the first signal: ends what might wait for long. */
   hurry: () => void = () => undefined;
+  /** Called whenever long work pauses for a moment. */
+  onBreath: () => void = () => undefined;
   private readonly handlers: [Signal, () => void][];
 
   /** Listens from now on. @param log says what happens. */
@@ -41,6 +43,7 @@ export class Interrupt {
 
   /** Lets signals reach JavaScript: a step runs without yielding. */
   async poll(): Promise<boolean> {
+    this.onBreath();
     await new Promise((resolve) => setImmediate(resolve));
     return this.received !== undefined;
   }

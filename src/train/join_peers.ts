@@ -2,19 +2,22 @@
 import { codecBytes } from "../../cluster/collective/codec.ts";
 import { scratchBytes } from "../../cluster/collective/reduction_memory.ts";
 import type { CheckpointConfig } from "../config/schemas/checkpoint.ts";
+import type { ClusterConfig } from "../config/schemas/cluster.ts";
 import type { EpochIteratorState } from "../data/epoch_iterator.ts";
 import { agreementOf } from "./agreement.ts";
 import type { BatchSource } from "./batch_source.ts";
 import { parseRecord, stringifyRecord } from "./checkpoint_record.ts";
 import type { Company } from "./company.ts";
+import { fromExactJson, toExactJson } from "./exact_json.ts";
 import { LocalSgd } from "./local_sgd.ts";
 import type { Meeting } from "./meet_peers.ts";
 import type { TrainingMetrics } from "./metrics.ts";
 import { PeerMemory } from "./peer_memory.ts";
 import { Rounds } from "./rounds.ts";
-import { type RunIdentity, restoreRecord, runRecord } from "./run_record.ts";
+import { type RunIdentity, restoreRecord } from "./run_record.ts";
+import type { RunState } from "./run_state.ts";
 import type { Trainer } from "./trainer.ts";
-import type { RunState, TrainingRun } from "./training_run.ts";
+import type { TrainingRun } from "./training_run.ts";
 
 export interface JoinParts {
   readonly company: Company;
@@ -24,6 +27,8 @@ export interface JoinParts {
   readonly identity: RunIdentity;
   readonly run: TrainingRun;
   readonly checkpoint: CheckpointConfig;
+  /** If peers train in rounds. */
+  readonly sgd: LocalSgd | undefined;
   /** The epoch that this process would go on with. */
   readonly epoch: number;
   /** Batches of one shard that make an update, by epoch. */
@@ -31,9 +36,20 @@ export interface JoinParts {
   readonly say: (line: string) => void;
 }
 
+/** The outer step of a run in rounds; undefined if peers make every update together. */
+export function outerStep(trainer: Trainer, config: ClusterConfig): LocalSgd | undefined {
+  const { sync_every: every, outer_lr: outerLr, outer_momentum: outerMomentum } = config;
+  const { device, parameters } = trainer.options;
+  return every > 1
+    ? new LocalSgd({ device, parameters, every, outerLr, outerMomentum })
+    : undefined;
+}
+
 /** What a newcomer is told besides numbers. */
 interface Handover {
   readonly record: string;
+  /** In the middle of a round, the run as it was when that began. */
+  readonly began: string | null;
   readonly pending: RunState["pending"] | null;
   /** Whether training begins for all: nobody is in the middle of a round. */
   readonly isBeginning: boolean;
@@ -46,20 +62,13 @@ interface Handover {
  * @throws UserError if the peers cannot train together, naming the one that differs.
  */
 export async function joinPeers(meeting: Meeting, parts: JoinParts): Promise<number | undefined> {
-  const { trainer, run, batches, company } = parts;
+  const { trainer, run, batches, company, sgd } = parts;
   const { cluster, config, own, addresses, job, rank, size } = meeting;
   const { device, parameters, optimizer } = trainer.options;
   const states = [...optimizer.state.values(), ...(trainer.average ? [trainer.average] : [])];
   const codec = codecBytes(config.wire);
   const peers = Math.max(config.max_peers, size);
   const microBatches = config.reproducible ? batches.shards * Math.max(...parts.updateFreq) : 0;
-  const sgd =
-    config.sync_every > 1
-      ? new LocalSgd({
-          ...{ device, parameters, every: config.sync_every },
-          ...{ outerLr: config.outer_lr, outerMomentum: config.outer_momentum },
-        })
-      : undefined;
   const memory = new PeerMemory({
     ...{ device, microBatches, gradients: parameters },
     // Between two exchanges only the beginning of the round is common to all.
@@ -67,6 +76,7 @@ export async function joinPeers(meeting: Meeting, parts: JoinParts): Promise<num
     others: (sgd ? [sgd.momentum, ...states] : states).flatMap(({ segments }) => segments),
     scratchBytes: (gradients) => scratchBytes(gradients, codec, peers, microBatches),
   });
+  announceScratch(memory.numbers.scratch.bytes, microBatches, parts.say);
   const rounds = sgd && new Rounds({ sgd, peers: cluster, memory, company, say: parts.say });
   trainer.trainWith(cluster, memory, rounds);
   run.rounds = rounds;
@@ -75,7 +85,9 @@ export async function joinPeers(meeting: Meeting, parts: JoinParts): Promise<num
     settings: {
       ...{ rank, size, job, joining: config.join, wire: config.wire, fence: config.fence },
       incarnation: Math.floor(Math.random() * 2 ** 48),
+      counts: sgd ? "round" : "update",
       patience: config.peer_timeout * 1000,
+      hangsAfter: config.hang_timeout * 1000,
       agreement: {
         ...agreementOf(parts.identity, config, parameters.elements),
         ...(microBatches > 0 ? { "number of batches of an update": String(microBatches) } : {}),
@@ -89,18 +101,21 @@ export async function joinPeers(meeting: Meeting, parts: JoinParts): Promise<num
   const epoch = await company.meet({
     async record() {
       await memory.stateOut();
+      const began = rounds?.underWay(trainer.updates) ?? null;
       const handover: Handover = {
-        record: stringifyRecord(recordOf(parts)),
+        record: stringifyRecord(run.record(parts.epoch)),
+        began: began && stringifyRecord(began),
         pending: run.state.pending ?? null,
         isBeginning,
       };
-      return JSON.stringify(handover);
+      return toExactJson(handover);
     },
     async restore(text) {
       memory.stateIn();
-      const handover = JSON.parse(text) as Handover;
+      const handover = fromExactJson(text) as Handover;
       const restored = restore(handover, parts);
-      rounds?.takeOver(trainer.updates);
+      const began = handover.began === null ? undefined : parseRecord(handover.began, PLACE);
+      rounds?.takeOver(trainer.updates, began);
       if (handover.isBeginning) rounds?.begin(trainer.updates);
       return restored;
     },
@@ -109,19 +124,28 @@ export async function joinPeers(meeting: Meeting, parts: JoinParts): Promise<num
   if (epoch === undefined) rounds?.begin(trainer.updates);
   isBeginning = false;
   return epoch;
+}
 
-  function recordOf({ identity, metrics, checkpoint }: JoinParts) {
-    const { best_checkpoint_metric: metric } = checkpoint;
-    const position = run.state.position ?? batches.epochs(parts.epoch).state();
-    return runRecord(identity, trainer, metrics, run.state, position, metric);
-  }
+/** The handover's, for errors. */
+const PLACE = "the other peers' state";
+
+/** Bytes of the exchange's own memory that are worth a line. */
+const MUCH = 2 ** 28;
+
+/** Each micro-batch's gradients lie there until they are summed: of two peers each keeps half of all. */
+function announceScratch(bytes: number, microBatches: number, say: (line: string) => void): void {
+  if (microBatches === 0 || bytes < MUCH) return;
+  say(
+    `--reproducible sets ${(bytes / 2 ** 20).toFixed(0)} MiB aside, for half the gradients of each of the ` +
+      `${microBatches} batches of an update`,
+  );
 }
 
 function restore(handover: Handover, parts: JoinParts): number {
   const { identity, trainer, metrics, run, batches, checkpoint, say } = parts;
-  const record = parseRecord(handover.record, "the other peers' state");
+  const record = parseRecord(handover.record, PLACE);
   const none = { dataloader: false, lrScheduler: false, meters: false, optimizer: false };
-  restoreRecord(record, "the other peers' state", none, {
+  restoreRecord(record, PLACE, none, {
     ...{ identity, trainer, metrics, run: run.state },
     metric: checkpoint.best_checkpoint_metric,
     resume: (iterator) => batches.resume(iterator),

@@ -8,6 +8,7 @@ import type { Security } from "../../cluster/transport/security.ts";
 import { isLoopback, refuseStrangers, securityOf } from "../../cluster/transport/security_flags.ts";
 import type { Address } from "../../cluster/transport/transport.ts";
 import type { ClusterConfig } from "../config/schemas/cluster.ts";
+import { TemporaryFailure } from "../config/temporary_failure.ts";
 import { UserError } from "../config/user_error.ts";
 
 /** A process that knows where the others are. */
@@ -48,7 +49,9 @@ export async function meetPeers(
   const security = securityOf(config);
   refuseOpenDoors(world, security, config);
   const cluster = Cluster.open(say);
-  const listening = await cluster.listen(listeningAddress(world), security);
+  const listening = await cluster
+    .listen(listeningAddress(world), security)
+    .catch((error: Error) => declineByList(cluster, world, error, say));
   const timeoutSeconds = config.start_timeout;
   const met = await meet(world, listening, { timeoutSeconds, say });
   const { rank, localRank, own, addresses, close } = met;
@@ -95,4 +98,36 @@ function listeningAddress({ meeting, rank, port }: World): Address {
   // One that joins is in no list: it is where all others are.
   const isLocal = (known ? [known] : addresses).every(({ host }) => isLoopback(host));
   return { host: isLocal ? (known?.host ?? "127.0.0.1") : "0.0.0.0", port };
+}
+
+/**
+ * Ends this peer's part in the job, and the job where it has not begun. What one machine lacks, its disk, its
+ * memory, need not end a job at work: the others go on without it.
+ */
+export async function giveUp(
+  { cluster, rank, addresses }: Pick<Meeting, "cluster" | "rank" | "addresses">,
+  error: Error,
+  say: (line: string) => void,
+): Promise<void> {
+  const reason = `rank ${rank} has failed: ${error.message}`;
+  const isMistake = error instanceof UserError && !(error instanceof TemporaryFailure);
+  if (cluster.generation > 0) await cluster.leave(reason);
+  else if (cluster.hasStarted) await cluster.stopAll(reason, isMistake);
+  else {
+    say(`${reason.split("\n", 1)[0]} telling the other peers, which may take half a minute`);
+    const others = addresses.filter(([each]) => each !== rank).map(([, address]) => address);
+    await cluster.decline(reason, others);
+  }
+}
+
+/** A peer that cannot even listen knows where the others are only from a list. @throws the error given. */
+async function declineByList(
+  cluster: Cluster,
+  { meeting, rank }: World,
+  error: Error,
+  say: (line: string) => void,
+): Promise<never> {
+  const list = meeting.kind === "static" ? [...meeting.addresses.entries()] : [];
+  if (rank !== undefined) await giveUp({ cluster, rank, addresses: list }, error, say);
+  throw error;
 }

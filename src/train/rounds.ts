@@ -1,4 +1,5 @@
 // Rounds of updates that every peer makes by itself: who computes what in a round, and its end.
+import type { CheckpointRecord } from "./checkpoint_record.ts";
 import type { Company } from "./company.ts";
 import type { LocalSgd } from "./local_sgd.ts";
 import type { PeerMemory } from "./peer_memory.ts";
@@ -17,6 +18,8 @@ export class Rounds {
   private share: Peers["position"] | undefined;
   /** Updates when it began. */
   private began = 0;
+  /** The run as it was when it began, once that is over. */
+  private record: CheckpointRecord | undefined;
 
   constructor(private readonly parts: RoundsParts) {}
 
@@ -24,14 +27,32 @@ export class Rounds {
   begin(updates: number): void {
     this.share = this.parts.peers.position;
     this.began = updates;
+    this.record = undefined;
     this.parts.sgd.begin();
   }
 
-  /** This peer has taken over the others' state, perhaps in the middle of a round: it waits for its end. */
-  takeOver(updates: number): void {
+  /**
+   * This peer has taken over the others' state, perhaps in the middle of a round: it waits for its end.
+   * @param record the run as it was when the round began, if it is under way.
+   */
+  takeOver(updates: number, record: CheckpointRecord | undefined): void {
     this.share = undefined;
     this.began = updates;
+    this.record = record;
     this.parts.sgd.takeOver();
+  }
+
+  /** An update is about to be made: of a round's first one, what was before is remembered. */
+  goesOn(updates: number, recordOf: () => CheckpointRecord): void {
+    if (updates === this.began && this.share) this.record = structuredClone(recordOf());
+  }
+
+  /**
+   * In the middle of a round, the run as it was when that began: its updates are this peer's own, and of no
+   * use without the others'.
+   */
+  underWay(updates: number): CheckpointRecord | undefined {
+    return this.record?.num_updates === updates ? undefined : this.record;
   }
 
   /** Those of an update's micro-batches that are this peer's. */

@@ -9,8 +9,8 @@ import type { Task } from "../tasks/task.ts";
 import { type CheckpointRecord, SCHEMA_VERSION } from "./checkpoint_record.ts";
 import { metricsState, type TrainingMetrics } from "./metrics.ts";
 import { differenceOfDictionaries } from "./other_dictionaries.ts";
+import type { RunState } from "./run_state.ts";
 import type { Trainer } from "./trainer.ts";
-import type { RunState } from "./training_run.ts";
 
 /** What stays the same during a run. */
 export interface RunIdentity {

@@ -1,5 +1,6 @@
 // A training run's tensors, out of the device into a checkpoint and back.
 import { UserError } from "../config/user_error.ts";
+import type { ParameterState } from "../engine/flat_parameters.ts";
 import type { SafetensorsEntry } from "../interop/safetensors.ts";
 import { type StoredTensor, toFloat32 } from "../interop/stored_tensor.ts";
 import { formatShape, sameShape } from "../tensor/shape.ts";
@@ -9,11 +10,22 @@ import type { CheckpointRecord } from "./checkpoint_record.ts";
 import { divergence } from "./divergence.ts";
 import type { Trainer } from "./trainer.ts";
 
+/** Under which name the momentum of --sync-every is saved, beside the optimizer's own states. */
+const OUTER = "outer_momentum";
+
+/** What is saved of a run that trains in rounds. */
+export interface OuterState {
+  readonly momentum: ParameterState;
+  /** The parameters that are common to all peers, if the present ones are not. */
+  readonly anchor: ParameterState | undefined;
+}
+
 /** What to write. Tensors are read from the device one by one, while the file is written. */
 export function snapshot(
   trainer: Trainer,
   record: CheckpointRecord,
   withOptimizer: boolean,
+  outer?: OuterState,
 ): CheckpointContent {
   const { parameters, optimizer } = trainer.options;
   const entriesOf = (slots: Iterable<readonly [string, Variable]>): SafetensorsEntry[] =>
@@ -23,8 +35,11 @@ export function snapshot(
       shape: variable.spec.shape,
       data: () => bytesOf(trainer, variable),
     }));
-  const values = [...parameters.slots].map(([name, { value }]) => [name, value] as const);
-  const states = withOptimizer ? [...optimizer.state] : [];
+  const own = [...parameters.slots].map(([name, { value }]) => [name, value] as const);
+  const values = outer?.anchor?.slots ?? own;
+  const all: [string, ParameterState][] = [...optimizer.state];
+  if (outer) all.push([OUTER, outer.momentum]);
+  const states = withOptimizer ? all : [];
   return {
     record,
     parameters: entriesOf(values),
@@ -51,6 +66,8 @@ async function bytesOf(trainer: Trainer, variable: Variable): Promise<Uint8Array
 /** Which parts of a checkpoint a run takes over. */
 export interface RestoreParts {
   readonly optimizer: boolean;
+  /** The momentum of --sync-every, if this run trains in rounds. */
+  readonly outerMomentum?: ParameterState;
 }
 
 /**
@@ -85,6 +102,11 @@ export function restoreTensors(
       if (!state) throw withoutState(place, key);
       write(trainer, variable, state, place);
     }
+  }
+  // A run that begins with rounds only now has none: it begins at zero, as PyTorch's does.
+  for (const [name, variable] of parts.outerMomentum?.slots ?? []) {
+    const state = checkpoint.optimizerState(OUTER, name);
+    if (state) write(trainer, variable, state, place);
   }
 }
 

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { CheckpointConfig } from "../config/schemas/checkpoint.ts";
 import type { EmaConfig } from "../config/schemas/ema.ts";
 import { UserError } from "../config/user_error.ts";
+import type { ParameterState } from "../engine/flat_parameters.ts";
 import { type FairseqOptimizer, readFairseqCheckpoint } from "../interop/fairseq_checkpoint.ts";
 import { openFileSource } from "../interop/file_source.ts";
 import { toFloat32 } from "../interop/stored_tensor.ts";
@@ -36,6 +37,8 @@ export interface StartParts {
   readonly metrics: TrainingMetrics;
   readonly identity: RunIdentity;
   readonly run: TrainingRun;
+  /** The momentum of --sync-every, if this run trains in rounds. */
+  readonly outerMomentum: ParameterState | undefined;
   readonly say: (line: string) => void;
 }
 
@@ -126,7 +129,8 @@ function restoreWeft(path: string, parts: StartParts): number {
       metric: checkpoint.best_checkpoint_metric,
       resume: (iterator) => batches.resume(iterator),
     });
-    restoreTensors(trainer, file, path, { optimizer: !checkpoint.reset_optimizer });
+    const { outerMomentum } = parts;
+    restoreTensors(trainer, file, path, { optimizer: !checkpoint.reset_optimizer, outerMomentum });
     const epoch = resets.dataloader ? 1 : Number(record.iterator.epoch);
     say(`continuing from ${path}: epoch ${epoch}, ${trainer.updates} updates`);
     return epoch;

@@ -18,7 +18,6 @@ import type { DeviceConfig } from "../config/schemas/device.ts";
 import type { EmaConfig } from "../config/schemas/ema.ts";
 import type { OptimizationConfig } from "../config/schemas/optimization.ts";
 import type { RawTextConfig } from "../config/schemas/raw_text.ts";
-import { TemporaryFailure } from "../config/temporary_failure.ts";
 import { UserError } from "../config/user_error.ts";
 import { commonWidthMultiple, type Device, type Span } from "../device/device.ts";
 import { openDevice } from "../device/open_device.ts";
@@ -31,9 +30,9 @@ import { writeCheckpoint } from "./checkpoint_file.ts";
 import { prepareFolder, removeUnfinished } from "./checkpoint_replace.ts";
 import { Company } from "./company.ts";
 import { Interrupt } from "./interrupt.ts";
-import { joinPeers } from "./join_peers.ts";
+import { joinPeers, outerStep } from "./join_peers.ts";
 import { chooseLogFormat } from "./log_format.ts";
-import { type Meeting, meetPeers } from "./meet_peers.ts";
+import { giveUp, type Meeting, meetPeers } from "./meet_peers.ts";
 import { announceMemory, refuseTooLarge } from "./memory.ts";
 import { TrainingMetrics } from "./metrics.ts";
 import { NamedFile } from "./named_file.ts";
@@ -102,14 +101,17 @@ export async function train(
   refuseUnbounded(given.dataset);
   const log = openLog(given.common, terminal);
   const say = (line: string): void => log.info("train", line);
-  const languages = given.task.config as NamedLanguages;
-  const data = await trainingData(given.dataset, given.raw_text, languages, say);
-  const config = { ...given, dataset: { ...given.dataset, data } };
-  const meeting = await meetPeers(config.cluster, say);
-  const device = await openDevice(config.device, say, meeting?.localRank);
+  const meeting = await meetPeers(given.cluster, say);
   const interrupt = new Interrupt(say);
   interrupt.hurry = () => meeting?.cluster.cancel();
+  interrupt.onBreath = () => meeting?.cluster.alive();
+  let device: Device | undefined;
   try {
+    // Whatever fails from here on, the other peers are told.
+    const languages = given.task.config as NamedLanguages;
+    const data = await trainingData(given.dataset, given.raw_text, languages, say);
+    const config = { ...given, dataset: { ...given.dataset, data } };
+    device = await openDevice(config.device, say, meeting?.localRank);
     const task = buildTask(device, config, say);
     return await trainOn(device, task, config, record, log, interrupt, meeting, extraMetrics);
   } catch (error) {
@@ -118,24 +120,13 @@ export async function train(
       await meeting?.cluster.leave(`${interrupt.signal}`);
       return interrupt.exitCode;
     }
-    if (meeting) await giveUp(meeting, error as Error);
+    if (meeting) await giveUp(meeting, error as Error, say);
     throw error;
   } finally {
     interrupt.close();
     meeting?.close();
-    await device.close();
+    await device?.close();
   }
-}
-
-/** What one machine lacks, its disk, its memory, need not end the job: the others go on without it. */
-async function giveUp({ cluster, rank }: Meeting, error: Error): Promise<void> {
-  const reason = `rank ${rank} has failed: ${error.message}`;
-  if (cluster.generation > 0) await cluster.leave(reason);
-  else
-    await cluster.stopAll(
-      reason,
-      error instanceof UserError && !(error instanceof TemporaryFailure),
-    );
 }
 
 function buildTask(
@@ -183,6 +174,7 @@ async function trainOn(
   const shards = { given: cluster.batch_shards, peers: meeting?.size ?? 1 };
   const batches = new BatchSource(task, dataset, common.seed, limits, say, shards);
   const company = new Company(meeting?.cluster);
+  const sgd = meeting && outerStep(trainer, cluster);
   log.showProgressWhile(() => company.leads);
   const metrics = new TrainingMetrics(criterion, optimization.clip_norm > 0, clock);
   const identity: RunIdentity = {
@@ -224,15 +216,13 @@ async function trainOn(
     interrupt,
     clock,
     company,
-    save: (path, state, iterator) =>
-      writeCheckpoint(
-        path,
-        snapshot(
-          trainer,
-          runRecord(identity, trainer, metrics, state, iterator, metric),
-          !checkpoint.no_save_optimizer_state,
-        ),
-      ),
+    record: (state, iterator) => runRecord(identity, trainer, metrics, state, iterator, metric),
+    async save(path) {
+      const began = run.rounds?.underWay(trainer.updates);
+      const { no_save_optimizer_state: no } = checkpoint;
+      const outer = sgd && { momentum: sgd.momentum, anchor: began && sgd.anchor };
+      await writeCheckpoint(path, snapshot(trainer, began ?? run.record(), !no, outer));
+    },
   });
   // Whoever may come to lead must be able to save.
   if (!checkpoint.no_save) await prepareFolder(checkpoint.save_dir);
@@ -246,12 +236,13 @@ async function trainOn(
     metrics,
     identity,
     run,
+    outerMomentum: sgd?.momentum,
     say,
   });
   const theirs =
     meeting &&
     (await joinPeers(meeting, {
-      ...{ company, trainer, batches, metrics, identity, run, checkpoint, say },
+      ...{ company, trainer, batches, metrics, identity, run, checkpoint, sgd, say },
       ...{ updateFreq: optimization.update_freq, epoch: own },
     }));
   if (!checkpoint.no_save && company.leads) await removeUnfinished(checkpoint.save_dir);

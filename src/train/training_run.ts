@@ -9,26 +9,16 @@ import { UserError } from "../config/user_error.ts";
 import { GroupedIterator } from "../data/counting_iterator.ts";
 import type { EpochBatchIterator, EpochIteratorState, Round } from "../data/epoch_iterator.ts";
 import type { BatchSource } from "./batch_source.ts";
-import { carryOut, checkpointNames } from "./checkpoint_folder.ts";
-import {
-  dueAt,
-  lastCheckpointName,
-  planSave,
-  type SaveEvent,
-  stopReason,
-} from "./checkpoint_policy.ts";
-import { prepareFolder } from "./checkpoint_replace.ts";
-import { type Company, StateReplaced } from "./company.ts";
-import {
-  countValidation,
-  type EarlyStoppingState,
-  NO_VALIDATION_YET,
-  outOfPatience,
-} from "./early_stopping.ts";
+import { dueAt, stopReason } from "./checkpoint_policy.ts";
+import type { CheckpointRecord } from "./checkpoint_record.ts";
+import { StateReplaced } from "./company.ts";
+import { countValidation, NO_VALIDATION_YET, outOfPatience } from "./early_stopping.ts";
 import type { Interrupt } from "./interrupt.ts";
 import type { TrainingMetrics } from "./metrics.ts";
-import type { EpochProgress, TrainingLog } from "./progress.ts";
+import type { EpochProgress } from "./progress.ts";
 import type { Rounds } from "./rounds.ts";
+import type { Pending, RunState, Saving } from "./run_state.ts";
+import { Saver, type SaverParts } from "./saver.ts";
 import type { Trainer, UpdateReport } from "./trainer.ts";
 import type { Validator } from "./validator.ts";
 
@@ -39,31 +29,15 @@ export interface TrainingRunConfig {
   readonly checkpoint: CheckpointConfig;
 }
 
-/** What a run remembers between updates, besides the trainer's own state. */
-export interface RunState {
-  /** Best value of --best-checkpoint-metric. */
-  best: number | undefined;
-  earlyStopping: EarlyStoppingState;
-  /** Value of the last validation, if it was made at this point. */
-  validated: number | undefined;
-  /** The next batches to be trained on. */
-  position: EpochIteratorState | undefined;
-  /** An update is made, and what follows it (validation, saving) is under way. */
-  pending: { readonly epoch: number; readonly endOfEpoch: boolean } | undefined;
-}
-
-export interface TrainingRunParts {
+export interface TrainingRunParts extends SaverParts {
   readonly config: TrainingRunConfig;
   readonly trainer: Trainer;
-  readonly batches: BatchSource;
   readonly validator: Validator;
   readonly metrics: TrainingMetrics;
-  readonly log: TrainingLog;
+  readonly batches: BatchSource;
+  /** What a checkpoint says of the present state besides its tensors. */
+  record(run: RunState, iterator: EpochIteratorState): CheckpointRecord;
   readonly interrupt: Interrupt;
-  readonly clock: () => number;
-  readonly company: Company;
-  /** Writes the present state under a path. */
-  save(path: string, run: RunState, iterator: EpochIteratorState): Promise<void>;
 }
 
 /** How a run ended. */
@@ -83,22 +57,25 @@ export class TrainingRun {
   };
   /** If peers train by themselves for some updates at a time. */
   rounds: Rounds | undefined;
-  private lastSaved: string | undefined;
-  /** Updates that the last checkpoint of this process holds. */
-  private savedAt: number | undefined;
+  /** The one that it begins with, until an update is made. */
+  private epoch = 1;
+  private readonly saver: Saver;
 
-  constructor(private readonly parts: TrainingRunParts) {}
+  constructor(private readonly parts: TrainingRunParts) {
+    this.saver = new Saver(parts, this.state);
+  }
 
   /** Trains until something says stop. @param epoch the first one, or the one that is resumed. */
   async run(epoch: number): Promise<RunEnd> {
+    this.epoch = epoch;
     const begun = this.parts.trainer.updates;
     for (let next = epoch; ; ) {
       try {
         const end = await this.runFrom(next);
         if (!this.parts.interrupt.signal) await this.keep(begun);
-        return { ...end, last: this.lastSaved };
+        return { ...end, last: this.saver.lastSaved };
       } catch (error) {
-        if (error instanceof Cancelled) return await this.cancelled(next);
+        if (error instanceof Cancelled) return await this.cancelled();
         if (!(error instanceof StateReplaced)) throw error;
         next = error.epoch;
       }
@@ -107,21 +84,19 @@ export class TrainingRun {
 
   /** Training is not over before its end is saved: whoever comes to lead meanwhile saves it. */
   private async keep(begun: number): Promise<void> {
-    const { trainer, company, config } = this.parts;
+    const { trainer, company } = this.parts;
     const { updates } = trainer;
     if (!company.hasPeers) return;
     await company.ledBy(`end ${updates}`, async () => {
-      const isDone = this.savedAt === updates || begun === updates;
-      if (isDone || config.checkpoint.no_last_checkpoints) return;
-      await this.saveLast(this.state.position?.epoch ?? 1, false, false);
+      if (begun !== updates) await this.saver.saveEnd();
     });
   }
 
   /** Told to stop in the midst of an update, which peers that came or went have made void. */
-  private async cancelled(epoch: number): Promise<RunEnd> {
+  private async cancelled(): Promise<RunEnd> {
     const { config, company, interrupt } = this.parts;
     const mine = company.leads && company.isSound && !config.checkpoint.no_save;
-    if (mine) await this.saveLast(epoch, false, false);
+    if (mine) await this.saver.saveLast(false, false);
     return this.end(`${interrupt.signal}`);
   }
 
@@ -159,7 +134,7 @@ export class TrainingRun {
   }
 
   private end(reason: string): RunEnd {
-    return { reason, last: this.lastSaved };
+    return { reason, last: this.saver.lastSaved };
   }
 
   /** What a state that was taken over left to do. @returns why training ends here, if it does. */
@@ -168,6 +143,7 @@ export class TrainingRun {
     if (!pending) return undefined;
     const progress = this.parts.log.begin({ epoch: pending.epoch, done: 0, size: 0 });
     try {
+      if (pending.saving) return await this.save(pending, pending.saving);
       return await this.afterUpdate(pending.epoch, pending.endOfEpoch, progress);
     } finally {
       progress.close();
@@ -216,6 +192,7 @@ export class TrainingRun {
       this.state.pending = { epoch, endOfEpoch: next.endOfEpoch };
       this.recordUpdate(report, epoch, clock() - begun, progress);
     };
+    this.rounds?.goesOn(trainer.updates, () => this.record());
     await company.together(
       async () => record(await trainer.update(batch, epoch, interrupt.breathe)),
       async (rows) => record(await trainer.applyRows(batch, epoch, rows)),
@@ -251,7 +228,7 @@ export class TrainingRun {
     endOfEpoch: boolean,
     progress: EpochProgress,
   ): Promise<string | undefined> {
-    const { trainer, metrics, config, interrupt, company } = this.parts;
+    const { trainer, metrics, config, company } = this.parts;
     const { updates } = trainer;
     this.state.pending = { epoch, endOfEpoch };
     const isTimed = config.optimization.stop_time_hours > 0;
@@ -267,13 +244,21 @@ export class TrainingRun {
       progress.summarize("train", metrics.takeEpoch());
     }
     const save = due.save || reason !== undefined;
+    const { validated: value, best } = this.state;
+    return await this.save({ epoch, endOfEpoch }, { save, value, best, reason });
+  }
+
+  /** Saves as configured, and stops if that is asked for. @returns why training ends here, if it does. */
+  private async save(at: Pending, saving: Saving): Promise<string | undefined> {
+    const { interrupt } = this.parts;
+    const { epoch, endOfEpoch } = at;
+    // Newcomers of this moment have only this left to do.
+    this.state.pending = { epoch, endOfEpoch, saving };
+    await this.saver.saveDue(at, saving);
     this.state.pending = undefined;
-    await this.save({ epoch, updates, endOfEpoch, save, value: this.state.validated });
-    if (reason === undefined && (await interrupt.poll())) {
-      await this.saveLast(epoch, endOfEpoch, save);
-      reason = `${interrupt.signal}`;
-    }
-    return reason;
+    if (saving.reason !== undefined || !(await interrupt.poll())) return saving.reason;
+    await this.saver.saveLast(endOfEpoch, saving.save);
+    return `${interrupt.signal}`;
   }
 
   /** @returns why training ends here, if patience is at its end. */
@@ -286,54 +271,18 @@ export class TrainingRun {
     return counted.stop ? this.patienceReason() : undefined;
   }
 
-  private async save(event: SaveEvent): Promise<void> {
-    const { config, company } = this.parts;
-    const { checkpoint } = config;
-    const files = company.leads ? await checkpointNames(checkpoint.save_dir) : [];
-    const plan = planSave(checkpoint, event, this.state.best, files);
-    this.state.best = plan.best;
-    if (company.leads) await this.write(plan, event.epoch, event.endOfEpoch);
-  }
-
-  /** On a signal: the state as it is, unless it was saved at this very update. */
-  private async saveLast(epoch: number, endOfEpoch: boolean, saved: boolean): Promise<void> {
-    const { checkpoint } = this.parts.config;
-    if (checkpoint.no_save || (saved && !checkpoint.no_last_checkpoints)) return;
-    if (!this.parts.company.leads) return;
-    const plan = { write: [lastCheckpointName(checkpoint)], best: this.state.best };
-    await this.write(plan, epoch, endOfEpoch);
+  /**
+   * What a checkpoint says of the present state besides its tensors.
+   * @param epoch the one to begin with, if no update was made yet.
+   */
+  record(epoch = this.epoch): CheckpointRecord {
+    const { record, batches } = this.parts;
+    return record(this.state, this.state.position ?? batches.epochs(epoch).state());
   }
 
   /** Saves the present state under a name of its own. */
   async saveAs(name: string): Promise<void> {
-    const { config, save, batches } = this.parts;
-    await prepareFolder(config.checkpoint.save_dir);
-    const position = this.state.position ?? batches.epochs(1).state();
-    await save(`${config.checkpoint.save_dir}/${name}`, this.state, position);
-  }
-
-  private async write(
-    plan: Parameters<typeof carryOut>[2],
-    epoch: number,
-    endOfEpoch: boolean,
-  ): Promise<void> {
-    const { config, log, batches, save, clock } = this.parts;
-    const begun = clock();
-    const iterator = this.state.position ?? batches.epochs(epoch).state();
-    const { written } = await carryOut(
-      config.checkpoint.save_dir,
-      config.checkpoint,
-      plan,
-      endOfEpoch,
-      (path) => save(path, this.state, iterator),
-    );
-    if (written.length === 0) return;
-    this.savedAt = this.parts.trainer.updates;
-    const folder = config.checkpoint.save_dir;
-    const last = lastCheckpointName(config.checkpoint);
-    if (written.includes(last)) this.lastSaved = `${folder}/${last}`;
-    const seconds = (clock() - begun).toFixed(1);
-    log.info("train", `saved ${written.join(", ")} in ${folder} (${seconds} s)`);
+    await this.saver.saveAs(name);
   }
 }
 

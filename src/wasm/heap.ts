@@ -36,6 +36,7 @@ export class Heap {
   private readonly used = new Map<number, number>();
   private top: number;
   private usedBytes = 0;
+  private highest: number;
 
   constructor(
     start: number,
@@ -44,6 +45,12 @@ export class Heap {
     private readonly owner: HeapOwner,
   ) {
     this.top = align(start);
+    this.highest = this.top;
+  }
+
+  /** From here up nothing was ever handed out: the memory is zero, and the system has not yet given it. */
+  get untouched(): number {
+    return this.highest;
   }
 
   get bytes(): number {
@@ -81,6 +88,7 @@ export class Heap {
     this.grow(address + bytes);
     if (last && address === last.address) this.free.pop();
     this.top = address + bytes;
+    this.highest = Math.max(this.highest, this.top);
     return address;
   }
 

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { examineLibrary, openBlas, openBlasFor } from "../../src/device/cpu/blas.ts";
-import { betterCore } from "../../src/device/cpu/blas_core.ts";
+import { coreFor, takeFittingCore } from "../../src/device/cpu/blas_core.ts";
 import type { NativeFunction, NativeRuntime } from "../../src/device/cpu/blas_ffi.ts";
 
 const newMemory = (): WebAssembly.Memory =>
@@ -133,6 +133,7 @@ test("examineLibrary() accepts a right product and holds the library to one thre
     name: "OpenBLAS 9.9",
     path: "libany.so",
     prefix: "",
+    smallKernels: false,
   });
   expect(threads).toEqual([1]);
 });
@@ -172,13 +173,27 @@ test("examineLibrary() refuses builds with 64-bit integers by each sign they giv
   expect(examineLibrary(runtimeWith(narrow, multiply), "l")).not.toMatchObject(wide);
 });
 
-test("betterCore() leaves new kernels alone and replaces those that a processor has outgrown", () => {
-  const avx2 = ["avx2", "fma"];
-  const avx512 = [...avx2, "avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"];
-  expect(betterCore("Prescott", new Set(avx512))).toBe("SkylakeX");
-  expect(betterCore("Nehalem", new Set(avx2))).toBe("Haswell");
-  expect(betterCore("Prescott", new Set(["sse3"]))).toBeUndefined();
-  for (const core of ["Zen", "Haswell", "SkylakeX", "Cooperlake"]) {
-    expect(betterCore(core, new Set(avx512))).toBeUndefined();
-  }
+test("an OpenBLAS that does not know the processor takes the kernels that fit its instructions", () => {
+  const calls: string[] = [];
+  const note = (name: string) => () => {
+    calls.push(name);
+    return 0;
+  };
+  const runtime = (core: string): NativeRuntime =>
+    runtimeWith({
+      openblas_get_corename: () => core,
+      ...Object.fromEntries(
+        ["setenv", "gotoblas_dynamic_quit", "gotoblas_dynamic_init"].map((n) => [n, note(n)]),
+      ),
+    });
+  const take = (core: string, flags: string[]) => {
+    const each = runtime(core);
+    takeFittingCore(each, each.open("l"), "", () => new Set(flags));
+    return calls.splice(0);
+  };
+  const all = ["setenv", "gotoblas_dynamic_quit", "gotoblas_dynamic_init"];
+  expect(take("Prescott", ["avx", "avx2", "fma"])).toEqual(all);
+  expect(take("Prescott", ["sse3"])).toEqual([]);
+  expect(take("Zen", ["avx", "avx2", "fma"])).toEqual([]);
+  expect(coreFor(new Set(["avx", "avx2", "fma", "avx512f"]))).toBe("Haswell");
 });

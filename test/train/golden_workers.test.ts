@@ -62,7 +62,13 @@ async function openPeers({ args, workers: size, initial_weights }: Record_): Pro
     cluster.start({
       settings: {
         ...{ rank, size, job: "golden", joining: false, wire: "f32", fence: undefined },
-        ...{ incarnation: rank, patience: 20_000, agreement: {} },
+        ...{
+          incarnation: rank,
+          patience: 20_000,
+          hangsAfter: 600_000,
+          counts: "update",
+          agreement: {},
+        },
       },
       ...{ numbers: memory.numbers, step: 0, own, addresses, startTimeout: 20 },
     });

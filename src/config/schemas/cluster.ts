@@ -59,7 +59,7 @@ export const cluster = z.strictObject({
     .boolean()
     .default(false)
     .describe(
-      "sum gradients micro-batch by micro-batch in one order: equal bits whoever computes what (f32, bf16)",
+      "sum gradients micro-batch by micro-batch in one order: equal bits whoever computes what (f32, bf16); takes memory for half the gradients of each batch of an update",
     ),
   sync_every: z
     .int()
@@ -95,7 +95,16 @@ export const cluster = z.strictObject({
     .number()
     .min(1)
     .default(600)
-    .describe("seconds to wait for all peers at the start"),
+    .describe(
+      "seconds to wait for all peers at the start, and for the others once this one is cut off from them",
+    ),
+  hang_timeout: z
+    .number()
+    .min(1)
+    .default(1800)
+    .describe(
+      "seconds after which a peer ends whose training gives no sign: more than the first batch takes to compile, and a checkpoint to be written",
+    ),
   fence: z
     .string()
     .optional()

@@ -2,7 +2,7 @@
 // wasm memory, so that nothing is copied. openBlas() searches once; every worker opens what it found
 // from plain data, with openBlasFor().
 import process from "node:process";
-import { chooseKernels } from "./blas_core.ts";
+import { hasSmallKernels, takeFittingCore } from "./blas_core.ts";
 import { type NativeLibrary, type NativeRuntime, nativeRuntime } from "./blas_ffi.ts";
 import {
   candidates,
@@ -21,6 +21,8 @@ export interface BlasDescription {
   readonly name: string;
   readonly path: string;
   readonly prefix: Prefix;
+  /** Whether small products are as fast as large ones. */
+  readonly smallKernels: boolean;
 }
 
 /** Why there is no BLAS, and how to get one. */
@@ -124,9 +126,10 @@ export function examineLibrary(runtime: NativeRuntime, path: string): BlasDescri
   if (has64BitIntegers(library, prefix)) {
     return { reason: "a build with 64-bit integers; weft needs 32-bit ones" };
   }
+  takeFittingCore(runtime, library, prefix);
   holdToOneThread(library, prefix);
-  chooseKernels(runtime, library, prefix);
-  const description = { name: nameOf(library, prefix, path), path, prefix };
+  const smallKernels = hasSmallKernels(library, prefix);
+  const description = { name: nameOf(library, prefix, path), path, prefix, smallKernels };
   const difference = probe(runtime, library, description);
   if (!(difference < 1e-5)) {
     return { reason: `a probe product came out wrong (largest difference ${difference})` };

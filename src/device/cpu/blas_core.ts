@@ -1,62 +1,90 @@
-// OpenBLAS chooses its kernels by the processor's model number, and takes those of 2004 for one that is
-// newer than itself: OpenBLAS 0.3.21 multiplies at 32 GFLOP/s a core on an Emerald Rapids Xeon that gives
-// 140 with the kernels for AVX-512. Where that has happened, it is told what the processor can do.
+// OpenBLAS carries kernels for many processors and picks by the processor's model number. A model that
+// is younger than the library is served by kernels from the days of SSE3, a fifth of the speed: then the
+// processor's own list of instructions tells which kernels fit, and the library picks again.
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import type { NativeLibrary, NativeRuntime } from "./blas_ffi.ts";
 import type { Prefix } from "./blas_vendor.ts";
 
-/** OpenBLAS's names for cores without AVX2: nothing to take on a processor that has it. */
-const OLD_CORES = [
-  ...["Katmai", "Coppermine", "Northwood", "Prescott", "Banias", "Atom", "Core2", "Penryn"],
-  ...["Dunnington", "Nehalem", "Sandybridge", "Athlon", "Opteron", "Opteron_SSE3", "Barcelona"],
-  ...["Bobcat", "Bulldozer", "Piledriver", "Steamroller", "Nano"],
-].map((name) => name.toLowerCase());
+/** What OpenBLAS falls back on, by its own names. */
+const OUTDATED = new Set(["Prescott", "Core2", "Penryn", "Dunnington", "Nehalem", "Atom"]);
 
-/**
- * The core whose kernels a processor with these flags (as in /proc/cpuinfo) should have instead of those
- * for `core`; undefined where OpenBLAS has chosen well.
- */
-export function betterCore(core: string, flags: ReadonlySet<string>): string | undefined {
-  if (!OLD_CORES.includes(core.toLowerCase()) || !flags.has("avx2") || !flags.has("fma")) return;
-  const wide = ["avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"];
-  return wide.every((flag) => flags.has(flag)) ? "SkylakeX" : "Haswell";
+/** What its kernels need, best first. */
+const CORES = [
+  ["SkylakeX", ["avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512cd", "fma"]],
+  ["Haswell", ["avx2", "fma"]],
+  ["Sandybridge", ["avx"]],
+] as const;
+
+/** The variable that OpenBLAS reads; whoever has set it has chosen. */
+const VARIABLE = "OPENBLAS_CORETYPE";
+
+/** The best kernels for a processor with these instructions (flags of /proc/cpuinfo). */
+export function coreFor(flags: ReadonlySet<string>): string | undefined {
+  return CORES.find(([, needs]) => needs.every((flag) => flags.has(flag)))?.[0];
 }
 
-/**
- * Lets an OpenBLAS that took old kernels choose again, by OPENBLAS_CORETYPE, which it reads while it
- * starts. A user's own OPENBLAS_CORETYPE stands. Does nothing for other libraries or systems than Linux.
- */
-export function chooseKernels(
-  runtime: NativeRuntime,
-  library: NativeLibrary,
-  prefix: Prefix,
-): void {
-  if (process.platform !== "linux" || process.env.OPENBLAS_CORETYPE !== undefined) return;
-  const core = library.find(`${prefix}openblas_get_corename`, [], "text")?.();
-  const better = typeof core === "string" ? betterCore(core, processorFlags()) : undefined;
-  // Neither name carries the prefix, in no build.
-  const quit = library.find("gotoblas_dynamic_quit", [], "nothing");
-  const start = library.find("gotoblas_dynamic_init", [], "nothing");
-  if (better === undefined || !quit || !start) return;
-  const system = runtime.open("libc.so.6");
-  const set = system.find("setenv", ["address", "address", "i32"], "i32");
-  const unset = system.find("unsetenv", ["address"], "i32");
-  if (!set || !unset) return;
-  const name = new TextEncoder().encode("OPENBLAS_CORETYPE\0");
-  const value = new TextEncoder().encode(`${better}\0`);
-  set(runtime.addressOf(name), runtime.addressOf(value), 1);
-  quit();
-  start();
-  unset(runtime.addressOf(name));
-}
-
-/** Of the first processor; none where the system does not tell. */
-function processorFlags(): Set<string> {
+/** The first processor's flags; none where the system does not tell. */
+function processorFlags(): ReadonlySet<string> {
   try {
     const [, flags = ""] = /^flags\s*:(.*)$/m.exec(readFileSync("/proc/cpuinfo", "utf8")) ?? [];
     return new Set(flags.trim().split(/\s+/));
   } catch {
     return new Set();
+  }
+}
+
+/**
+ * Lets an OpenBLAS that took outdated kernels take those that the processor can run. To be called before
+ * any thread multiplies. Does nothing to other libraries, nor where the user has chosen.
+ */
+export function takeFittingCore(
+  runtime: NativeRuntime,
+  library: NativeLibrary,
+  prefix: Prefix,
+  flags: () => ReadonlySet<string> = processorFlags,
+): void {
+  if (process.env[VARIABLE]) return;
+  const core = coreName(library, prefix);
+  if (core === undefined || !OUTDATED.has(core)) return;
+  const fitting = coreFor(flags());
+  const own = (name: string) =>
+    library.find(`${prefix}${name}`, [], "nothing") ?? library.find(name, [], "nothing");
+  const forget = own("gotoblas_dynamic_quit");
+  const pick = own("gotoblas_dynamic_init");
+  if (fitting === undefined || !forget || !pick) return;
+  // The library asks libc, which process.env does not reach on every runtime.
+  const set = libc(runtime)?.find("setenv", ["address", "address", "i32"], "i32");
+  if (!set) return;
+  const texts = [VARIABLE, fitting].map((text) => new TextEncoder().encode(`${text}\0`));
+  const [name, value] = texts.map((bytes) => runtime.addressOf(bytes));
+  set(name, value, 1);
+  forget();
+  pick();
+}
+
+/** Kernels that have others for small products beside them, which pack nothing (since 0.3.17). */
+const SMALL_PRODUCTS = new Set(["SkylakeX", "Cooperlake", "SapphireRapids"]);
+
+/** Whether small products are as fast as large ones. */
+export function hasSmallKernels(library: NativeLibrary, prefix: Prefix): boolean {
+  const core = coreName(library, prefix);
+  const config = library.find(`${prefix}openblas_get_config`, [], "text")?.();
+  const [, minor, patch] = /OpenBLAS 0\.(\d+)\.(\d+)/.exec(String(config)) ?? [];
+  const young = Number(minor) > 3 || (Number(minor) === 3 && Number(patch) >= 17);
+  return core !== undefined && SMALL_PRODUCTS.has(core) && young;
+}
+
+/** Which kernels serve, by OpenBLAS' own name for them. */
+export function coreName(library: NativeLibrary, prefix: Prefix): string | undefined {
+  const name = library.find(`${prefix}openblas_get_corename`, [], "text")?.();
+  return typeof name === "string" ? name : undefined;
+}
+
+function libc(runtime: NativeRuntime): NativeLibrary | undefined {
+  try {
+    return runtime.open("libc.so.6");
+  } catch {
+    return undefined;
   }
 }

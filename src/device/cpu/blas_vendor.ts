@@ -1,5 +1,6 @@
 // What differs between BLAS libraries: where they are, how they are held to one thread, and how a build
 // with 64-bit integers gives itself away.
+import { coreName } from "./blas_core.ts";
 import type { NativeLibrary } from "./blas_ffi.ts";
 
 /** Libraries looked for when none is named, in order, by operating system (process.platform). */
@@ -21,10 +22,13 @@ export function remedy(platform: string): string {
 export const PREFIXES = ["", "scipy_"] as const;
 export type Prefix = (typeof PREFIXES)[number];
 
-/** A name for messages, with the library's version and cores where it tells them. */
+/** A name for messages, with the library's version and kernels where it tells them. */
 export function nameOf(library: NativeLibrary, prefix: Prefix, path: string): string {
   const config = library.find(`${prefix}openblas_get_config`, [], "text")?.();
-  if (typeof config === "string") return config.split(" ").slice(0, 2).join(" ");
+  if (typeof config === "string") {
+    const core = coreName(library, prefix);
+    return config.split(" ").slice(0, 2).join(" ") + (core ? ` for ${core}` : "");
+  }
   const version = library.find("bli_info_get_version_str", [], "text")?.();
   if (typeof version === "string") return `BLIS ${version}`;
   if (library.find("MKL_Set_Num_Threads", ["i32"], "nothing")) return "MKL";

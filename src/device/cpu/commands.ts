@@ -4,14 +4,17 @@
 //   kernel:  [0, flags, kernel number, work, grain, arguments, (tag, value) ...]
 //   sgemm:   [1, flags, split, grain, transA, transB, M, N, K, lda, ldb, ldc, beta, batch,
 //             stride a, stride b, stride c, a, b, c]
+//   panels:  as sgemm, b being the address of a packed weight (packed_weights.ts)
 //
 // flags bit 0: follows the command before without a barrier.
 
 import type { CpuArgument, CpuDispatch } from "../../../kernels/op.ts";
 import type { Sgemm } from "./blas.ts";
+import { FEW_ROWS, multiplyPanels, multiplyRows, type WeightPlace } from "./packed_weights.ts";
 
 const KERNEL = 0;
 const SGEMM = 1;
+const PANELS = 2;
 const FOLLOWS = 1;
 
 /** Words before the first command. */
@@ -31,6 +34,12 @@ const bitsOf = (value: number): number => {
   return bits.getInt32(0);
 };
 
+/** Address of a weight in panels; undefined where it may change or products do not gain by it. */
+export type Packed = (
+  argument: CpuArgument,
+  weight: Omit<WeightPlace, "address">,
+) => number | undefined;
+
 /** Each thread's scratch follows that of the thread before. */
 export interface Scratch {
   readonly address: number;
@@ -48,14 +57,22 @@ export function encode(
   dispatch: CpuDispatch,
   kernels: ReadonlyMap<string, number>,
   locate: Locate,
+  packed: Packed,
 ): void {
   const flags = dispatch.follows ? FOLLOWS : 0;
   if ("sgemm" in dispatch) {
     const { sgemm: g } = dispatch;
-    words.push(SGEMM, flags, SPLITS.indexOf(g.split), dispatch.grain ?? 8);
+    const fits = !g.transA && g.transB && g.batch === 1 && g.beta === 0 && g.K > 0;
+    const panels = fits ? packed(dispatch.b, { N: g.N, K: g.K, ld: g.ldb }) : undefined;
+    words.push(
+      panels === undefined ? SGEMM : PANELS,
+      flags,
+      SPLITS.indexOf(g.split),
+      dispatch.grain ?? 8,
+    );
     words.push(g.transA ? 1 : 0, g.transB ? 1 : 0, g.M, g.N, g.K, g.lda, g.ldb, g.ldc, g.beta);
     words.push(g.batch, ...g.strides);
-    words.push(locate(dispatch.a), locate(dispatch.b), locate(dispatch.c));
+    words.push(locate(dispatch.a), panels ?? locate(dispatch.b), locate(dispatch.c));
     return;
   }
   const kernel = kernels.get(dispatch.kernel);
@@ -78,6 +95,8 @@ export interface ThreadContext {
   /** Exports of kernels.wasm, in order of their numbers. */
   readonly kernels: readonly Kernel[];
   readonly sgemm: Sgemm | undefined;
+  /** Whether it multiplies small matrices without packing them. */
+  readonly smallKernels: boolean;
 }
 
 /** One dispatch as this thread runs it. */
@@ -105,8 +124,10 @@ export function decode(words: Int32Array, context: ThreadContext): Command[] {
   const scratch = words[0] + words[1] * context.thread;
   for (let at = HEADER_WORDS; at < words.length; ) {
     const follows = (words[at + 1] & FOLLOWS) !== 0;
-    if (words[at] === SGEMM) {
-      commands.push({ follows, run: decodeSgemm(words.subarray(at + 2, at + 20), context) });
+    if (words[at] !== KERNEL) {
+      const inPanels = words[at] === PANELS;
+      const operands = words.subarray(at + 2, at + 20);
+      commands.push({ follows, run: decodeSgemm(operands, inPanels, context) });
       at += 20;
     } else {
       const count = words[at + 5];
@@ -141,8 +162,8 @@ function decodeKernel(words: Int32Array, context: ThreadContext, scratch: number
   return () => kernel(...values);
 }
 
-function decodeSgemm(words: Int32Array, context: ThreadContext): () => void {
-  const { sgemm, thread, threads } = context;
+function decodeSgemm(words: Int32Array, inPanels: boolean, context: ThreadContext): () => void {
+  const { sgemm, thread, threads, smallKernels } = context;
   if (!sgemm) throw new Error("cpu: a program wants BLAS where none is open");
   const [split, grain, transA, transB, M, N, K, lda, ldb, ldc, beta, batch] = words;
   const [strideA, strideB, strideC, a, b, c] = words.subarray(12);
@@ -157,6 +178,24 @@ function decodeSgemm(words: Int32Array, context: ThreadContext): () => void {
   const firstB = (byN ? start * (transB ? ldb : 1) : 0) * 4;
   const firstC = (byM ? start * ldc : byN ? start : 0) * 4;
   const [from, to] = byM || byN ? [0, batch] : [start, end];
+  if (inPanels) {
+    const product = { a: a >>> 0, lda, panels: b >>> 0, c: c >>> 0, ldc, N, K };
+    const [allRows, allColumns, share] = [
+      [0, M],
+      [0, N],
+      [start, end],
+    ] as const;
+    return () => multiplyPanels(sgemm, product, byM ? share : allRows, byN ? share : allColumns);
+  }
+  if (smallKernels && transA === 0 && transB === 1 && beta === 0 && K > 0 && M <= FEW_ROWS) {
+    return () => {
+      for (let item = from; item < to; item++) {
+        const [atA, atB] = [a + firstA + item * strideA * 4, b + firstB + item * strideB * 4];
+        const atC = c + firstC + item * strideC * 4;
+        multiplyRows(sgemm, rows, columns, K, [atA, lda], [atB, ldb], [atC, ldc]);
+      }
+    };
+  }
   return () => {
     for (let item = from; item < to; item++) {
       sgemm(

@@ -14,10 +14,11 @@ import { advance, CONTROL } from "./barrier.ts";
 import { type Blas, type NoBlas, openBlas } from "./blas.ts";
 import type { Scratch } from "./commands.ts";
 import { CpuProgram } from "./cpu_program.ts";
-import { encodeProgram } from "./encode_program.ts";
+import { encodeProgram, type Places } from "./encode_program.ts";
 import { failureOf, SHARED_BYTES } from "./failure.ts";
 import { GrowingBlock } from "./growing_block.ts";
 import { readKernels } from "./kernels_file.ts";
+import { PackedWeights, type WeightPlace } from "./packed_weights.ts";
 import { type OnCommand, openThread, runProgram, type Thread, type ThreadSetup } from "./team.ts";
 
 /** Threads share no cache line of their scratch. */
@@ -105,14 +106,15 @@ export class CpuDevice implements Device {
   readonly arena: GrowingBlock;
   /** Scratch of all threads, in equal parts. */
   private readonly scratch: GrowingBlock;
+  private readonly packedWeights: PackedWeights;
   readonly shared: SharedMemory;
   private variableBytes = 0;
   private programs = 0;
   private lost: string | undefined;
 
   constructor(
-    private readonly main: Thread,
-    private readonly workers: readonly Worker[],
+    private main: Thread,
+    private workers: readonly Worker[],
     private readonly wasmMemory: WebAssembly.Memory,
     private readonly heap: Heap,
     readonly blas: Blas | NoBlas,
@@ -124,6 +126,7 @@ export class CpuDevice implements Device {
     };
     this.arena = new GrowingBlock(heap);
     this.scratch = new GrowingBlock(heap);
+    this.packedWeights = new PackedWeights(heap, wasmMemory);
     this.kernels = new Map(main.kernelNames.map((name, number) => [name, number]));
     const { threads } = main.context;
     const products =
@@ -147,6 +150,7 @@ export class CpuDevice implements Device {
       );
     }
     target.set(data);
+    this.packedWeights.refresh(target.byteOffset, target.byteOffset + target.byteLength);
   }
 
   async read(variable: Variable): Promise<HostArray> {
@@ -171,9 +175,21 @@ export class CpuDevice implements Device {
 
   async close(): Promise<void> {
     this.lost ??= "cpu: the device is closed";
+    this.dismissWorkers();
+  }
+
+  /** From now on the calling thread computes alone: for whoever shares work out in another way. */
+  keepOneThread(): void {
+    this.dismissWorkers();
+    const context = { ...this.main.context, threads: 1 };
+    this.main = { ...this.main, context, programs: new Map() };
+  }
+
+  private dismissWorkers(): void {
     Atomics.store(this.main.control, CONTROL.shutdown, 1);
     advance(this.main.control, CONTROL.generation);
     for (const worker of this.workers) worker.terminate();
+    this.workers = [];
   }
 
   // ---- for CpuProgram ----
@@ -189,8 +205,11 @@ export class CpuDevice implements Device {
     let address = this.storage.get(root);
     if (address === undefined) {
       const bytes = bytesOf(root.spec);
+      const { untouched } = this.heap;
       address = this.heap.allocate(bytes);
-      new Uint8Array(this.wasmMemory.buffer, address, bytes).fill(0);
+      // Memory that nobody had is zero, and costs nothing until it is written.
+      const used = Math.min(Math.max(untouched - address, 0), bytes);
+      new Uint8Array(this.wasmMemory.buffer, address, used).fill(0);
       this.storage.set(root, address);
       this.variableBytes += bytes;
     }
@@ -242,8 +261,11 @@ export class CpuDevice implements Device {
   }
 
   encode(program: Program, locate: (buffer: number) => number): EncodedProgram {
-    const facts = { threads: this.threads, blas: !("reason" in this.blas) };
+    const blas = !("reason" in this.blas);
+    const smallKernels = "reason" in this.blas ? false : this.blas.description.smallKernels;
+    const facts = { threads: this.threads, blas, fewRowsByBlas: smallKernels };
     const taken: number[] = [];
+    const weights: WeightPlace[] = [];
     const allocate = (bytes: number): number => {
       const address = this.heap.allocate(bytes);
       taken.push(address);
@@ -251,15 +273,29 @@ export class CpuDevice implements Device {
     };
     try {
       const scratch = (bytes: number) => this.scratchOf(bytes);
-      const places = { locate, allocate, scratch };
+      const packed: Places["packed"] = (number, offset, size) => {
+        const buffer = program.buffers[number];
+        if (!smallKernels || buffer.kind !== "variable") return undefined;
+        if (!program.frozen?.has(buffer.variable)) return undefined;
+        const weight = { ...size, address: locate(number) + offset };
+        weights.push(weight);
+        return this.packedWeights.take(weight);
+      };
+      const places = { locate, packed, allocate, scratch };
       const { words, owners } = encodeProgram(program, this.kernels, facts, places);
       const address = allocate(words.byteLength);
       new Int32Array(this.wasmMemory.buffer, address, words.length).set(words);
-      return { address, words: words.length, version: ++this.programs, owners, taken };
+      return { address, words: words.length, version: ++this.programs, owners, taken, weights };
     } catch (error) {
-      for (const address of taken) this.heap.release(address);
+      this.discard({ taken, weights });
       throw error;
     }
+  }
+
+  /** Gives back what a program was encoded with. */
+  discard({ taken, weights }: Pick<EncodedProgram, "taken" | "weights">): void {
+    for (const address of taken) this.heap.release(address);
+    for (const weight of weights) this.packedWeights.release(weight);
   }
 
   private scratchOf(bytes: number): Scratch {
@@ -302,4 +338,6 @@ export interface EncodedProgram {
   readonly owners: readonly number[];
   /** What to give back with it: the words themselves, and memory that dispatches of one op share. */
   readonly taken: readonly number[];
+  /** Packed weights that it reads. */
+  readonly weights: readonly WeightPlace[];
 }

@@ -91,7 +91,7 @@ export class CpuProgram implements PreparedProgram {
 
   private discard(): void {
     if (!this.encoded) return;
-    for (const address of this.encoded.taken) this.device.release(address);
+    this.device.discard(this.encoded);
     this.encoded = undefined;
   }
 

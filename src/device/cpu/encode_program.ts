@@ -1,7 +1,8 @@
 // Turns a placed program into the words that the threads read.
 import type { CpuArgument, CpuDispatch, CpuFacts } from "../../../kernels/op.ts";
 import type { Program } from "../program.ts";
-import { encode, encodeHeader, type Scratch } from "./commands.ts";
+import { encode, encodeHeader, type Packed, type Scratch } from "./commands.ts";
+import type { WeightPlace } from "./packed_weights.ts";
 
 export interface EncodedWords {
   readonly words: Int32Array;
@@ -13,6 +14,8 @@ export interface EncodedWords {
 export interface Places {
   /** Address of a buffer by number. */
   locate(buffer: number): number;
+  /** Address of a frozen weight in panels, if products gain by that. */
+  packed(buffer: number, offset: number, weight: Omit<WeightPlace, "address">): number | undefined;
   /** Memory for what an op's dispatches share. */
   allocate(bytes: number): number;
   /** At least this many bytes for every thread alone. */
@@ -23,7 +26,7 @@ export function encodeProgram(
   program: Program,
   kernels: ReadonlyMap<string, number>,
   facts: CpuFacts,
-  { locate, allocate, scratch }: Places,
+  { locate, packed, allocate, scratch }: Places,
 ): EncodedWords {
   const words: number[] = [];
   const owners: number[] = [];
@@ -46,9 +49,14 @@ export function encodeProgram(
       if ("shared" in argument) return pool.addressOf(argument.shared, argument.bytes);
       throw new Error(`cpu: ${op.name}: ${JSON.stringify(argument)} is not in memory`);
     };
+    const inPanels: Packed = (argument, weight) => {
+      if (!("input" in argument)) return undefined;
+      const { buffer, offset } = program.values[inputs[argument.input]];
+      return packed(buffer, offset, weight);
+    };
     const dispatches = op.cpu(spec, facts);
     for (const dispatch of Array.isArray(dispatches) ? dispatches : [dispatches]) {
-      encode(words, dispatch as CpuDispatch, kernels, place);
+      encode(words, dispatch as CpuDispatch, kernels, place, inPanels);
       scratchBytes = Math.max(scratchBytes, scratchOf(dispatch as CpuDispatch));
       owners.push(number);
     }

@@ -45,7 +45,7 @@ export async function openThread(setup: ThreadSetup): Promise<Thread> {
   const sgemm = setup.blas && (await openBlasFor(setup.blas, setup.memory)).sgemm;
   const { thread, threads } = setup;
   return {
-    context: { thread, threads, kernels, sgemm },
+    context: { thread, threads, kernels, sgemm, smallKernels: setup.blas?.smallKernels ?? false },
     kernelNames,
     control: new Int32Array(setup.memory.buffer, setup.control, 16),
     memory: setup.memory,

@@ -83,11 +83,16 @@ export class Job {
     ];
     const pace = `${peer.pace ?? options.pace ?? 25}`;
     const started = new PeerProcess(rank, args, {
-      env: { WEFT_PACE: pace, WEFT_HURRY: hurrying },
+      env: { WEFT_PACE: pace, WEFT_HURRY: hurrying, WEFT_PACED_RANK: `${rank}` },
       prefix: options.prefix?.(rank),
     });
     this.processes.push(started);
     return started;
+  }
+
+  /** Its training stands still from its next update on, for ever. */
+  hang(rank: number): void {
+    writeFileSync(`${this.hurrying}-hang${rank}`, "");
   }
 
   /** Whether sums do not depend on who computes what. */

@@ -8,6 +8,10 @@ import type { WeftPlugin } from "../../../src/plugin.ts";
 
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
 
+/** While there is a file named like `WEFT_HURRY` with "-hang" and the rank behind it, it never wakes up. */
+const hangsAt = (hurry: string): boolean =>
+  existsSync(`${hurry}-hang${process.env.WEFT_PACED_RANK}`);
+
 /** Prints "made N" after update N, and sleeps for `WEFT_PACE` milliseconds until there is a file `WEFT_HURRY`. */
 const plugin: WeftPlugin = ({ lr_schedulers, lrScheduler, z }) => {
   const pace = Number(process.env.WEFT_PACE ?? 0);
@@ -18,6 +22,7 @@ const plugin: WeftPlugin = ({ lr_schedulers, lrScheduler, z }) => {
       return (updates) => {
         if (updates !== last && updates > 0) {
           writeSync(2, `made ${updates}\n`);
+          if (hangsAt(hurry)) Atomics.wait(sleeper, 0, 0);
           if (pace > 0 && !existsSync(hurry)) Atomics.wait(sleeper, 0, 0, pace);
         }
         last = updates;

@@ -19,6 +19,22 @@ async function stopAndContinue(stage: Stage, rank: number): Promise<string> {
   return `expelled after ${ms(recovery)} (timeout ${timeout} s), back ${ms(back)} after SIGCONT; ${end}`;
 }
 
+/** Its heartbeats go on, for they are another thread's. */
+async function hangs(stage: Stage): Promise<string> {
+  const flags = ["--hang-timeout", "2"];
+  const job = await stage.begin({ flags });
+  await job.peer(0).reaches(30);
+  const at = performance.now();
+  job.hang(2);
+  const recovery = await goOn(job, [0, 1, 3], at);
+  check(recovery > 1900 && recovery < 4000, `it took ${ms(recovery)}`);
+  const peer = job.peer(2);
+  await peer.end();
+  check(peer.has(/^weft: cluster: rank 2 hangs: its training has given no sign for/), job.log);
+  check(job.peer(0).has(/rank 2 has left: rank 2 hangs/), job.log);
+  return `others go on after ${ms(recovery)}; ${await stage.judge(job)}`;
+}
+
 async function shortStop(stage: Stage): Promise<string> {
   const job = await stage.begin({ timeout: 3 });
   for (const rank of [0, 2]) {
@@ -59,6 +75,7 @@ async function slowProcess(stage: Stage): Promise<string> {
 }
 
 export const silences: readonly Scenario[] = [
+  { name: "the training of rank 2 of 4 hangs", play: hangs },
   ...[0, 2].map((rank) => ({
     name: `rank ${rank} of 4 is stopped until the others go on without it, and continues`,
     play: (stage: Stage) => stopAndContinue(stage, rank),

@@ -1,6 +1,9 @@
 // Processes that cannot be peers of each other: each says why, of whom, and what to do.
+import { writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { issueAuthority } from "../../../cluster/certificates/issue.ts";
+import { days, identityOf } from "../transport/identities.ts";
 import { freeAddresses, type Job, type PeerOptions } from "./job.ts";
 import { greet, impostorAt } from "./raw_peer.ts";
 import type { Scenario } from "./scenario.ts";
@@ -120,6 +123,60 @@ async function duplicate(stage: Stage): Promise<string> {
   return `it ends after ${ms(seconds)}: ${error}; the others are not disturbed: ${end}`;
 }
 
+/** Two wait for rank 2, which fails before it has joined them: they end, and say of whom and why. */
+async function endsEarly(stage: Stage, peer: PeerOptions, words: string): Promise<string> {
+  const job = await stage.prepare({ peers: 3 });
+  await startTwo(job);
+  job.start(2, peer);
+  const errors = await errorsOf(job, [0, 1, 2]);
+  for (const [rank, error] of errors.entries()) {
+    check(error.includes(words), `rank ${rank} says: ${error}\n${job.log}`);
+    check(rank === 2 || error.includes("rank 2 has failed"), `rank ${rank} says: ${error}`);
+  }
+  return errors[0];
+}
+
+async function portOfTwoInUse(stage: Stage): Promise<string> {
+  const job = await stage.prepare({ peers: 3 });
+  await startTwo(job);
+  const [host, port] = job.addresses[2].split(":");
+  const server = createServer().listen(Number(port), host);
+  try {
+    job.start(2);
+    const errors = await errorsOf(job, [0, 1, 2]);
+    const words = "another process listens there already";
+    for (const error of errors) check(error.includes(words), `${error}\n${job.log}`);
+    return errors[0];
+  } finally {
+    server.close();
+  }
+}
+
+/** Rank 2 of three has a certificate that is no good: each of them says so, and of whom. */
+async function certificate(
+  stage: Stage,
+  odd: Parameters<typeof identityOf>[1],
+  words: RegExp,
+): Promise<string> {
+  const folder = stage.newFolder("certificates");
+  const flagsOf = (rank: number): string[] => {
+    const { ca, cert, key } = identityOf(`rank${rank}`, rank === 2 ? odd : {});
+    return Object.entries({ ca, cert, key }).flatMap(([kind, text]) => {
+      const path = join(folder, `${rank}-${kind}.pem`);
+      writeFileSync(path, text);
+      return [`--tls-${kind}`, path];
+    });
+  };
+  const job = await stage.prepare({ peers: 3 });
+  for (const rank of [0, 1]) job.start(rank, { flags: flagsOf(rank) });
+  await Promise.all([0, 1].map((rank) => job.peer(rank).sees(/starting from the seed/)));
+  await pause(1500);
+  job.start(2, { flags: flagsOf(2) });
+  const errors = await errorsOf(job, [0, 1, 2]);
+  for (const error of errors) check(words.test(error), `${error}\n${job.log}`);
+  return errors.join(" / ");
+}
+
 async function portInUse(stage: Stage): Promise<string> {
   const job = await stage.prepare({ peers: 2 });
   const [host, port] = job.addresses[0].split(":");
@@ -180,5 +237,23 @@ export const strangers: readonly Scenario[] = [
   { name: "strangers call a cluster at work", play: strangersCall },
   { name: "a second process is given rank 1", play: duplicate },
   { name: "another process has rank 0's port", play: portInUse },
+  {
+    name: "rank 2 of 3 has no data",
+    play: (stage) => endsEarly(stage, { data: stage.newFolder("empty") }, "dict"),
+  },
+  {
+    name: "rank 2 of 3 has no such device",
+    play: (stage) => endsEarly(stage, { flags: ["--device", "webgpu:nothing"] }, "webgpu"),
+  },
+  { name: "another process has the port of rank 2 of 3", play: portOfTwoInUse },
+  {
+    name: "rank 2 of 3 has a certificate of another authority",
+    play: (stage) =>
+      certificate(stage, { by: issueAuthority("others", days(-2, 2)) }, /certificate/),
+  },
+  {
+    name: "rank 2 of 3 has a certificate that has expired",
+    play: (stage) => certificate(stage, { period: days(-2, -1) }, /certificate/),
+  },
   { name: "rank 1 is never started", play: unreachable },
 ];

@@ -122,3 +122,68 @@ test("a view that a register has and this peer is not in suspends it, and tells 
   expect(phases).toEqual(["suspended", "suspended"]);
   expect(cluster.said).toContain("the others go on without this peer");
 });
+
+test("a newcomer that does not reach all members disturbs nobody: it is told of them, and waits", () => {
+  const cluster = new ManualCluster({ size: 2 });
+  cluster.assemble();
+  cluster.start(2, [0]);
+  // Members are patient for 5 turns.
+  for (let turn = 0; turn < 12; turn++) {
+    cluster.tick();
+    cluster.deliver();
+  }
+  expect([0, 1].map((rank) => cluster.get(rank).membership.generation)).toEqual([1, 1]);
+  expect([0, 1].map((rank) => cluster.get(rank).membership.phase)).toEqual(["member", "member"]);
+  expect(cluster.learned.get(2)).toEqual([0, 1]);
+  expect(cluster.get(2).membership.missing()).toEqual([1]);
+  cluster.link(1, 2);
+  cluster.assemble();
+  expect(cluster.get(0).membership.view).toMatchObject({ generation: 2, fetching: [2] });
+});
+
+test("a job that begins again with fewer ranks goes on from what its register holds", async () => {
+  const memberOf = (rank: number) => ({ rank, incarnation: 90 + rank, host: "h", port: rank });
+  for (const former of [
+    [0, 1, 2],
+    [3, 4],
+  ]) {
+    const members = former.map(memberOf);
+    let standing: View = { generation: 7, members, resume: 5, fetching: [], size: 5 };
+    const cluster = new ManualCluster({
+      size: 2,
+      swap: async (expected, next) => {
+        if (standing.generation === expected) standing = next;
+        return standing;
+      },
+    });
+    for (let turn = 0; turn < 4; turn++) {
+      cluster.tick();
+      cluster.deliver();
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+    cluster.assemble();
+    expect(standing.generation).toBe(8);
+    expect(standing.members.map(({ rank }) => rank)).toEqual([0, 1]);
+    expect(cluster.said).toContain(
+      `the register knows of ranks ${former.join(", ")}, of an earlier run; awaited are 0, 1`,
+    );
+  }
+});
+
+test("a job that begins again waits for one that had joined it, and that may have gone on", async () => {
+  const members = [0, 1, 2].map((rank) => ({
+    rank,
+    incarnation: 90 + rank,
+    host: "h",
+    port: rank,
+  }));
+  const standing: View = { generation: 7, members, resume: 5, fetching: [], size: 2 };
+  const cluster = new ManualCluster({ size: 2, swap: async () => standing });
+  for (let turn = 0; turn < 4; turn++) {
+    cluster.tick();
+    cluster.deliver();
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+  expect(cluster.get(0).membership.missing()).toEqual([2]);
+  expect(cluster.get(0).membership.phase).toBe("forming");
+});

@@ -20,6 +20,8 @@ const PATIENCE = 1000;
 export class ManualCluster {
   readonly letters: Letter[] = [];
   readonly said: string[] = [];
+  /** Ranks that each has been told it can call. */
+  readonly learned = new Map<number, readonly number[]>();
   private readonly peers = new Map<number, ModelPeer>();
   private tasks: { readonly rank: number; readonly action: () => void }[] = [];
   private incarnations = 0;
@@ -36,7 +38,8 @@ export class ManualCluster {
     return peer;
   }
 
-  start(rank: number): void {
+  /** @param reached those that it finds; all, unless told otherwise. */
+  start(rank: number, reached: readonly number[] = [...this.peers.keys()]): void {
     const { size, swap } = this.options;
     const self = { rank, incarnation: this.incarnations++, host: "model", port: rank };
     const settings = { self, size, joining: rank >= size, patience: PATIENCE, compute: 1 };
@@ -46,6 +49,7 @@ export class ManualCluster {
         send: (to, message) => this.letters.push({ from: rank, to, message }),
         later: (_, action) => this.tasks.push({ rank, action }),
         swap,
+        learned: (ranks) => this.learned.set(rank, ranks),
         installed: () => undefined,
         reached: () => undefined,
         violated: (what) => {
@@ -54,9 +58,8 @@ export class ManualCluster {
         say: (line) => this.said.push(line),
       },
     );
-    const others = [...this.peers.values()];
     this.peers.set(rank, peer);
-    for (const other of others) this.link(other.self.rank, rank);
+    for (const other of reached) this.link(other, rank);
   }
 
   link(a: number, b: number): void {

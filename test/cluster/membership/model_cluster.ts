@@ -61,10 +61,12 @@ export class ModelCluster {
   private formerRun(): View | undefined {
     const { random, options } = this;
     if (random.random() < 0.7) return undefined;
-    const members = Array.from({ length: random.randint(1, options.size + 1) }, (_, rank) => ({
+    // It may have had more ranks than this one has.
+    const members = Array.from({ length: random.randint(1, options.size + 3) }, (_, rank) => ({
       ...{ rank, incarnation: 1000 + rank, host: "model", port: rank },
     }));
-    return { generation: random.randint(1, 9), members, resume: 7, fetching: [] };
+    const size = Math.max(members.length, options.size);
+    return { generation: random.randint(1, 9), members, resume: 7, fetching: [], size };
   }
 
   /** Starts a process of a rank, of which nothing is known but what was saved. */
@@ -88,10 +90,12 @@ export class ModelCluster {
         send: (to, message) => network.send(process, to, message),
         later: (mean, action) => network.later(process, mean, action),
         swap: register && ((expected, next) => register.swap(process, expected, next)),
+        learned: (ranks) => {
+          for (const each of ranks) process.addresses.add(each);
+        },
         installed: (view) => {
           this.say(rank, `installs ${textOf(view)}`);
           const members = ranksOf(view.members);
-          for (const each of members) process.addresses.add(each);
           history.installed(rank, view, this.living);
           network.cutOff(process, members);
         },

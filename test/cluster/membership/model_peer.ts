@@ -13,6 +13,8 @@ export interface Surroundings {
   /** Runs something later, if the process is still there then. @param mean milliseconds. */
   later(mean: number, action: () => void): void;
   readonly swap: MembershipEffects["swap"];
+  /** Ranks that it can call. */
+  learned(ranks: readonly number[]): void;
   installed(view: View): void;
   /** It has these parameters after so many updates. */
   reached(step: number, parameters: number): void;
@@ -71,6 +73,7 @@ export class ModelPeer {
         abort: () => {
           this.exchange = undefined;
         },
+        learn: (members) => surroundings.learned(ranksOf(members)),
         install: (view) => this.install(view),
         assembled: () => this.compute(),
         suspended: say,

@@ -23,6 +23,7 @@ export class SmallNetwork {
           parameters: this.steps.get(rank) ?? 0,
         }),
         abort: () => undefined,
+        learn: () => undefined,
         install: ({ fetching }) => {
           if (!fetching.includes(rank)) peer.ready();
         },

@@ -32,7 +32,10 @@ function peer({ startTimeout = 100 } = {}) {
   const cluster = new Cluster(thread, () => undefined);
   const settings = { rank: 1, size: 2, incarnation: 1, job: "j", joining: false };
   cluster.start({
-    settings: { ...settings, agreement: {}, wire: "f32", patience: 1000, fence: undefined },
+    settings: {
+      ...{ ...settings, agreement: {}, wire: "f32", patience: 1000 },
+      ...{ hangsAfter: 1e6, counts: "update", fence: undefined },
+    },
     numbers: {
       memory: new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }),
       ...{
@@ -155,6 +158,39 @@ test("Cluster tells the user's mistakes from what may go better another time", a
   expect(failure).toBeInstanceOf(TemporaryFailure);
   expect((failure as Error).message).toContain("not all peers came within 0.01 s");
   expect(alone.asked.at(-1)).toMatchObject({ kind: "fail", isMistake: false });
+});
+
+test("Cluster does not wait for ever where it is cut off from the others", async () => {
+  const { cluster, tell, kinds } = peer({ startTimeout: 0.02 });
+  const { made, saved } = handlers();
+  saved();
+  const settled = cluster.settle(made).catch((error: unknown) => error);
+  tell({ kind: "view", view: viewOf(1, 0), held: undefined });
+  await turn();
+  tell({ kind: "suspended", reason: "only 1 of the last 2 members are in reach" });
+  const [failure] = await Promise.all([settled, new Promise((end) => setTimeout(end, 60))]);
+  expect(failure).toBeInstanceOf(TemporaryFailure);
+  expect((failure as Error).message).toStartWith(
+    "cluster: only 1 of the last 2 members are in reach, and nobody has come back within 0.02 s;",
+  );
+  // The others may just be taking it in again: it leaves, and does not end the job.
+  const left = cluster.leave("cut off");
+  tell({ kind: "left" });
+  await left;
+  expect(kinds()).toEqual(["installed", "leave", "close"]);
+});
+
+test("Cluster waits on where the others come back in time", async () => {
+  const { cluster, tell } = peer({ startTimeout: 0.02 });
+  const { made, saved } = handlers();
+  saved();
+  const settled = cluster.settle(made);
+  tell({ kind: "suspended", reason: "alone" });
+  await turn();
+  tell({ kind: "view", view: viewOf(2, 5), held: undefined });
+  await new Promise((end) => setTimeout(end, 60));
+  tell({ kind: "assembled", generation: 2 });
+  await settled;
 });
 
 test("Cluster sends no value that is too long for the others, and says so", async () => {

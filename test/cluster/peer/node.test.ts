@@ -48,3 +48,19 @@ test("a process that was never let in cannot end a job; a member can, and all he
     { kind: "failed", reason: "rank 1 has failed: why", isMistake: true },
   ]);
 });
+
+test("a peer whose training hangs ends, and the others go on; one that waits for others does not", async () => {
+  const { peers, low, high } = await NodePeers.two({ hangsAfter: 5000 });
+  low.node.request({ kind: "sums", generation: 1, step: 0, rows: [], busy: 0 });
+  for (let second = 0; second < 10; second++) {
+    await peers.pass(1000);
+    if (second < 4) high.node.request({ kind: "alive" });
+  }
+  const reason = /^rank 1 hangs: its training has given no sign for 5 s, after update 0$/;
+  expect(high.hung).toEqual([expect.stringMatching(reason)]);
+  expect(low.hung).toEqual([]);
+  expect(low.view?.members.map(({ rank }) => rank)).toEqual([0]);
+  expect(low.of("say").map(({ line }) => line)).toContain(
+    "rank 1 has left: rank 1 hangs: its training has given no sign for 5 s, after update 0",
+  );
+});

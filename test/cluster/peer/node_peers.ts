@@ -13,6 +13,8 @@ export interface NodePeer {
   readonly rank: number;
   /** What the main thread has heard. */
   readonly told: Event[];
+  /** Why the process would have been ended. */
+  readonly hung: readonly string[];
   readonly gradients: Float32Array;
   /** Events of a kind. */
   of<K extends Event["kind"]>(kind: K): Extract<Event, { kind: K }>[];
@@ -27,12 +29,19 @@ export class NodePeers {
   async add(rank: number, settings: Partial<NodeSettings> = {}): Promise<NodePeer> {
     const memory = new WebAssembly.Memory({ initial: 16, maximum: 16, shared: true });
     const told: Event[] = [];
+    const hung: string[] = [];
     const gradients = { address: 65536, elements: ELEMENTS };
     const scratch = { address: 262_144, bytes: 262_144 };
     const node = new ClusterNode({
       settings: {
         ...{ rank, size: 2, incarnation: rank + 1, job: "j", joining: false, agreement: {} },
-        ...{ wire: "f32", patience: 1000, fence: undefined },
+        ...{
+          wire: "f32",
+          patience: 1000,
+          hangsAfter: 3_600_000,
+          counts: "update",
+          fence: undefined,
+        },
         ...settings,
       },
       numbers: {
@@ -44,12 +53,13 @@ export class NodePeers {
       own: { host: "h", port: rank + 1 },
       addresses: new Map([0, 1].map((each) => [each, { host: "h", port: each + 1 }])),
       ...{ fence: undefined, step: 0, now: () => this.now, tell: (event) => told.push(event) },
+      hangs: (reason) => hung.push(reason),
     });
     this.wire.listen(rank + 1, node.accept);
     const of = <K extends Event["kind"]>(kind: K) =>
       told.filter((event): event is Extract<Event, { kind: K }> => event.kind === kind);
     const peer = {
-      ...{ node, rank, told, of },
+      ...{ node, rank, told, hung, of },
       gradients: new Float32Array(memory.buffer, gradients.address, ELEMENTS),
       get view() {
         return of("view").at(-1)?.view;
@@ -68,9 +78,11 @@ export class NodePeers {
   }
 
   /** Two that have formed a cluster. */
-  static async two(): Promise<{ peers: NodePeers; low: NodePeer; high: NodePeer }> {
+  static async two(
+    settings: Partial<NodeSettings> = {},
+  ): Promise<{ peers: NodePeers; low: NodePeer; high: NodePeer }> {
     const peers = new NodePeers();
-    const [low, high] = [await peers.add(0), await peers.add(1)];
+    const [low, high] = [await peers.add(0, settings), await peers.add(1, settings)];
     await peers.pass(1000);
     for (const { node, view } of peers.all) {
       node.request({ kind: "installed", generation: view?.generation ?? 0 });
