@@ -12,7 +12,7 @@ import { hostSample } from "../train/host_sample.ts";
 import { chooseLogFormat, logLine } from "../train/log_format.ts";
 import { formatGeneral } from "../train/log_format_numbers.ts";
 import { type Stats, validationStats } from "../train/metrics.ts";
-import { addSums, emptySums, readSums } from "../train/trainer.ts";
+import { addSums, emptySums, readSums } from "../train/sums.ts";
 import type { ExtraMetrics } from "../train/validator.ts";
 import { evalBleuOf } from "./eval_bleu.ts";
 import { evaluationBatches } from "./evaluation_batches.ts";

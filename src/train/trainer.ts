@@ -19,6 +19,7 @@ import type { PeerMemory } from "./peer_memory.ts";
 import type { Peers } from "./peers.ts";
 import type { Rounds } from "./rounds.ts";
 import { settleKernels } from "./settle_kernels.ts";
+import { addSums, emptySums, readSums } from "./sums.ts";
 import { type RandomKey, TrainingStep } from "./training_step.ts";
 
 export interface TrainerOptions {
@@ -374,34 +375,3 @@ export class Trainer {
 }
 
 const ascending = (a: number, b: number): number => a - b;
-
-export const emptySums = (): CriterionSums => ({
-  ntokens: 0,
-  nsentences: 0,
-  sampleSize: 0,
-  losses: {},
-});
-
-/** Adds what two groups of batches summed up to. */
-export function addSums(a: CriterionSums, b: CriterionSums): CriterionSums {
-  const losses: Record<string, number> = { ...a.losses };
-  for (const [name, value] of Object.entries(b.losses)) losses[name] = (losses[name] ?? 0) + value;
-  return {
-    ntokens: a.ntokens + b.ntokens,
-    nsentences: a.nsentences + b.nsentences,
-    sampleSize: a.sampleSize + b.sampleSize,
-    losses,
-  };
-}
-
-/** The sums of a batch, from the device and from its counts. */
-export async function readSums(
-  pending: Readonly<Record<string, { read(): Promise<ArrayLike<number>> }>>,
-  { ntokens, nsentences }: LanguagePairBatch,
-  criterion: Criterion,
-): Promise<CriterionSums> {
-  const losses: Record<string, number> = {};
-  for (const [name, value] of Object.entries(pending))
-    [losses[name]] = Array.from(await value.read());
-  return { ntokens, nsentences, sampleSize: criterion.sampleSize({ ntokens, nsentences }), losses };
-}

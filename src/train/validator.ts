@@ -13,7 +13,8 @@ import type { Company } from "./company.ts";
 import { divergence } from "./divergence.ts";
 import { validationStats } from "./metrics.ts";
 import type { TrainingLog } from "./progress.ts";
-import { addSums, emptySums, type Trainer } from "./trainer.ts";
+import { addSums, emptySums } from "./sums.ts";
+import type { Trainer } from "./trainer.ts";
 
 /** Metrics that are not the criterion's, such as BLEU of translations. */
 export interface ExtraMetrics {

@@ -4,7 +4,8 @@ import { afterAll, beforeAll, expect } from "bun:test";
 import { GroupedIterator } from "../../src/data/counting_iterator.ts";
 import { EpochBatchIterator } from "../../src/data/epoch_iterator.ts";
 import { type CpuDevice, openCpuDevice } from "../../src/device/cpu/cpu_device.ts";
-import { addSums, emptySums, type Trainer } from "../../src/train/trainer.ts";
+import { addSums, emptySums } from "../../src/train/sums.ts";
+import type { Trainer } from "../../src/train/trainer.ts";
 import { goldenTest, readGolden } from "../support/golden.ts";
 import { expectParameters, flag, goldenBatches, trainerFor } from "./golden_trainer.ts";
 

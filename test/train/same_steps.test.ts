@@ -34,5 +34,5 @@ onEveryDevice((device) => {
     const anew = await train(device, 8, false);
     expect(anew.most).toBe(2);
     expect(anew.state).toEqual(first.state);
-  });
+  }, 60_000);
 });
