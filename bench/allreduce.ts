@@ -1,7 +1,7 @@
 // All-reduce between processes: on loopback beside PyTorch's gloo, and on links of 1 Gbit/s, which network
 // namespaces make (root, ip and tc; skipped with a reason otherwise). Prints tables in Markdown.
 //
-//   bun bench/allreduce.ts [loopback] [links]                PYTHON=/path/to/python with torch, SOCKETS=libc
+//   bun bench/allreduce.ts [loopback] [links] [MIB...]                PYTHON=/path/to/python with torch, SOCKETS=libc
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import process from "node:process";
@@ -67,6 +67,10 @@ function gloo(peers: number, bytes: number, count: number): Promise<Result> {
   return together(Array.from({ length: peers }, (_, rank) => [python, script, ...numbers(rank)]));
 }
 
+/** Sizes on loopback. */
+const numbers = process.argv.slice(2).map(Number).filter(Number.isFinite);
+const sizes = (numbers.length > 0 ? numbers : [1 / 16, 1, 16, 64]).map((size) => size * MIB);
+
 const ms = (value: number): string => value.toFixed(2);
 
 async function loopback(): Promise<void> {
@@ -75,7 +79,7 @@ async function loopback(): Promise<void> {
   );
   console.log("|--:|--:|--:|--:|--:|--:|--:|");
   for (const peers of [2, 4]) {
-    for (const bytes of [MIB / 16, MIB, 16 * MIB, 64 * MIB]) {
+    for (const bytes of sizes) {
       const count = Math.max(8, Math.min(300, Math.round((200 * MIB) / bytes / peers)));
       const ours: Result[] = [];
       const theirs: Result[] = [];
@@ -122,7 +126,7 @@ async function links(): Promise<void> {
   }
 }
 
-const wanted = process.argv.slice(2);
+const wanted = process.argv.slice(2).filter((word) => Number.isNaN(Number(word)));
 const all = wanted.length === 0;
 if (all || wanted.includes("loopback")) await loopback();
 if (all || wanted.includes("links")) {

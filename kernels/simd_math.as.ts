@@ -179,3 +179,20 @@ export function storeTail(address: usize, x: v128, count: i32): void {
   if (count > 1) v128.store_lane<f32>(address, x, 1, 4);
   if (count > 2) v128.store_lane<f32>(address, x, 2, 8);
 }
+
+/** Sum of C floats, in four chains of vectors: one would wait for itself. */
+@inline
+export function rowSum(x: usize, C: i32): f32 {
+  const whole = <usize>(C & ~3) << 2, wide = <usize>(C & ~15) << 2;
+  let a = loadTail(x + whole, C & 3, 0);
+  let b = f32x4.splat(0), c = f32x4.splat(0), d = f32x4.splat(0);
+  let i: usize = 0;
+  for (; i < wide; i += 64) {
+    a = f32x4.add(a, v128.load(x + i));
+    b = f32x4.add(b, v128.load(x + i, 16));
+    c = f32x4.add(c, v128.load(x + i, 32));
+    d = f32x4.add(d, v128.load(x + i, 48));
+  }
+  for (; i < whole; i += 16) b = f32x4.add(b, v128.load(x + i));
+  return sumLanes(f32x4.add(f32x4.add(a, b), f32x4.add(c, d)));
+}

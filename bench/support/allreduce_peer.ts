@@ -21,8 +21,11 @@ const addresses = list.split(",").map((address) => {
 const peers = addresses.length;
 const elements = Number(bytesText) / 4;
 const wire = wireText as Wire;
-/** Code that runs for the first time is interpreted, and then compiled beside the work. */
-const warmUp = Math.max(3, Number(stepsText));
+/** As gloo_allreduce.py: code that is new is interpreted, and then compiled beside the work. */
+const warmUp = Math.max(
+  Number(stepsText),
+  Math.min(600, Math.round((600 * 2 ** 20) / Number(bytesText))),
+);
 
 const gradients = [{ address: PAGE_BYTES, elements }];
 const scratch = {

@@ -16,7 +16,7 @@ os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
 dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=world)
 values = torch.empty(size // 4)
 times = []
-warm_up = max(3, iterations)
+warm_up = max(iterations, min(600, round(600 * 2**20 / size)))
 for step in range(iterations + warm_up):
     values.fill_(rank + 1)
     if step == warm_up:

@@ -75,3 +75,7 @@ export class UpdateBarrier {
     return held;
   }
 }
+
+/** The criterion's sums by micro-batch. */
+export const rowsOf = ({ sums }: HeldUpdate): ReadonlyMap<number, readonly number[]> =>
+  new Map([...sums.values()].flatMap(({ rows }) => rows));

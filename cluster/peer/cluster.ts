@@ -1,7 +1,6 @@
 // The main thread's side of a peer: asks the communication thread, and waits for what it tells.
-import { TemporaryFailure } from "../../src/config/temporary_failure.ts";
-import { UserError } from "../../src/config/user_error.ts";
-import type { HeldUpdate } from "../collective/update_barrier.ts";
+import type { UserError } from "../../src/config/user_error.ts";
+import { type HeldUpdate, rowsOf } from "../collective/update_barrier.ts";
 import { ranksOf, type View } from "../membership/view.ts";
 import type { SocketChoice } from "../transport/open_sockets.ts";
 import type { Security } from "../transport/security.ts";
@@ -10,21 +9,13 @@ import { Cancelled } from "./cancelled.ts";
 import { type CommunicationThread, CommunicationWorker } from "./communication_thread.ts";
 import { Deadlines } from "./deadlines.ts";
 import { ExchangeTotals } from "./exchange_totals.ts";
-import { type EventOf, Mailbox } from "./mailbox.ts";
+import { failureOf } from "./failure_of.ts";
+import { type EventOf, Mailbox, waitingFor } from "./mailbox.ts";
 import type { Event, NodeSettings, Request, SharedNumbers } from "./protocol.ts";
 import { refuseTooLong } from "./refuse_too_long.ts";
 import type { StepUnit } from "./status_report.ts";
 import { ViewChanged } from "./view_changed.ts";
-
-/** What this peer does when the members change. */
-export interface ViewHandlers {
-  /** Applies an update whose summed gradients are in memory. @param rows sums by micro-batch. */
-  applyHeld(rows: ReadonlyMap<number, readonly number[]>): Promise<void>;
-  /** All that a newcomer needs besides the numbers in memory. */
-  record(): Promise<string>;
-  restore(record: string): Promise<void>;
-  suspended(reason: string): Promise<void>;
-}
+import type { ViewHandlers } from "./view_handlers.ts";
 
 export interface StartOptions {
   readonly settings: NodeSettings;
@@ -389,16 +380,7 @@ export class Cluster {
   }
 
   private failWith(reason: string, isMistake: boolean): void {
-    const [problem, ...rest] = reason.split(/[;\n]\s*/);
-    const remedy = rest.join("; ") || "see the logs of the other peers";
-    const Failure = isMistake ? UserError : TemporaryFailure;
-    this.failure ??= new Failure({ place: "cluster", problem, remedy });
+    this.failure ??= failureOf(reason, isMistake);
     this.mailbox.reject(this.failure);
   }
 }
-
-const rowsOf = ({ sums }: HeldUpdate): ReadonlyMap<number, readonly number[]> =>
-  new Map([...sums.values()].flatMap(({ rows }) => rows));
-
-const waitingFor = ({ ranks, trouble }: EventOf<"awaiting">): string =>
-  `waiting for ${ranks.map((rank, i) => `rank ${rank} (${trouble[i]})`).join(", ")}`;

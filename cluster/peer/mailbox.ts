@@ -41,3 +41,7 @@ export class Mailbox {
     for (const { reject } of waiters) reject(error);
   }
 }
+
+/** Says who is still awaited, and why. */
+export const waitingFor = ({ ranks, trouble }: EventOf<"awaiting">): string =>
+  `waiting for ${ranks.map((rank, i) => `rank ${rank} (${trouble[i]})`).join(", ")}`;

@@ -1,6 +1,5 @@
 // One peer of the cluster, whatever thread it runs in: joins its membership, its links and its exchange.
 import { UserError } from "../../src/config/user_error.ts";
-import type { Arithmetic } from "../collective/codec.ts";
 import { UpdateBarrier } from "../collective/update_barrier.ts";
 import type { Fence } from "../fence/fence.ts";
 import { Membership } from "../membership/membership.ts";
@@ -13,37 +12,19 @@ import {
   type Progress,
 } from "../membership/messages.ts";
 import { isSame, type Member, ranksOf, type View, view as viewSchema } from "../membership/view.ts";
-import { type Address, ConnectError, type Transport } from "../transport/transport.ts";
 import { type DataHeader, ProtocolError } from "../wire/frame.ts";
 import { ExchangeClock } from "./exchange_clock.ts";
 import { JobStatus } from "./job_status.ts";
 import { Links, type LinksEvents } from "./links.ts";
+import type { NodeParts } from "./node_parts.ts";
 import { objectionTo } from "./objection.ts";
-import type { Event, NodeRequest, NodeSettings, SharedNumbers } from "./protocol.ts";
+import { ParameterHash } from "./parameter_hash.ts";
+import type { Event, NodeRequest } from "./protocol.ts";
 import { RareLines } from "./rare_lines.ts";
 import { Shares } from "./shares.ts";
+import { Strangers } from "./strangers.ts";
 import { ViewExchange } from "./view_exchange.ts";
 import { Watchdog } from "./watchdog.ts";
-
-export interface NodeParts {
-  readonly settings: NodeSettings;
-  readonly numbers: SharedNumbers;
-  readonly arithmetic: Arithmetic;
-  readonly transport: Transport;
-  /** Where this peer can be reached, and the others, by rank. */
-  readonly own: Address;
-  readonly addresses: Map<number, Address>;
-  readonly fence: Fence | undefined;
-  /** Updates made so far. */
-  readonly step: number;
-  /** Milliseconds, from any origin. */
-  readonly now: () => number;
-  readonly tell: (event: Event) => void;
-  /** The main thread hangs: this process is of no use any more. */
-  readonly hangs: (reason: string) => void;
-  /** Told of bytes that were received. */
-  readonly received?: (bytes: number) => void;
-}
 
 /** Milliseconds between two lines about who is still awaited. */
 const AWAITING_EVERY = 5000;
@@ -64,24 +45,23 @@ export class ClusterNode implements LinksEvents {
   /** Of the present view; undefined while there is none, or it is being changed. */
   private exchange: ViewExchange | undefined;
   private isEnded = false;
-  private parameters: { step: number; hash: number } | undefined;
+  private readonly parameters: ParameterHash;
   private lastAwaiting: number;
   private readonly rare = new RareLines();
   private readonly watchdog: Watchdog;
-  /** Why some cannot be talked to at all. */
-  private readonly strange = new Set<string>();
+  private readonly strangers = new Strangers();
   private readonly status: JobStatus;
 
   private readonly requests: RequestHandlers = {
     begin: ({ step, slots }) => {
-      this.hashParameters();
+      this.parameters.take(this.barrier.step);
       this.exchange?.begin(step, slots);
     },
     final: ({ step, slot, elements }) => this.exchange?.finish(step, slot, elements),
     sums: (sums) => this.exchange?.giveSums(sums),
     installed: () =>
       this.onceUntouched(() => {
-        this.hashParameters();
+        this.parameters.take(this.barrier.step);
         this.membership.ready();
       }),
     share: ({ name, value }) => this.exchange?.share(name, value),
@@ -108,6 +88,7 @@ export class ClusterNode implements LinksEvents {
     this.self = { rank, incarnation, ...own };
     this.barrier = new UpdateBarrier(step);
     this.clock = new ExchangeClock(now);
+    this.parameters = new ParameterHash(numbers, parts.arithmetic);
     this.status = new JobStatus(parts);
     this.lastAwaiting = now();
     this.membership = new Membership(
@@ -135,16 +116,15 @@ export class ClusterNode implements LinksEvents {
     );
     const greeting = (): Hello => this.greeting();
     const objection = (hello: Hello) => objectionTo(hello, this.greeting());
-    const callers: Transport = {
-      listen: (...asked) => transport.listen(...asked),
-      connect: (...asked) =>
-        transport.connect(...asked).catch((error: unknown) => {
-          if (error instanceof ConnectError && error.permanent) this.strange.add(error.message);
-          throw error;
-        }),
-    };
     this.links = new Links(
-      { transport: callers, self: this.self, addresses, patience, greeting, objection },
+      {
+        transport: this.strangers.watch(transport),
+        self: this.self,
+        addresses,
+        patience,
+        greeting,
+        objection,
+      },
       this,
     );
   }
@@ -240,9 +220,9 @@ export class ClusterNode implements LinksEvents {
 
   private position(): Progress {
     const { phase } = this.membership;
-    if (phase === "forming" || phase === "suspended") this.hashParameters();
+    if (phase === "forming" || phase === "suspended") this.parameters.take(this.barrier.step);
     const { step, holds: held } = this.barrier;
-    return { step, held, parameters: this.parameters?.hash ?? 0 };
+    return { step, held, parameters: this.parameters.hash };
   }
 
   /**
@@ -275,7 +255,7 @@ export class ClusterNode implements LinksEvents {
     barrier.install(view);
     this.links.divert();
     this.links.cutOff(ranksOf(view.members));
-    this.parameters = undefined;
+    this.parameters.forget();
     try {
       this.exchange = new ViewExchange({
         ...{ view, rank, wire: settings.wire, numbers, arithmetic, barrier, clock },
@@ -285,7 +265,7 @@ export class ClusterNode implements LinksEvents {
         sendData: (to, header, payload, sent) =>
           this.links.linkTo(to)?.sendData(header, payload, sent),
         fail: (reason) => this.fail(reason, false),
-        parameters: () => this.parameters?.hash ?? 0,
+        parameters: () => this.parameters.hash,
       });
     } catch (error) {
       this.fail((error as Error).message, error instanceof UserError);
@@ -363,7 +343,7 @@ export class ClusterNode implements LinksEvents {
     if (this.membership.view !== undefined) this.sayRarely(reason, reason);
     else {
       const ranks = [...this.parts.addresses.keys()];
-      const isUnsaid = this.strange.has(reason);
+      const isUnsaid = this.strangers.has(reason);
       const rank = isUnsaid
         ? ranks.find((each) => this.links.troubleWith(each) === reason)
         : undefined;
@@ -382,18 +362,6 @@ export class ClusterNode implements LinksEvents {
   }
 
   // ---- what this peer tells of itself ----
-
-  /** Of the parameters as they are: only to be called while nobody changes them. */
-  private hashParameters(): void {
-    const { step } = this.barrier;
-    if (this.parameters?.step === step) return;
-    const { state, parameterBlocks } = this.parts.numbers;
-    let hash = 0;
-    for (const { address, elements } of state.slice(0, parameterBlocks)) {
-      hash = this.parts.arithmetic.checksum(address, 4 * elements, hash);
-    }
-    this.parameters = { step, hash };
-  }
 
   private greeting(): Hello {
     const { size, job, joining, agreement } = this.parts.settings;

@@ -3,7 +3,7 @@ import { sizeOf } from "../../src/tensor/shape.ts";
 import { NdArray } from "../nd_array.ts";
 import type { Example, ExampleRandom } from "../op.ts";
 import { randomCases, randomExtent } from "../random_shapes.ts";
-import type { AccuracyAttributes, LossAttributes, LossGradientAttributes } from "./index.ts";
+import type { AccuracyAttributes, LossGradientAttributes, LossOptions } from "./index.ts";
 import { labelSmoothedNllReference } from "./reference.ts";
 
 type Input = Example<unknown>["inputs"][number];
@@ -43,10 +43,10 @@ const targets = (random: ExampleRandom, N: number, V: number): Input => ({
   ),
 });
 
-export function lossExamples(random: ExampleRandom): Example<LossAttributes>[] {
-  return casesOf(random).map(({ N, V, epsilon }) => ({
-    name: `(${N}, ${V}), epsilon ${epsilon}`,
-    attributes: { epsilon, padding: PADDING },
+export function lossExamples(random: ExampleRandom): Example<LossOptions>[] {
+  return casesOf(random).map(({ N, V, epsilon }, number) => ({
+    name: `(${N}, ${V}), epsilon ${epsilon}${number % 2 ? ", with its gradient" : ""}`,
+    attributes: { epsilon, padding: PADDING, differentiate: number % 2 === 1 },
     inputs: [floats([N, V], () => 3 * random.normal()), targets(random, N, V)],
     differentiate: [0],
     lossOutputs: [0, 1],
@@ -62,7 +62,7 @@ export function lossGradientExamples(random: ExampleRandom): Example<LossGradien
     const nll = index % 2 === 0;
     return {
       name: `${name}${nll ? ", both sums" : ""}`,
-      attributes: { ...attributes, nll },
+      attributes: { epsilon: attributes.epsilon, padding: PADDING, nll },
       inputs: [
         ...[...inputs, { shape: lse.shape, dtype: "f32" as const, data: lse.data }],
         floats([], () => random.uniform(0.5, 2)),

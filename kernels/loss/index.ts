@@ -1,6 +1,7 @@
 // Losses over a vocabulary, fused with the log-softmax before them.
 import { f32, isFloat, ShapeError, sameShape, type TensorSpec } from "../../src/tensor/shape.ts";
 import { apply, applyAll, scalar, type Tensor } from "../../src/tensor/tensor.ts";
+import { mul } from "../elementwise/index.ts";
 import type { CpuDispatch, Op } from "../op.ts";
 import { accuracyExamples, lossExamples, lossGradientExamples } from "./examples.ts";
 import {
@@ -15,6 +16,11 @@ export interface LossAttributes {
   readonly epsilon: number;
   /** Rows with this target cost nothing. */
   readonly padding: number;
+}
+
+export interface LossOptions extends LossAttributes {
+  /** Computes the gradient beside the loss, in one pass: for training, not for validation. Default false. */
+  readonly differentiate?: boolean;
 }
 
 export interface LossGradientAttributes extends LossAttributes {
@@ -37,6 +43,10 @@ function checkRows(op: string, inputs: readonly TensorSpec[]): void {
   }
 }
 
+/** Whether a scalar is the constant 1, as the gradient of what is differentiated itself. */
+const isOne = ({ node, size }: Tensor): boolean =>
+  node.kind === "constant" && size === 1 && node.data[0] === 1;
+
 /** Second dispatch of the sums: row pairs into two scalars. */
 const sumPairs = (N: number): CpuDispatch => ({
   kernel: "loss_sum_pairs",
@@ -44,26 +54,31 @@ const sumPairs = (N: number): CpuDispatch => ({
   work: 1,
 });
 
-const lossOp: Op<LossAttributes> = {
+const lossOp: Op<LossOptions> = {
   name: "label_smoothed_nll",
-  // logits (N, V), target (N) -> loss (), nll (), lse (N)
-  infer(_, inputs) {
+  // logits (N, V), target (N) -> loss (), nll (), lse (N), [gradient of loss (N, V)]
+  infer({ differentiate }, inputs) {
     checkRows("label_smoothed_nll", inputs);
-    return [f32(), f32(), f32(inputs[0].shape[0])];
+    const [logits] = inputs;
+    return [f32(), f32(), f32(logits.shape[0]), ...(differentiate ? [logits] : [])];
   },
-  gradient({ attributes, inputs: [logits, target], outputs: [, , lse] }, [dloss, dnll]) {
+  gradient({ attributes, inputs: [logits, target], outputs }, [dloss, dnll]) {
+    const [, , lse, known] = outputs;
     if (!dloss && !dnll) return [];
+    if (known && dloss && !dnll) return [isOne(dloss) ? known : mul(known, dloss)];
+    const { epsilon, padding } = attributes;
     const operands = [logits, target, lse, dloss ?? scalar(0), ...(dnll ? [dnll] : [])];
-    return [apply(lossGradientOp, { ...attributes, nll: dnll !== undefined }, ...operands)];
+    return [apply(lossGradientOp, { epsilon, padding, nll: dnll !== undefined }, ...operands)];
   },
   reference: labelSmoothedNllReference,
-  cpu({ attributes: { epsilon, padding }, inputs: [logits] }) {
+  cpu({ attributes: { epsilon, padding, differentiate }, inputs: [logits] }) {
     const [N, V] = logits.shape;
     return [
       {
         kernel: "loss_rows",
         arguments: [
           ...[{ input: 0 }, { input: 1 }, { output: 2 }, { shared: "pairs", bytes: 8 * N }],
+          differentiate ? { output: 3 } : { i32: 0 },
           ...[{ i32: V }, { f32: epsilon }, { i32: padding }],
         ],
         work: N,
@@ -72,6 +87,7 @@ const lossOp: Op<LossAttributes> = {
     ];
   },
   webgpu: lossWgsl,
+  inPlace: [[3, 0]],
   halfInputs: [0],
   examples: lossExamples,
 };
@@ -141,9 +157,11 @@ const accuracyOp: Op<AccuracyAttributes> = {
 export function labelSmoothedNll(
   logits: Tensor,
   target: Tensor,
-  { epsilon, padding }: LossAttributes,
+  { epsilon, padding, differentiate = false }: LossOptions,
 ): [loss: Tensor, nll: Tensor] {
-  const [loss, nll] = applyAll(lossOp, { epsilon, padding }, logits, target);
+  // Halves take the gradient of a scaled loss: stored without its scale, small ones would be zeros.
+  const attributes = { epsilon, padding, differentiate: differentiate && logits.dtype === "f32" };
+  const [loss, nll] = applyAll(lossOp, attributes, logits, target);
   return [loss, nll];
 }
 

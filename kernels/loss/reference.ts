@@ -1,11 +1,11 @@
 // What the losses mean. Float64, plain loops, never fast.
 import { NdArray } from "../nd_array.ts";
-import type { AccuracyAttributes, LossAttributes, LossGradientAttributes } from "./index.ts";
+import type { AccuracyAttributes, LossGradientAttributes, LossOptions } from "./index.ts";
 
 const scalarOf = (value: number): NdArray => NdArray.of([], [value]);
 
 export function labelSmoothedNllReference(
-  { epsilon, padding }: LossAttributes,
+  { epsilon, padding, differentiate }: LossOptions,
   [logits, target]: readonly NdArray[],
 ): NdArray[] {
   const [N, V] = logits.shape;
@@ -25,7 +25,10 @@ export function labelSmoothedNllReference(
     // Without smoothing, a banned symbol's infinite loss has no weight at all.
     if (smoothed > 0) loss += smoothed * x.reduce((sum, _, v) => sum + minusLogP(v), 0);
   }
-  return [scalarOf(loss), scalarOf(nll), lse];
+  const sums = [scalarOf(loss), scalarOf(nll), lse];
+  if (!differentiate) return sums;
+  const attributes = { epsilon, padding, nll: false };
+  return [...sums, ...lossGradientReference(attributes, [logits, target, lse, scalarOf(1)])];
 }
 
 export function lossGradientReference(

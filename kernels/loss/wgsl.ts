@@ -4,10 +4,11 @@
 // Work: one workgroup per row for its loss or count, then one workgroup for the sums over rows; the
 // gradient one workgroup per row. Reductions in fixed order.
 // Cost: the loss reads the logits once, the gradient reads and writes them once.
+import type { TensorSpec } from "../../src/tensor/shape.ts";
 import type { GpuBinding, GpuDispatch, GpuFacts, OpSpec } from "../op.ts";
 import { JOIN_RUNNING_SUMS, meetWgsl, RUNNING_SUM, reducingWgsl } from "../reduce_wgsl.ts";
 import { foldWorkgroups, GROUP_INDEX, lanesFor, packParams } from "../wgsl.ts";
-import type { AccuracyAttributes, LossAttributes, LossGradientAttributes } from "./index.ts";
+import type { AccuracyAttributes, LossGradientAttributes, LossOptions } from "./index.ts";
 
 const eachLogit = (body: string): string => `
   for (var v = lane; v < V; v = v + LANES) { ${body} }`;
@@ -52,9 +53,10 @@ function sumPairs(pairs: GpuBinding, N: number, facts: GpuFacts): GpuDispatch {
 const pairsOf = (N: number): GpuBinding => ({ shared: "pairs", bytes: Math.max(8, 8 * N) });
 
 export function lossWgsl(
-  { attributes: { epsilon, padding }, inputs: [logits] }: OpSpec<LossAttributes>,
+  { attributes, inputs: [logits] }: OpSpec<LossOptions>,
   facts: GpuFacts,
 ): GpuDispatch[] {
+  const { epsilon, padding, differentiate } = attributes;
   const [N, V] = logits.shape;
   const pairs = pairsOf(N);
   const arrays = [
@@ -96,27 +98,38 @@ export function lossWgsl(
       workgroups: foldWorkgroups(N, facts),
     },
     sumPairs(pairs, N, facts),
+    ...(differentiate
+      ? [gradientOfRows(attributes, logits, [...FIRST_TWO, { output: 2 }], { output: 3 }, facts)]
+      : []),
   ];
 }
 
+const FIRST_TWO: readonly GpuBinding[] = [{ input: 0 }, { input: 1 }];
+
 export function lossGradientWgsl(
-  { attributes: { epsilon, padding, nll }, inputs: [logits] }: OpSpec<LossGradientAttributes>,
+  { attributes, inputs: [logits] }: OpSpec<LossGradientAttributes>,
   facts: GpuFacts,
 ): GpuDispatch {
-  const [N, V] = logits.shape;
-  const arrays: [string, "f32" | "i32"][] = [
-    ["logits", "f32"],
-    ["target_", "i32"],
-    ["lse", "f32"],
-    ["dloss", "f32"],
-  ];
-  if (nll) arrays.push(["dnll", "f32"]);
-  const inputs = arrays.map((_, input) => ({ input }));
-  arrays.push(["dlogits", "f32"]);
+  const inputs = [0, 1, 2, 3, ...(attributes.nll ? [4] : [])].map((input) => ({ input }));
+  return gradientOfRows(attributes, logits, inputs, { output: 0 }, facts);
+}
+
+/** `operands` are logits, target, lse and, where they are not 1 and 0, dloss and dnll. */
+function gradientOfRows(
+  { epsilon, padding }: LossOptions,
+  { shape: [N, V] }: TensorSpec,
+  operands: readonly GpuBinding[],
+  dlogits: GpuBinding,
+  facts: GpuFacts,
+): GpuDispatch {
+  const names = ["logits", "target_", "lse", "dloss", "dnll"].slice(0, operands.length);
+  const arrays = [...names, "dlogits"].map(
+    (name) => [name, name === "target_" ? "i32" : "f32"] as const,
+  );
   const kernel = { arrays, params: 1, lanes: lanesFor(V), reductions: [] };
   const code = `${reducingWgsl(kernel, facts)} {${ROW}
-  let dl = dloss[0];
-  let dn = ${nll ? "dnll[0]" : "0.0"};
+  let dl = ${operands.length > 3 ? "dloss[0]" : "1.0"};
+  let dn = ${operands.length > 4 ? "dnll[0]" : "0.0"};
   let peak = dl * (1.0 - epsilon - smoothed) + dn;
   let shift = lse[row];${eachLogit(`
     var g = 0.0;
@@ -128,7 +141,7 @@ export function lossGradientWgsl(
 }`;
   return {
     code,
-    bindings: [...inputs, { output: 0 }],
+    bindings: [...operands, dlogits],
     params: paramsOf(N, V, padding, epsilon),
     workgroups: foldWorkgroups(N, facts),
   };

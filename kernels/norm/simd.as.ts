@@ -6,32 +6,34 @@
 // Cost: forward 8 bytes per element (16 with a residual), gradient 12 (16) while a row fits the
 // first-level cache.
 import { dropoutMultipliers } from "../philox.as";
-import { loadTail, storeTail, sumLanes } from "../simd_math.as";
+import { loadTail, rowSum, storeTail, sumLanes } from "../simd_math.as";
 
 /** Bytes kept free on both sides of a row of multipliers: Philox writes whole blocks of 16. */
 const MARGIN: usize = 64;
 
-/** Sum of C floats. */
+/** (x - center)^2 */
 @inline
-function rowSum(x: usize, C: i32): f32 {
-  const whole = <usize>(C & ~3) << 2;
-  let total = loadTail(x + whole, C & 3, 0);
-  for (let i: usize = 0; i < whole; i += 16) total = f32x4.add(total, v128.load(x + i));
-  return sumLanes(total);
+function squaredDeviation(x: v128, center: v128): v128 {
+  const d = f32x4.sub(x, center);
+  return f32x4.mul(d, d);
 }
 
 /** Sum of (x - mean)^2 over C floats. */
 @inline
 function squaredDeviations(x: usize, C: i32, mean: f32): f32 {
   const center = f32x4.splat(mean);
-  const whole = <usize>(C & ~3) << 2;
-  let d = f32x4.sub(loadTail(x + whole, C & 3, mean), center);
-  let total = f32x4.mul(d, d);
-  for (let i: usize = 0; i < whole; i += 16) {
-    d = f32x4.sub(v128.load(x + i), center);
-    total = f32x4.add(total, f32x4.mul(d, d));
+  const whole = <usize>(C & ~3) << 2, wide = <usize>(C & ~15) << 2;
+  let a = squaredDeviation(loadTail(x + whole, C & 3, mean), center);
+  let b = f32x4.splat(0), c = f32x4.splat(0), d = f32x4.splat(0);
+  let i: usize = 0;
+  for (; i < wide; i += 64) {
+    a = f32x4.add(a, squaredDeviation(v128.load(x + i), center));
+    b = f32x4.add(b, squaredDeviation(v128.load(x + i, 16), center));
+    c = f32x4.add(c, squaredDeviation(v128.load(x + i, 32), center));
+    d = f32x4.add(d, squaredDeviation(v128.load(x + i, 48), center));
   }
-  return sumLanes(total);
+  for (; i < whole; i += 16) b = f32x4.add(b, squaredDeviation(v128.load(x + i), center));
+  return sumLanes(f32x4.add(f32x4.add(a, b), f32x4.add(c, d)));
 }
 
 /** h = residual + m x; m are multipliers or 0 for none. */

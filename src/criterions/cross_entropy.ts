@@ -2,6 +2,7 @@ import { z } from "zod";
 import { labelSmoothedNll } from "../../kernels/loss/index.ts";
 import { reshape } from "../../kernels/movement/index.ts";
 import { criterion } from "../components.ts";
+import { currentRandomness } from "../engine/randomness.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import type { Criterion, CriterionContext } from "./criterion.ts";
 
@@ -20,6 +21,7 @@ export const crossEntropy = criterion({
       const [loss] = labelSmoothedNll(rows, reshape(target, [sizeOf(target.shape)]), {
         epsilon: 0,
         padding,
+        differentiate: currentRandomness() !== undefined,
       });
       return { loss };
     },

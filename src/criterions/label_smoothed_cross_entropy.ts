@@ -2,6 +2,7 @@ import { z } from "zod";
 import { accuracy, labelSmoothedNll } from "../../kernels/loss/index.ts";
 import { reshape, slice } from "../../kernels/movement/index.ts";
 import { criterion } from "../components.ts";
+import { currentRandomness } from "../engine/randomness.ts";
 import type { Criterion, CriterionContext, CriterionOutput } from "./criterion.ts";
 import { perplexity } from "./cross_entropy.ts";
 
@@ -42,6 +43,7 @@ export const labelSmoothedCrossEntropy = criterion({
       const [loss, nll_loss] = labelSmoothedNll(rows, labels, {
         epsilon: config.label_smoothing,
         padding,
+        differentiate: currentRandomness() !== undefined,
       });
       const sums: CriterionOutput = { loss, nll_loss };
       if (config.report_accuracy) {

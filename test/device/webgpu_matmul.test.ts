@@ -132,8 +132,9 @@ else {
           const form = FORMS[(index + number + SEED) % FORMS.length];
           const candidates = candidatesOf(device, sizes, form);
           if (index >= candidates.length) continue;
-          // Compiling costs a second here: of the tiles, which the deep case has all, every other one.
-          if (name === "wide, odd" && (index + SEED) % 2 === 1) continue;
+          // Compiling costs seconds here. Loads by elements are the same text in every tile, and every
+          // candidate meets sizes of quads: here some of them do, others with another seed.
+          if (name.endsWith("odd") && most > 1 && (index + SEED) % 4 !== 0) continue;
           const error = await errorOf(device, sizes, form, index);
           const what = `${candidates[index].name}, ${JSON.stringify(form)}`;
           expect({ what, error: error < 5e-4 || error }).toEqual({ what, error: true });

@@ -12,7 +12,7 @@ import { logSoftmax, logSumExp, softmax } from "../../kernels/softmax/index.ts";
 import { read } from "../../src/engine/compile.ts";
 import { gradient } from "../../src/engine/gradient.ts";
 import { ShapeError } from "../../src/tensor/shape.ts";
-import { constant, type Tensor } from "../../src/tensor/tensor.ts";
+import { constant, scalar, type Tensor } from "../../src/tensor/tensor.ts";
 import { onEveryDevice } from "../support/devices.ts";
 import { seededRandom } from "../support/random.ts";
 
@@ -128,6 +128,22 @@ onEveryDevice((device) => {
     const [loss, nll] = labelSmoothedNll(logits, integers(target, N), { epsilon, padding });
     expectClose(await read(device, loss), [wantLoss]);
     expectClose(await read(device, nll), [wantNll]);
+  });
+
+  test("labelSmoothedNll() computes one gradient, beside the loss and after it", async () => {
+    const [N, V, options] = [6, 2051, { epsilon: 0.1, padding: 1 }];
+    const logits = normals(N, V);
+    const target = integers([3, 1, 0, 6, 2050, 2], N);
+    const of = (differentiate: boolean, factor: number) => {
+      const [loss] = labelSmoothedNll(logits, target, { ...options, differentiate });
+      return gradient(mul(loss, scalar(factor)), [logits])[0];
+    };
+    for (const factor of [1, 2.5]) {
+      expectClose(await read(device, of(true, factor)), await read(device, of(false, factor)));
+    }
+    const [loss] = labelSmoothedNll(logits, target, options);
+    const [lossToo] = labelSmoothedNll(logits, target, { ...options, differentiate: true });
+    expectClose(await read(device, lossToo), await read(device, loss));
   });
 
   test("accuracy() counts the first of equal logits", async () => {

@@ -160,10 +160,9 @@ type Odd = Parameters<typeof identityOf>[1] & { readonly ca?: string };
 async function certificate(stage: Stage, odd: Odd): Promise<string> {
   const folder = stage.newFolder("certificates");
   return await unproven(stage, /certificate/, (rank) => {
-    const of = rank === 2 ? odd : {};
+    const of: Odd = rank === 2 ? odd : {};
     const identity = { ...identityOf(`rank${rank}`, of), ...(of.ca ? { ca: of.ca } : {}) };
     return Object.entries(identity).flatMap(([kind, text]) => {
-      if (kind === "kind") return [];
       const path = join(folder, `${rank}-${kind}.pem`);
       writeFileSync(path, text);
       return [`--tls-${kind}`, path];

@@ -1,10 +1,11 @@
 // What the main thread does when the members change more quickly than it can follow.
 import { expect, test } from "bun:test";
 import type { View } from "../../../cluster/membership/view.ts";
-import { Cluster, type ViewHandlers } from "../../../cluster/peer/cluster.ts";
+import { Cluster } from "../../../cluster/peer/cluster.ts";
 import type { CommunicationThread } from "../../../cluster/peer/communication_thread.ts";
 import type { Event, Request } from "../../../cluster/peer/protocol.ts";
 import { ViewChanged } from "../../../cluster/peer/view_changed.ts";
+import type { ViewHandlers } from "../../../cluster/peer/view_handlers.ts";
 import { MAX_TEXT } from "../../../cluster/wire/text_parts.ts";
 import { TemporaryFailure } from "../../../src/config/temporary_failure.ts";
 import { UserError } from "../../../src/config/user_error.ts";

@@ -1,0 +1,34 @@
+// The whole suite in two processes, or what is named in one: `npm test [-- PATH...]`. Most tests keep
+// one core busy or wait, so two processes end in about half the time. Each runs its files in turn in
+// one global object: with a global object per file (`bun test --parallel`), what native GPU code still
+// calls back after its file has ended brings the process down.
+import { spawn } from "node:child_process";
+import { availableParallelism } from "node:os";
+import process from "node:process";
+
+const named = process.argv.slice(2);
+const processes = named.length > 0 || availableParallelism() === 1 ? 1 : 2;
+
+/** Shows its output as it comes, or when it has ended. Resolves to its exit status. */
+function run(shard: number, isShown: boolean): Promise<number> {
+  const part = processes === 1 ? [] : [`--shard=${shard}/${processes}`];
+  const child = spawn(process.execPath, ["test", "--timeout", "120000", ...part, ...named], {
+    stdio: ["inherit", isShown ? "inherit" : "pipe", isShown ? "inherit" : "pipe"],
+  });
+  const output: Buffer[] = [];
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on("data", (bytes: Buffer) => output.push(bytes));
+  }
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code, signal) => {
+      process.stdout.write(Buffer.concat(output));
+      if (signal) console.error(`the tests of process ${shard} were ended by ${signal}`);
+      resolve(code ?? 1);
+    });
+  });
+}
+
+const shards = Array.from({ length: processes }, (_, index) => run(index + 1, index === 0));
+const statuses = await Promise.all(shards);
+process.exitCode = Math.max(...statuses);
