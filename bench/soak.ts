@@ -2,7 +2,9 @@
 // and whether a run that makes every plan anew computes the same bits.
 //
 //   bun bench/soak.ts [--updates 3000] [--device cpu|webgpu:software] [--threads 2] [--rows 16] [--width 40]
+//     [--collect]
 //
+// --collect makes Bun collect garbage every 200 updates: what still grows then is lost memory.
 // Two processes, one after the other: one keeps plans as training does, one gives all of them back after every
 // update. Resident memory is the mean over a tenth of the updates, read after each one.
 import { spawnSync } from "node:child_process";
@@ -20,6 +22,7 @@ const { values } = parseArgs({
     threads: { type: "string", default: "2" },
     rows: { type: "string", default: "16" },
     width: { type: "string", default: "40" },
+    collect: { type: "boolean", default: false },
     plans: { type: "string" },
   },
 });
@@ -51,6 +54,7 @@ async function soak(keepsPlans: boolean): Promise<Soak> {
     resident.push(process.memoryUsage.rss() / 2 ** 20);
     programs.push(alive());
     if (!keepsPlans) trainer.release();
+    if (values.collect && update % 200 === 199) Bun.gc(true);
   }
   return { losses, resident, programs, seconds: (performance.now() - begun) / 1000 };
 }
