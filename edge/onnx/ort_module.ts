@@ -101,6 +101,9 @@ const FATAL_ONLY = 4;
 /** Session and run options: errors come back as codes, so nothing is logged. */
 export const LOG_LEVEL = FATAL_ONLY;
 
+/** The platform's own; the glue puts that of node:worker_threads in its place, which takes no addresses. */
+const ownWorker = globalThis.Worker;
+
 /** An instance of ONNX Runtime with a memory of its own. */
 export class OrtModule {
   private readonly sizes = new Map<Address, number>();
@@ -124,6 +127,8 @@ export class OrtModule {
       });
       started.then((value) => resolve(value as GlueModule), reject);
     });
+    // With threads the glue still needs its own.
+    if (threads === 1 && globalThis.Worker !== ownWorker) globalThis.Worker = ownWorker;
     const opened = new OrtModule(module);
     opened.check(module._OrtInit(threads, LOG_LEVEL), "start");
     return opened;

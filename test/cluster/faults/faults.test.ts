@@ -13,7 +13,7 @@ afterAll(() => stage?.close());
 
 const scenarios = [
   many,
-  ...pairs.filter(({ name }) => name.startsWith("rank 0 of 2")),
+  ...pairs.filter(({ name }) => name.startsWith("rank 0 of 2 is killed and started")),
   ...partitions.filter(({ name }) => name.includes("rank 0, which leads")),
   ...strangers.filter(({ name }) => name.includes("--update-freq")),
 ];
