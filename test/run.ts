@@ -1,13 +1,15 @@
-// The whole suite in two processes, or what is named in one: `npm test [-- PATH...]`. Most tests keep
-// one core busy or wait, so two processes end in about half the time. Each runs its files in turn in
-// one global object: with a global object per file (`bun test --parallel`), what native GPU code still
-// calls back after its file has ended brings the process down.
+// The whole suite, or several paths of it, in two processes; one path, or what flags choose, in one:
+// `npm test [-- PATH... [FLAG...]]`. Most tests keep one core busy or wait, so two processes end in
+// about half the time. Each runs its files in turn in one global object: with a global object per file
+// (`bun test --parallel`), what native GPU code still calls back after its file has ended brings the
+// process down.
 import { spawn } from "node:child_process";
 import { availableParallelism } from "node:os";
 import process from "node:process";
 
 const named = process.argv.slice(2);
-const processes = named.length > 0 || availableParallelism() === 1 ? 1 : 2;
+const isChosen = named.length === 1 || named.some((word) => word.startsWith("-"));
+const processes = isChosen || availableParallelism() === 1 ? 1 : 2;
 
 /** Shows its output as it comes, or when it has ended. Resolves to its exit status. */
 function run(shard: number, isShown: boolean): Promise<number> {
