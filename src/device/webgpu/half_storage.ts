@@ -140,7 +140,7 @@ fn roundToHalf(value: f32) -> f16 {
   let bits = bitcast<u32>(value);
   let magnitude = bits & 0x7fffffffu;
   let beyond = 0x7c00u | ((bits >> 16u) & 0x8000u) | select(0u, 0x200u, magnitude > 0x7f800000u);
-  return select(f16(value), bitcast<vec2<f16>>(beyond).x, magnitude >= 0x477ff000u);
+  return f16(select(value, unpack2x16float(beyond).x, magnitude >= 0x477ff000u));
 }
 fn roundToHalf4(value: vec4<f32>) -> vec4<f16> {
   return vec4<f16>(roundToHalf(value.x), roundToHalf(value.y), roundToHalf(value.z), roundToHalf(value.w));

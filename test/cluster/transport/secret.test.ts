@@ -88,7 +88,11 @@ for (const { name, sockets } of bothSockets) {
       transport: Transport,
     ): Promise<ConnectError & { opened: boolean }> {
       let opened = false;
-      const server = createServer(serve);
+      const server = createServer((socket) => {
+        // A dialler that gives up resets the connection.
+        socket.on("error", () => undefined);
+        serve(socket);
+      });
       await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
       const bound = server.address();
       const port = bound && typeof bound === "object" ? bound.port : 0;
