@@ -174,6 +174,7 @@ test("examineLibrary() refuses builds with 64-bit integers by each sign they giv
 });
 
 test("an OpenBLAS that does not know the processor takes the kernels that fit its instructions", () => {
+  const all = ["setenv", "gotoblas_dynamic_quit", "gotoblas_dynamic_init", "unsetenv"];
   const calls: string[] = [];
   const note = (name: string) => () => {
     calls.push(name);
@@ -182,16 +183,13 @@ test("an OpenBLAS that does not know the processor takes the kernels that fit it
   const runtime = (core: string): NativeRuntime =>
     runtimeWith({
       openblas_get_corename: () => core,
-      ...Object.fromEntries(
-        ["setenv", "gotoblas_dynamic_quit", "gotoblas_dynamic_init"].map((n) => [n, note(n)]),
-      ),
+      ...Object.fromEntries(all.map((called) => [called, note(called)])),
     });
   const take = (core: string, flags: string[]) => {
     const each = runtime(core);
     takeFittingCore(each, each.open("l"), "", () => new Set(flags));
     return calls.splice(0);
   };
-  const all = ["setenv", "gotoblas_dynamic_quit", "gotoblas_dynamic_init"];
   expect(take("Prescott", ["avx", "avx2", "fma"])).toEqual(all);
   expect(take("Prescott", ["sse3"])).toEqual([]);
   expect(take("Zen", ["avx", "avx2", "fma"])).toEqual([]);

@@ -3,7 +3,7 @@ import { afterAll, describe, test } from "bun:test";
 import { ops } from "../../kernels/index.ts";
 import type { Example, Op } from "../../kernels/op.ts";
 import { roundToHalf } from "../../src/tensor/half.ts";
-import { checkForward, checkGradient, hash, naming, SEED } from "../support/op_checks.ts";
+import { checkForward, checkGradient, hash, naming, SEED, strideOf } from "../support/op_checks.ts";
 import { seededRandom } from "../support/random.ts";
 import { openAs, webgpu } from "../support/webgpu.ts";
 
@@ -30,10 +30,7 @@ function halved(op: Op<unknown>, example: Example<unknown>): Example<unknown> | 
   };
 }
 
-/**
- * @param every so many-th case is tried: texts differ little, and each costs a compilation, those of
- * attention most.
- */
+/** @param every so many-th case is tried, at most: texts differ little. */
 function suiteOf(name: string, device: Parameters<typeof checkForward>[0], every: number): void {
   describe(name, () => {
     for (const op of ops.filter(({ halfInputs }) => halfInputs !== undefined)) {
@@ -42,7 +39,7 @@ function suiteOf(name: string, device: Parameters<typeof checkForward>[0], every
           .examples(seededRandom(hash(op.name) + SEED))
           .flatMap((example) => halved(op, example) ?? []);
         const random = seededRandom(hash(op.name) + SEED + 1);
-        const stride = op.name.startsWith("attention") ? 4 * every : every;
+        const stride = every * strideOf(device, op.name, 4);
         for (const [number, example] of examples.entries()) {
           if (number % stride !== 0) continue;
           await naming(op, example, () => checkForward(device, op, example));

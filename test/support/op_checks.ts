@@ -11,6 +11,7 @@ import { compile, type HostTensor } from "../../src/engine/compile.ts";
 import { gradient } from "../../src/engine/gradient.ts";
 import { formatShape, isFloat } from "../../src/tensor/shape.ts";
 import { applyAll, constant, type Tensor } from "../../src/tensor/tensor.ts";
+import { webgpu } from "./webgpu.ts";
 
 /** Elements of one input whose derivative is checked; central differences cost two forwards each. */
 const PROBES = 16;
@@ -176,4 +177,15 @@ function centralDifference(
   const below = loss(inputs);
   data[at] = before;
   return (above - below) / (2 * step);
+}
+
+/**
+ * Of a software adapter's cases every so many-th is tried, since each may cost seconds of compiling: those
+ * of attention most, and under Deno only what shows that its compiler takes the text. Elsewhere all are.
+ */
+export function strideOf(device: Device, op: string, deno: number): number {
+  const isSoftware = !("reason" in webgpu) && webgpu.facts.type === "software";
+  if (device.kind !== "webgpu" || !isSoftware) return 1;
+  if (!("Bun" in globalThis)) return deno;
+  return op.startsWith("attention") ? 3 : 1;
 }

@@ -54,13 +54,17 @@ export function takeFittingCore(
   const pick = own("gotoblas_dynamic_init");
   if (fitting === undefined || !forget || !pick) return;
   // The library asks libc, which process.env does not reach on every runtime.
-  const set = libc(runtime)?.find("setenv", ["address", "address", "i32"], "i32");
-  if (!set) return;
+  const system = libc(runtime);
+  const set = system?.find("setenv", ["address", "address", "i32"], "i32");
+  const unset = system?.find("unsetenv", ["address"], "i32");
+  if (!set || !unset) return;
   const texts = [VARIABLE, fitting].map((text) => new TextEncoder().encode(`${text}\0`));
   const [name, value] = texts.map((bytes) => runtime.addressOf(bytes));
   set(name, value, 1);
   forget();
   pick();
+  // Neither other libraries nor other programs are meant.
+  unset(name);
 }
 
 /** Kernels that have others for small products beside them, which pack nothing (since 0.3.17). */
