@@ -1,8 +1,9 @@
 // Bundles what weft deploy hands out: each entry becomes one file of build/edge, with all that it needs
 // but WebAssembly. Part of installing, as the kernels are, so that deploying needs no bundler. The ending
 // .asset keeps compilers and linters from taking them for sources.
-import { mkdirSync, rmSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import process from "node:process";
 import { buildPage } from "./page/build.ts";
 
 const root = resolve(import.meta.dirname, "..");
@@ -34,12 +35,23 @@ const bundles: readonly Bundled[] = [
   },
 ];
 
-/** @throws AggregateError with the bundler's messages. */
+/**
+ * Every file takes the old one's place whole: deployments may be made meanwhile, and other builds too.
+ *
+ * @throws AggregateError with the bundler's messages.
+ */
 export async function buildEdge(): Promise<string> {
   const folder = join(root, "build/edge");
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
-  await buildPage(folder); // first: the servers carry the page
+  const written = new Set<string>();
+  const write = (path: string, content: string | Uint8Array): void => {
+    const target = join(folder, path);
+    mkdirSync(dirname(target), { recursive: true });
+    const own = `${target}.${process.pid}`;
+    writeFileSync(own, content);
+    renameSync(own, target);
+    written.add(path);
+  };
+  await buildPage(write); // first: the servers carry the page
   for (const { entry, output, target } of bundles) {
     const built = await Bun.build({
       entrypoints: [join(root, entry)],
@@ -48,7 +60,11 @@ export async function buildEdge(): Promise<string> {
       minify: true,
       plugins: [wasmBeside],
     });
-    await Bun.write(join(folder, output), await built.outputs[0].arrayBuffer());
+    write(output, new Uint8Array(await built.outputs[0].arrayBuffer()));
+  }
+  for (const path of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
+    // What an older weft has left; what others are writing has a number behind it.
+    if (path.endsWith(".asset") && !written.has(path)) rmSync(join(folder, path));
   }
   return folder;
 }

@@ -1,6 +1,6 @@
 // Bundles the page: page.html for servers, all in one; and the files of a static deployment. edge/build.ts
 // says why their names end in .asset.
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 const here = import.meta.dirname;
@@ -13,9 +13,10 @@ const STATIC_POLICY =
 /**
  * Writes page.html and the folder static.
  *
+ * @param write takes a path within the deployment's folder, and the text.
  * @throws AggregateError with the bundler's messages.
  */
-export async function buildPage(folder: string): Promise<void> {
+export async function buildPage(write: (path: string, text: string) => void): Promise<void> {
   const page = readFileSync(join(here, "index.html"), "utf8");
   const style = readFileSync(join(here, "style.css"), "utf8");
   const [server, browser, translator, gpu, service] = await Promise.all([
@@ -31,7 +32,7 @@ export async function buildPage(folder: string): Promise<void> {
     `<style>${style}</style>`,
     `<script type="module">${server}</script>`,
   );
-  writeFileSync(join(folder, "page.html.asset"), inlined);
+  write("page.html.asset", inlined);
 
   const policy = `<meta http-equiv="Content-Security-Policy" content="${STATIC_POLICY}" />`;
   const linked = filled(
@@ -47,10 +48,7 @@ export async function buildPage(folder: string): Promise<void> {
     "webgpu_worker.js": gpu,
     "service_worker.js": service,
   };
-  mkdirSync(join(folder, "static"), { recursive: true });
-  for (const [name, text] of Object.entries(files)) {
-    writeFileSync(join(folder, "static", `${name}.asset`), text);
-  }
+  for (const [name, text] of Object.entries(files)) write(join("static", `${name}.asset`), text);
 }
 
 async function bundle(entry: string, format: "esm" | "iife"): Promise<string> {
