@@ -185,12 +185,13 @@ test("an OpenBLAS that does not know the processor takes the kernels that fit it
       openblas_get_corename: () => core,
       ...Object.fromEntries(all.map((called) => [called, note(called)])),
     });
-  const take = (core: string, flags: string[]) => {
+  const take = (core: string, flags: string[], chosen = "") => {
     const each = runtime(core);
-    takeFittingCore(each, each.open("l"), "", () => new Set(flags));
+    takeFittingCore(each, each.open("l"), "", () => new Set(flags), chosen);
     return calls.splice(0);
   };
   expect(take("Prescott", ["avx", "avx2", "fma"])).toEqual(all);
+  expect(take("Prescott", ["avx", "avx2", "fma"], "Haswell")).toEqual([]);
   expect(take("Prescott", ["sse3"])).toEqual([]);
   expect(take("Zen", ["avx", "avx2", "fma"])).toEqual([]);
   expect(coreFor(new Set(["avx", "avx2", "fma", "avx512f"]))).toBe("Haswell");

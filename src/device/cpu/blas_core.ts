@@ -43,8 +43,9 @@ export function takeFittingCore(
   library: NativeLibrary,
   prefix: Prefix,
   flags: () => ReadonlySet<string> = processorFlags,
+  chosen = process.env[VARIABLE],
 ): void {
-  if (process.env[VARIABLE]) return;
+  if (chosen) return;
   const core = coreName(library, prefix);
   if (core === undefined || !OUTDATED.has(core)) return;
   const fitting = coreFor(flags());
