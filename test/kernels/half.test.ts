@@ -54,9 +54,9 @@ function suiteOf(name: string, device: Parameters<typeof checkForward>[0], every
 
 if ("reason" in webgpu) test.skip(`f16 (${webgpu.reason})`, () => {});
 else {
-  if (webgpu.facts.f16) suiteOf("native f16", webgpu, 3);
+  if (webgpu.facts.f16) suiteOf("native f16", webgpu, 4);
   else test.skip("native f16 (the adapter has none)", () => {});
   const packed = await openAs({ f16: false });
-  suiteOf("packed f16", packed, 6);
+  suiteOf("packed f16", packed, 8);
   afterAll(() => packed.close());
 }
