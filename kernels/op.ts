@@ -126,6 +126,11 @@ export interface GpuChoice {
 
 export type GpuAnswer = GpuDispatch | readonly GpuDispatch[] | GpuChoice;
 
+/** The dispatches of an answer that leaves no choice. */
+export const dispatchesOf = (
+  answer: GpuDispatch | readonly GpuDispatch[],
+): readonly GpuDispatch[] => ("code" in answer ? [answer] : answer);
+
 export const isGpuChoice = (answer: GpuAnswer): answer is GpuChoice => "candidates" in answer;
 
 // ---- the suite ----

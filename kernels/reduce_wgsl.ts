@@ -12,7 +12,8 @@ interface Reduction {
   readonly subgroup: string;
 }
 
-const LOWEST = "-3.4028234663852886e38";
+/** The lowest finite number. */
+export const LOWEST = "-3.4028234663852886e38";
 
 const REDUCTIONS = {
   treeSum: { type: "f32", joint: "a + b", identity: "0.0", subgroup: "subgroupAdd" },

@@ -18,6 +18,13 @@ export function foldWorkgroups(
 export const elementWorkgroups = (elements: number, facts: GpuFacts): [number, number, number] =>
   foldWorkgroups(Math.ceil(elements / WORKGROUP_SIZE), facts);
 
+/** How a kernel walks over flat buffers: four elements a step where their number is a multiple of 4. */
+export function flatWalk(elements: number) {
+  const quads = elements % 4 === 0;
+  const type = quads ? "vec4<f32>" : "f32";
+  return { quads, type, steps: quads ? elements / 4 : elements } as const;
+}
+
 const ENTRY_BUILTINS = `
   @builtin(workgroup_id) workgroup: vec3<u32>,
   @builtin(num_workgroups) workgroups: vec3<u32>,

@@ -13,11 +13,12 @@ const processes = isChosen || availableParallelism() === 1 ? 1 : 2;
 
 type Ending = { readonly status: number; readonly signal?: NodeJS.Signals };
 
-/** Shows its output as it comes, or when it has ended. */
-function run(shard: number, isShown: boolean): Promise<Ending> {
+/** Shows the first one's output as it comes, the other's when it has ended. */
+function run(shard: number): Promise<Ending> {
+  const outlet = shard === 1 ? "inherit" : "pipe";
   const part = processes === 1 ? [] : [`--shard=${shard}/${processes}`];
   const child = spawn(process.execPath, ["test", "--timeout", "120000", ...part, ...named], {
-    stdio: ["inherit", isShown ? "inherit" : "pipe", isShown ? "inherit" : "pipe"],
+    stdio: ["inherit", outlet, outlet],
   });
   const output: Buffer[] = [];
   for (const stream of [child.stdout, child.stderr]) {
@@ -38,7 +39,7 @@ function run(shard: number, isShown: boolean): Promise<Ending> {
  */
 async function runAgainAfterCrash(shard: number): Promise<number> {
   for (const attempt of ["first", "second"]) {
-    const { status, signal } = await run(shard, shard === 1);
+    const { status, signal } = await run(shard);
     if (!signal) return status;
     console.error(
       `the tests of process ${shard} were ended by ${signal}, at the ${attempt} attempt`,

@@ -7,6 +7,7 @@ import {
   type NativeRuntime,
   nativeRuntime,
 } from "../../src/native/native_runtime.ts";
+import { MOST_PIECES } from "./send_queue.ts";
 import { decodeAddress, encodeAddress, familyOf, MAX_ADDRESS_BYTES } from "./socket_address.ts";
 import type { Address } from "./transport.ts";
 
@@ -27,9 +28,6 @@ const PAGE_BYTES = 4096;
 /** Of poll(). */
 export const POLLIN = 1;
 export const POLLOUT = 4;
-
-/** Pieces of one `send`, or of one read of another process's memory. */
-const MOST_PIECES = 64;
 
 /** Names of glibc and of musl. */
 const LIBRARIES = [
@@ -130,8 +128,11 @@ class Scratch {
   }
 }
 
+/** Bytes of a list of as many pieces as one `send`, or one read of another process's memory, may have. */
+const LIST_BYTES = 16 * MOST_PIECES;
+
 /** Where parts of the scratch memory begin. */
-const AT = { number: 0, length: 8, address: 16, message: 128, list: 256, other: 256 + 16 * 64 };
+const AT = { number: 0, length: 8, address: 16, message: 128, list: 256, other: 256 + LIST_BYTES };
 
 export class Libc {
   private readonly scratch: Scratch;
@@ -141,7 +142,7 @@ export class Libc {
     private readonly runtime: NativeRuntime,
     private readonly call: Calls,
   ) {
-    this.scratch = new Scratch(runtime, AT.other + 16 * MOST_PIECES);
+    this.scratch = new Scratch(runtime, AT.other + LIST_BYTES);
     this.errnoAt = Number(call.__errno_location());
   }
 
@@ -213,7 +214,7 @@ export class Libc {
   }
 
   /**
-   * @param pieces at most 64.
+   * @param pieces at most MOST_PIECES.
    * @returns bytes that the kernel took, undefined where it takes none now. @throws LibcError
    */
   send(fd: number, pieces: readonly Uint8Array[]): number | undefined {

@@ -5,7 +5,7 @@ import type { SendOptions } from "./transport.ts";
 const GATHER = 16 * 1024;
 
 /** Pieces that are given out together. */
-const MOST_PIECES = 64;
+export const MOST_PIECES = 64;
 
 interface Frame {
   readonly pieces: readonly Uint8Array[];

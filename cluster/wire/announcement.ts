@@ -5,7 +5,8 @@
 //    type 3   [header as of a data frame, [address u64, bytes u32, epoch u32, ticket u32, check u32]]
 //    type 4   [ticket u32, check u32]
 //
-// check is over all bytes of the document before it: an accident must not look like another place.
+// check is the CRC-32 of all bytes of the document before it: an accident must not look like another place.
+import { crc32 } from "node:zlib";
 import { decodeHeader } from "./decode_data_head.ts";
 import { PAIR, packHeader } from "./encode_data_head.ts";
 import { type DataHeader, MAX_PAYLOAD, PREFIX_BYTES, ProtocolError, TYPE } from "./frame.ts";
@@ -100,21 +101,14 @@ function newFrame(type: number, documentBytes: number): Uint8Array {
 /** Writes the check. */
 function checked(frame: Uint8Array): Uint8Array {
   const at = frame.length - CHECK_BYTES;
-  new DataView(frame.buffer).setUint32(at, fnv1a(frame.subarray(PREFIX_BYTES, at)));
+  new DataView(frame.buffer).setUint32(at, crc32(frame.subarray(PREFIX_BYTES, at)));
   return frame;
 }
 
 function verify(document: Uint8Array): void {
   const at = document.length - CHECK_BYTES;
   const found = new DataView(document.buffer, document.byteOffset).getUint32(at);
-  if (found !== fnv1a(document.subarray(0, at))) {
+  if (found !== crc32(document.subarray(0, at))) {
     throw new ProtocolError("a damaged frame: the check of an announcement is wrong");
   }
-}
-
-/** 32 bits over a few bytes: Fowler, Noll and Vo, 1a. */
-function fnv1a(bytes: Uint8Array): number {
-  let hash = 0x811c9dc5;
-  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
-  return hash >>> 0;
 }

@@ -4,7 +4,14 @@
 // Work: one invocation per four elements where their number is a multiple of 4, else one per element.
 import { sizeOf } from "../../src/tensor/shape.ts";
 import type { GpuDispatch, GpuFacts, NoAttributes, OpSpec } from "../op.ts";
-import { declareBindings, ELEMENT_INDEX, ENTRY, elementWorkgroups, packParams } from "../wgsl.ts";
+import {
+  declareBindings,
+  ELEMENT_INDEX,
+  ENTRY,
+  elementWorkgroups,
+  flatWalk,
+  packParams,
+} from "../wgsl.ts";
 import type { ClipAttributes } from "./index.ts";
 import type { LossScaleAttributes } from "./scaler_state.ts";
 
@@ -19,14 +26,8 @@ const floats = (names: readonly string[]): string =>
     1,
   );
 
-/** How a kernel walks over flat buffers of n elements. */
-function walk(n: number) {
-  const quads = n % 4 === 0;
-  return { type: quads ? "vec4<f32>" : "f32", steps: quads ? n / 4 : n } as const;
-}
-
 export function adamWgsl({ inputs }: OpSpec<NoAttributes>, facts: GpuFacts): GpuDispatch {
-  const { type, steps } = walk(sizeOf(inputs[0].shape));
+  const { type, steps } = flatWalk(sizeOf(inputs[0].shape));
   const names = ["p", "gradient", "m", "v", "scalars", "multiplier", "newP", "newM", "newV"];
   const arrays = names.map(
     (name) => [name, name === "scalars" || name === "multiplier" ? "f32" : type] as const,
@@ -88,7 +89,7 @@ ${ENTRY} {
 }
 
 export function emaWgsl({ inputs }: OpSpec<NoAttributes>, facts: GpuFacts): GpuDispatch {
-  const { type, steps } = walk(sizeOf(inputs[0].shape));
+  const { type, steps } = flatWalk(sizeOf(inputs[0].shape));
   const arrays = [
     ["average", type],
     ["parameter", type],

@@ -3,7 +3,14 @@
 //   per element.
 import { sizeOf } from "../../src/tensor/shape.ts";
 import type { GpuDispatch, GpuFacts, OpSpec } from "../op.ts";
-import { declareBindings, ELEMENT_INDEX, ENTRY, elementWorkgroups, packParams } from "../wgsl.ts";
+import {
+  declareBindings,
+  ELEMENT_INDEX,
+  ENTRY,
+  elementWorkgroups,
+  flatWalk,
+  packParams,
+} from "../wgsl.ts";
 import type { Dropout } from "./index.ts";
 import { dropoutParams, multiplierWgsl } from "./philox_wgsl.ts";
 
@@ -13,10 +20,7 @@ export function dropoutWgsl(
   residual: boolean,
   facts: GpuFacts,
 ): GpuDispatch {
-  const elements = sizeOf(inputs[0].shape);
-  const quads = elements % 4 === 0;
-  const type = quads ? "vec4<f32>" : "f32";
-  const steps = quads ? elements / 4 : elements;
+  const { quads, type, steps } = flatWalk(sizeOf(inputs[0].shape));
   const bases = residual ? [["base", type] as const] : [];
   const code = `
 ${declareBindings([["x", type], ...bases, ["key", "i32"], ["y", type]], 1)}

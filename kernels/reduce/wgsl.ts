@@ -3,7 +3,7 @@
 //   fixed length whose parts one workgroup joins.
 import { sizeOf } from "../../src/tensor/shape.ts";
 import type { GpuDispatch, GpuFacts, OpSpec } from "../op.ts";
-import { reducingWgsl } from "../reduce_wgsl.ts";
+import { LOWEST, reducingWgsl } from "../reduce_wgsl.ts";
 import {
   declareBindings,
   ELEMENT_INDEX,
@@ -15,8 +15,6 @@ import {
   packParams,
 } from "../wgsl.ts";
 import { BLOCK, type Kind, type Reduction, reductionExtents } from "./reduce.ts";
-
-const LOWEST = "-3.4028234663852886e38";
 
 const jointOf = (kind: Kind): string => (kind === "max" ? "max(a, b)" : "a + b");
 const termOf = (kind: Kind): string => (kind === "square_sum" ? "v * v" : "v");

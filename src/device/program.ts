@@ -1,8 +1,8 @@
 // What an engine hands to a device: a straight list of instructions over placed values.
 // Nothing here is specific to a device; where buffers lie in memory is the device's business.
 import type { Op } from "../../kernels/op.ts";
-import { unpackHalves } from "../tensor/half.ts";
-import { sizeOf, type TensorSpec } from "../tensor/shape.ts";
+import { packHalves, unpackHalves } from "../tensor/half.ts";
+import { type DType, sizeOf, type TensorSpec } from "../tensor/shape.ts";
 import type { Variable } from "../tensor/variable.ts";
 
 /** Values on the host: f16 tensors are Float32Array too. */
@@ -13,6 +13,10 @@ export function hostArray({ shape, dtype }: TensorSpec, bytes: ArrayBuffer): Hos
   if (dtype === "f16") return unpackHalves(bytes, sizeOf(shape));
   return dtype === "i32" ? new Int32Array(bytes) : new Float32Array(bytes);
 }
+
+/** The inverse: what is written to device memory. */
+export const deviceArray = (dtype: DType, values: HostArray): HostArray | Uint16Array =>
+  dtype === "f16" ? packHalves(values) : values;
 
 /** A piece of memory. Values lie in buffers; several may share one (aliases, in-place results). */
 export type Buffer =

@@ -1,7 +1,12 @@
 // What one thread of a TranslationTeam does.
 import type { DeviceConfig } from "../config/schemas/device.ts";
 import { evaluationBatches } from "./evaluation_batches.ts";
-import { type AvailableWithArgs, type GenerateConfig, sourceOf } from "./generate.ts";
+import {
+  type AvailableWithArgs,
+  type GenerateConfig,
+  sourceOf,
+  translatesBatches,
+} from "./generate.ts";
 import type { TaskFlags } from "./stored_task.ts";
 import { openTextTranslator } from "./text_translator.ts";
 import { batchOrder, type TeamReply, type TeamTask, takeBatches } from "./translation_team.ts";
@@ -28,10 +33,7 @@ export async function shareBatches(
     const { translator } = openTextTranslator(loaded, config);
     const set = loaded.task.loadDataset(data.gen_subset);
     const work = evaluationBatches(set, data, loaded.limits, data.gen_subset, common.seed);
-    const translate = async (number: number) => {
-      const batch = work.dataset.batch(work.batches[number]);
-      return batch ? await translator.translate(batch) : [];
-    };
+    const translate = translatesBatches(work, translator);
     try {
       const order = batchOrder(work.batches.length, threads);
       await takeBatches(next, order, translate, (batch, found) => reply({ batch, found }));

@@ -106,6 +106,14 @@ export function sourceOf({ data, evaluation }: GenerateConfig, task: TaskFlags):
   };
 }
 
+/** Translates batches by their numbers. */
+export const translatesBatches =
+  ({ batches, dataset }: EvaluationBatches, translator: Translator): TranslateBatch =>
+  async (number) => {
+    const batch = dataset.batch(batches[number]);
+    return batch ? await translator.translate(batch) : [];
+  };
+
 /** What an unknown word was is not in binarised data; a dictionary of words needs it too. */
 function requireText({ source }: LanguagePairDataset): void {
   if (source.lines !== undefined) return;
@@ -150,10 +158,7 @@ class GenerateRun {
     const { batches, dataset, report } = this.work;
     if (report.message) this.terminal.log(report.message);
     const progress = this.terminal.progress(`generate ${data.gen_subset}`, batches.length);
-    const translate: TranslateBatch = async (number) => {
-      const batch = dataset.batch(batches[number]);
-      return batch ? await this.translator.translate(batch) : [];
-    };
+    const translate = translatesBatches(this.work, this.translator);
     const results = team?.divides(batches.length)
       ? team.translate(batches.length, translate)
       : inTurn(batches.length, translate);

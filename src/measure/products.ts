@@ -1,7 +1,13 @@
 // TFLOP/s of matrix products in the shapes of a Transformer: forward, gradients of inputs and of weights.
 import { linearOp } from "../../kernels/matmul/linear.ts";
 import { matmulOp } from "../../kernels/matmul/matmul.ts";
-import { type GpuAnswer, type GpuCandidate, isGpuChoice, type Op } from "../../kernels/op.ts";
+import {
+  dispatchesOf,
+  type GpuAnswer,
+  type GpuCandidate,
+  isGpuChoice,
+  type Op,
+} from "../../kernels/op.ts";
 import type { Device } from "../device/device.ts";
 import { timeCandidates } from "../device/webgpu/autotuner.ts";
 import { WebGpuDevice } from "../device/webgpu/webgpu_device.ts";
@@ -113,7 +119,7 @@ async function timeOnGpu(
 const candidatesOf = (answer: GpuAnswer): readonly GpuCandidate[] =>
   isGpuChoice(answer)
     ? answer.candidates
-    : [{ name: ONLY, dispatches: () => (Array.isArray(answer) ? answer : [answer]) }];
+    : [{ name: ONLY, dispatches: () => dispatchesOf(answer) }];
 
 /** A measurement lasts at least so many milliseconds. */
 const CPU_MILLISECONDS = 100;

@@ -37,7 +37,7 @@ export function numberToHalf(value: number): number {
 export const roundToHalf = (value: number): number => halfToNumber(numberToHalf(value));
 
 /** Binary16 bits of floats, padded to a whole number of words as devices store them. */
-export function packHalves(values: Float32Array): Uint16Array {
+export function packHalves(values: ArrayLike<number>): Uint16Array {
   const bits = new Uint16Array(Math.ceil(values.length / 2) * 2);
   for (let i = 0; i < values.length; i++) bits[i] = numberToHalf(values[i]);
   return bits;

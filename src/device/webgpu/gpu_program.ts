@@ -1,9 +1,8 @@
 // A prepared program on the GPU: pipelines and bind groups made once, encoded again for every run.
 import { UserError } from "../../config/user_error.ts";
-import { packHalves } from "../../tensor/half.ts";
 import { bytesOf } from "../../tensor/shape.ts";
 import type { Pending, PreparedProgram } from "../device.ts";
-import { type HostArray, hostArray, type Program } from "../program.ts";
+import { deviceArray, type HostArray, hostArray, type Program } from "../program.ts";
 import { type Span, timed, timedTurns, WAIT_FOR_GPU } from "../spans.ts";
 import type { Range } from "./bind_ranges.ts";
 import { usage } from "./buffer_pool.ts";
@@ -241,7 +240,7 @@ export class GpuProgram implements PreparedProgram {
     for (const [value, { spec, buffer, offset }] of this.program.values.entries()) {
       const source = this.program.buffers[buffer];
       if (source.kind !== "constant" || offset !== 0) continue;
-      const data = spec.dtype === "f16" ? packHalves(Float32Array.from(source.data)) : source.data;
+      const data = deviceArray(spec.dtype, source.data);
       this.device.upload(target, this.plan.ranges[value].offset, data);
     }
   }

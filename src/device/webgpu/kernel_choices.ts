@@ -2,6 +2,7 @@
 // measured before, else the table's first, until an autotuner has measured.
 import { createHash } from "node:crypto";
 import {
+  dispatchesOf,
   type GpuAnswer,
   type GpuCandidate,
   type GpuDispatch,
@@ -57,12 +58,7 @@ export class KernelChoices {
     answer: GpuAnswer,
     operands: Operands,
   ): { readonly dispatches: readonly GpuDispatch[]; readonly isOpen: boolean } {
-    if (!isGpuChoice(answer)) {
-      return {
-        dispatches: Array.isArray(answer) ? answer : [answer as GpuDispatch],
-        isOpen: false,
-      };
-    }
+    if (!isGpuChoice(answer)) return { dispatches: dispatchesOf(answer), isOpen: false };
     const { candidates, shapeClass } = answer;
     const dtypes = [...operands.inputs, ...operands.outputs].map(({ dtype }) => dtype);
     const key = `${op} of ${[...new Set(dtypes)].join("+")}: ${shapeClass}`;

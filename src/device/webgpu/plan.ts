@@ -234,7 +234,7 @@ class Planner {
       kind: "dispatch",
       name,
       detail,
-      code: halves.length === 0 ? merged : withHalfStorage(name, merged, halves, this.facts.f16),
+      code: withHalfStorage(name, merged, halves, this.facts.f16),
       bound,
       params: params && this.addParams(params),
       workgroups,

@@ -1,12 +1,11 @@
 // The device that weft is for: WGSL kernels through any of the providers. One submit per run; no
 // command waits for the host inside a run.
 import { UserError } from "../../config/user_error.ts";
-import { packHalves } from "../../tensor/half.ts";
 import { bytesOf, sizeOf } from "../../tensor/shape.ts";
 import type { Variable } from "../../tensor/variable.ts";
 import type { Device, DeviceMemory, PreparedProgram } from "../device.ts";
 import type { DeviceLostError } from "../device_lost_error.ts";
-import { type HostArray, hostArray, type Program } from "../program.ts";
+import { deviceArray, type HostArray, hostArray, type Program } from "../program.ts";
 import {
   type AdapterFacts,
   describeAdapter,
@@ -113,8 +112,7 @@ export class WebGpuDevice implements Device {
         `write: ${variable.name} holds ${sizeOf(shape)} ${dtype}, got ${data.length}`,
       );
     }
-    const encoded = dtype === "f16" ? packHalves(Float32Array.from(data)) : data;
-    this.upload(this.bufferOf(variable), variable.byteOffset, encoded);
+    this.upload(this.bufferOf(variable), variable.byteOffset, deviceArray(dtype, data));
   }
 
   async read(variable: Variable): Promise<HostArray> {
