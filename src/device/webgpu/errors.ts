@@ -10,7 +10,7 @@ export class GpuError extends Error {
 }
 
 /** How long the news of a loss may take behind its first consequence. */
-const PATIENCE_MILLISECONDS = 100;
+const PATIENCE_MILLISECONDS = 500;
 
 /** Keeps the first failure of a device and throws it at every later use. */
 export class ErrorWatch {
