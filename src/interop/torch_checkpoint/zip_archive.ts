@@ -1,9 +1,9 @@
 // Zip archives as torch.save writes them: stored entries (a deflated one is read too, should the
 // file have been packed again), zip64 beyond 4 GiB. Only the central directory is read at first.
+import { crc32 } from "node:zlib";
 import { inflateSync } from "fflate";
 import type { ByteSource } from "../byte_source.ts";
 import { corruptTorch } from "./byte_cursor.ts";
-import { crc32 } from "./crc32.ts";
 
 const LOCAL_ENTRY = 0x04034b50;
 const CENTRAL_ENTRY = 0x02014b50;
