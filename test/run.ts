@@ -17,7 +17,7 @@ type Ending = { readonly status: number; readonly signal?: NodeJS.Signals };
 function run(shard: number): Promise<Ending> {
   const outlet = shard === 1 ? "inherit" : "pipe";
   const part = processes === 1 ? [] : [`--shard=${shard}/${processes}`];
-  const child = spawn(process.execPath, ["test", "--timeout", "120000", ...part, ...named], {
+  const child = spawn(process.execPath, ["test", "--timeout", "240000", ...part, ...named], {
     stdio: ["inherit", outlet, outlet],
   });
   const output: Buffer[] = [];

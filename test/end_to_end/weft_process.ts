@@ -35,7 +35,8 @@ export function weft(args: readonly string[], { cwd, env }: Surroundings = {}): 
     env: { ...process.env, ...env },
     encoding: "utf8",
     stdio: ["ignore", "pipe", "pipe"],
-    timeout: 60_000,
+    // Only what hangs may meet it: a busy machine takes minutes to compile a software GPU's shaders.
+    timeout: 200_000,
     killSignal: "SIGKILL",
   });
   return { code: status ?? undefined, stdout, stderr };
