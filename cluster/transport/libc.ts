@@ -2,8 +2,10 @@
 // without a copy on the way. Nothing here waits, but for `poll`.
 import { constants } from "node:os";
 import process from "node:process";
+import { libcLibrary } from "../../src/native/libc_library.ts";
 import {
   type NativeFunction,
+  type NativeLibrary,
   type NativeRuntime,
   nativeRuntime,
 } from "../../src/native/native_runtime.ts";
@@ -28,12 +30,6 @@ const PAGE_BYTES = 4096;
 /** Of poll(). */
 export const POLLIN = 1;
 export const POLLOUT = 4;
-
-/** Names of glibc and of musl. */
-const LIBRARIES = [
-  "libc.so.6",
-  `libc.musl-${process.arch === "arm64" ? "aarch64" : "x86_64"}.so.1`,
-];
 
 const CALLS = {
   __errno_location: [],
@@ -81,23 +77,20 @@ export async function openLibc(): Promise<Libc | { readonly reason: string }> {
   if (process.platform !== "linux") return { reason: `${process.platform} is not Linux` };
   const runtime = await nativeRuntime();
   if ("reason" in runtime) return runtime;
-  const reasons: string[] = [];
-  for (const path of LIBRARIES) {
-    try {
-      return new Libc(runtime, callsOf(runtime, path));
-    } catch (error) {
-      reasons.push((error as Error).message.split("\n")[0]);
-    }
+  const library = libcLibrary(runtime);
+  if ("reason" in library) return library;
+  try {
+    return new Libc(runtime, callsOf(library));
+  } catch (error) {
+    return { reason: (error as Error).message };
   }
-  return { reason: reasons.join("; ") };
 }
 
-function callsOf(runtime: NativeRuntime, path: string): Calls {
-  const library = runtime.open(path);
+function callsOf(library: NativeLibrary): Calls {
   const found = Object.entries(CALLS).map(([name, parameters]) => {
     const result = name === "__errno_location" ? "address" : "i32"; // counts are below 2^31
     const call = library.find(name, parameters, result);
-    if (!call) throw new Error(`${path} has no ${name}`);
+    if (!call) throw new Error(`the C library has no ${name}`);
     return [name, call] as const;
   });
   return Object.fromEntries(found) as unknown as Calls;

@@ -3,7 +3,9 @@
 // processor's own list of instructions tells which kernels fit, and the library picks again.
 import { readFileSync } from "node:fs";
 import process from "node:process";
+import { libcLibrary } from "../../native/libc_library.ts";
 import type { NativeLibrary, NativeRuntime } from "../../native/native_runtime.ts";
+import { oneAtATime } from "../../native/one_at_a_time.ts";
 import type { Prefix } from "./blas_vendor.ts";
 
 /** What OpenBLAS falls back on, by its own names. */
@@ -35,8 +37,9 @@ function processorFlags(): ReadonlySet<string> {
 }
 
 /**
- * Lets an OpenBLAS that took outdated kernels take those that the processor can run. To be called before
- * any thread multiplies. Does nothing to other libraries, nor where the user has chosen.
+ * Lets an OpenBLAS that took outdated kernels take those that the processor can run. To be called by a
+ * thread before it multiplies; threads may call it at once. Does nothing to other libraries, nor where the
+ * user has chosen.
  */
 export function takeFittingCore(
   runtime: NativeRuntime,
@@ -45,27 +48,30 @@ export function takeFittingCore(
   flags: () => ReadonlySet<string> = processorFlags,
   chosen = process.env[VARIABLE],
 ): void {
-  if (chosen) return;
-  const core = coreName(library, prefix);
-  if (core === undefined || !OUTDATED.has(core)) return;
-  const fitting = coreFor(flags());
   const own = (name: string) =>
     library.find(`${prefix}${name}`, [], "nothing") ?? library.find(name, [], "nothing");
   const forget = own("gotoblas_dynamic_quit");
   const pick = own("gotoblas_dynamic_init");
-  if (fitting === undefined || !forget || !pick) return;
+  if (chosen || !forget || !pick) return;
   // The library asks libc, which process.env does not reach on every runtime.
-  const system = libc(runtime);
-  const set = system?.find("setenv", ["address", "address", "i32"], "i32");
-  const unset = system?.find("unsetenv", ["address"], "i32");
+  const libc = libcLibrary(runtime);
+  if ("reason" in libc) return;
+  const set = libc.find("setenv", ["address", "address", "i32"], "i32");
+  const unset = libc.find("unsetenv", ["address"], "i32");
   if (!set || !unset) return;
-  const texts = [VARIABLE, fitting].map((text) => new TextEncoder().encode(`${text}\0`));
-  const [name, value] = texts.map((bytes) => runtime.addressOf(bytes));
-  set(name, value, 1);
-  forget();
-  pick();
-  // Neither other libraries nor other programs are meant.
-  unset(name);
+  // The choice is the process' own: between the two calls no other thread may multiply or ask.
+  oneAtATime(runtime, libc, () => {
+    const core = coreName(library, prefix);
+    const fitting = coreFor(flags());
+    if (core === undefined || !OUTDATED.has(core) || fitting === undefined) return;
+    const texts = [VARIABLE, fitting].map((text) => new TextEncoder().encode(`${text}\0`));
+    const [name, value] = texts.map((bytes) => runtime.addressOf(bytes));
+    set(name, value, 1);
+    forget();
+    pick();
+    // Neither other libraries nor other programs are meant.
+    unset(name);
+  });
 }
 
 /** Kernels that have others for small products beside them, which pack nothing (since 0.3.17). */
@@ -84,12 +90,4 @@ export function hasSmallKernels(library: NativeLibrary, prefix: Prefix): boolean
 export function coreName(library: NativeLibrary, prefix: Prefix): string | undefined {
   const name = library.find(`${prefix}openblas_get_corename`, [], "text")?.();
   return typeof name === "string" ? name : undefined;
-}
-
-function libc(runtime: NativeRuntime): NativeLibrary | undefined {
-  try {
-    return runtime.open("libc.so.6");
-  } catch {
-    return undefined;
-  }
 }
