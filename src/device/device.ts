@@ -73,6 +73,12 @@ export interface Device {
   readonly tune?: (() => Promise<void> | undefined) | undefined;
   /** Kernels that were chosen among several, by op and class of shapes: with the device they decide the bits. */
   kernelRecord?(): Readonly<Record<string, string>>;
+  /**
+   * From now on runs may be kept back, until `send()` sends them together; reading a result sends what it
+   * needs. A device that has these two computes beside the host: who reads late keeps it busy.
+   */
+  hold?(): void;
+  send?(): void;
   /** Copies host data into a variable (or view). */
   write(variable: Variable, data: HostArray): void;
   /** Copies a variable (or view) to the host. */

@@ -4,41 +4,20 @@ import { labelSmoothedNll } from "../../kernels/loss/index.ts";
 import { linear } from "../../kernels/matmul/index.ts";
 import { adam, clipCoefficient } from "../../kernels/optimizer/index.ts";
 import { squareSum } from "../../kernels/reduce/index.ts";
-import { WebGpuDevice } from "../../src/device/webgpu/webgpu_device.ts";
+import type { WebGpuDevice } from "../../src/device/webgpu/webgpu_device.ts";
 import { compile } from "../../src/engine/compile.ts";
 import { gradient } from "../../src/engine/gradient.ts";
 import { assign, readVariable } from "../../src/engine/trace.ts";
 import { f32 } from "../../src/tensor/shape.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import { Variable } from "../../src/tensor/variable.ts";
+import { countingDevice } from "../support/counting_gpu.ts";
 import { seededRandom } from "../support/random.ts";
 import { webgpu } from "../support/webgpu.ts";
 
-const COUNTED = [
-  ...["createBindGroup", "createBuffer", "createComputePipeline", "createShaderModule"],
-  ...["submit", "onSubmittedWorkDone"],
-];
-
-/** The device with its calls counted by name, its queue's too. */
-function counting<T extends object>(target: T, counts: Map<string, number>): T {
-  return new Proxy(target, {
-    get(object, property) {
-      const value: unknown = Reflect.get(object, property, object);
-      if (property === "queue") return counting(value as object, counts);
-      if (typeof value !== "function") return value;
-      return (...parameters: unknown[]) => {
-        const name = String(property);
-        if (COUNTED.includes(name)) counts.set(name, (counts.get(name) ?? 0) + 1);
-        return Reflect.apply(value, object, parameters);
-      };
-    },
-  });
-}
-
 function stepTests(own: WebGpuDevice): void {
   test("N training steps are N submits, and make no object after the first", async () => {
-    const counts = new Map<string, number>();
-    const device = new WebGpuDevice(counting(own.gpu, counts), own.facts, own.provider);
+    const { device, counts } = countingDevice(own);
     const random = seededRandom(8);
     const [N, C, V] = [6, 8, 12];
     const [weight, m, v] = ["weight", "m", "v"].map((name) => new Variable(name, f32(V, C)));
@@ -78,7 +57,7 @@ function stepTests(own: WebGpuDevice): void {
     counts.clear();
     const more = Array.from({ length: steps }, (_, i) => run(i + 7));
     for (const loss of more) await loss.read();
-    expect(Object.fromEntries(counts)).toEqual({ submit: steps });
+    expect(Object.fromEntries(counts)).toEqual({ submit: steps, mapAsync: steps });
     step.release();
     for (const variable of [weight, m, v]) device.free(variable);
   });

@@ -16,7 +16,7 @@ import {
   planProgram,
   STAND_INS,
 } from "./plan.ts";
-import { ReadBack } from "./read_back.ts";
+import type { Room, Submission } from "./submission.ts";
 import type { WebGpuDevice } from "./webgpu_device.ts";
 
 interface BoundDispatch {
@@ -80,47 +80,52 @@ export class GpuProgram implements PreparedProgram {
       timed(spans, "plan again", () => this.planAgain());
     }
     if (device.version !== this.version) timed(spans, "bind again", () => this.bind());
-    timed(spans, "copy inputs", () => this.writeInputs(inputs));
     const timer = spans && new PassTimer(device.gpu, this.plan.steps.length);
-    const encoder = device.gpu.createCommandEncoder({ label: this.program.name });
-    const passes = timed(spans, "encode", () => this.encode(encoder, timer));
-    const submit = () => timed(spans, "submit", () => device.submit(encoder, passes));
+    const submission = device.submission(this.program.name);
+    timed(spans, "copy inputs", () => this.writeInputs(inputs, submission));
+    timed(spans, "encode", () => this.encode(submission, timer));
     const size = this.outputBytes + (timer?.bytes ?? 0);
-    if (size === 0) {
-      submit();
-      return this.program.outputs.map(({ value }) => ({
-        read: async () => this.hostArray(value, new ArrayBuffer(0), 0),
-      }));
-    }
-    const readBack = new ReadBack(device.readBacks, device.errors, size);
-    const offsets = this.copyOutputs(encoder, readBack.buffer);
-    timer?.resolve(encoder, readBack.buffer, this.outputBytes);
-    submit();
-    if (timer && spans) this.report(timer, readBack, spans);
+    const room = size > 0 ? submission.room(size) : undefined;
+    const offsets = room ? this.copyOutputs(submission, room) : [];
+    if (timer && spans && room) this.report(timer, submission, room, spans);
+    timed(spans, "submit", () => device.ran(submission));
     return this.program.outputs.map(({ value }, i) => ({
       read: async () => {
-        const bytes = await timedTurns(spans, WAIT_FOR_GPU, () => readBack.read());
+        if (!room) return this.hostArray(value, new ArrayBuffer(0), 0);
+        device.flush();
+        const bytes = await timedTurns(spans, WAIT_FOR_GPU, () => room.readBack.read());
         return this.hostArray(value, bytes, offsets[i]);
       },
     }));
   }
 
   /** Spans are there when the first result is: both wait for the same bytes, and this began first. */
-  private report(timer: PassTimer, readBack: ReadBack, spans: Span[]): void {
-    const told = readBack.read().then((bytes) => timer.report(bytes, this.outputBytes, spans));
-    // Whoever reads a result gets the same error.
-    told.catch(() => undefined).finally(() => timer.destroy());
+  private report(
+    timer: PassTimer,
+    submission: Submission,
+    { readBack, offset }: Room,
+    spans: Span[],
+  ): void {
+    const at = offset + this.outputBytes;
+    timer.resolve(submission.encoder, readBack.buffer, at);
+    submission.onSent(() => {
+      const told = readBack
+        .read()
+        .then((bytes) => timer.report(bytes, at, submission.origin, spans));
+      // Whoever reads a result gets the same error.
+      told.catch(() => undefined).finally(() => timer.destroy());
+    });
   }
 
   release(): void {
+    this.device.flush();
     for (const buffer of this.own.values()) buffer.destroy();
     this.params?.destroy();
     this.replaceBound([]);
     this.released = true;
   }
 
-  private encode(encoder: GPUCommandEncoder, timer?: PassTimer): GPUComputePassEncoder[] {
-    const passes: GPUComputePassEncoder[] = [];
+  private encode({ encoder, passes }: Submission, timer?: PassTimer): void {
     let pass: GPUComputePassEncoder | undefined;
     const endPass = (): void => {
       pass?.end();
@@ -151,7 +156,6 @@ export class GpuProgram implements PreparedProgram {
       pass.dispatchWorkgroups(...step.workgroups);
     }
     endPass();
-    return passes;
   }
 
   private makePlan(): Plan {
@@ -162,6 +166,7 @@ export class GpuProgram implements PreparedProgram {
 
   /** Follows the choices made meanwhile: other kernels, and perhaps other temporaries for them. */
   private planAgain(): void {
+    this.device.flush();
     this.choicesVersion = this.device.choices.version;
     this.plan = this.makePlan();
     this.bytes = this.plan.arenaBytes;
@@ -245,7 +250,7 @@ export class GpuProgram implements PreparedProgram {
     }
   }
 
-  private writeInputs(inputs: readonly HostArray[]): void {
+  private writeInputs(inputs: readonly HostArray[], submission: Submission): void {
     const target = this.own.get(INPUTS);
     if (!target) return;
     for (const [i, { value }] of this.program.inputs.entries()) {
@@ -255,18 +260,24 @@ export class GpuProgram implements PreparedProgram {
         this.plan.ranges[value].offset,
       );
     }
-    this.device.upload(target, 0, this.hostInputs);
+    submission.fill(target, this.hostInputs);
   }
 
-  /** @returns the offset of each output in `target`. */
-  private copyOutputs(encoder: GPUCommandEncoder, target: GPUBuffer): number[] {
-    let end = 0;
+  /** @returns the offset of each output among the bytes read back. */
+  private copyOutputs({ encoder }: Submission, { readBack, offset: begin }: Room): number[] {
+    let end = begin;
     return this.program.outputs.map(({ value }) => {
       const bytes = bytesOf(this.program.values[value].spec);
       const range = this.plan.ranges[value];
       const offset = end;
       if (bytes > 0) {
-        encoder.copyBufferToBuffer(this.bufferAt(range), range.offset, target, offset, bytes);
+        encoder.copyBufferToBuffer(
+          this.bufferAt(range),
+          range.offset,
+          readBack.buffer,
+          offset,
+          bytes,
+        );
       }
       end += bytes;
       return offset;

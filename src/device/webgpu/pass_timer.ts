@@ -5,12 +5,18 @@ import { usage } from "./buffer_pool.ts";
 /** The standard's limit of one query set. */
 const QUERIES_PER_SET = 4096;
 
+/** One moment on two clocks, for all that was sent together. */
+export interface SubmissionOrigin {
+  /** Microseconds of the host's. When the GPU begins is not told, but not before its commands are sent. */
+  host: number;
+  /** Nanoseconds of the GPU's, once its first timestamp is known. */
+  gpu: bigint | undefined;
+}
+
 export class PassTimer {
   private readonly sets: GPUQuerySet[] = [];
   private readonly labels: { name: string; detail: string }[] = [];
   private readonly resolved: GPUBuffer;
-  /** On the host's clock; when the GPU begins is not told, but not before its commands are sent. */
-  private hostStart = 0;
 
   /** @param passes at most so many are timed. */
   constructor(device: GPUDevice, passes: number) {
@@ -44,7 +50,6 @@ export class PassTimer {
 
   /** Adds the commands that bring the timestamps into `target` from byte `offset` on. */
   resolve(encoder: GPUCommandEncoder, target: GPUBuffer, offset: number): void {
-    this.hostStart = performance.now() * 1000;
     const queries = this.labels.length * 2;
     for (const [i, set] of this.sets.entries()) {
       const count = Math.min(queries - i * QUERIES_PER_SET, QUERIES_PER_SET);
@@ -56,10 +61,12 @@ export class PassTimer {
   }
 
   /** Timestamps, in nanoseconds, as spans in microseconds on the host's clock. */
-  report(bytes: ArrayBuffer, offset: number, spans: Span[]): void {
+  report(bytes: ArrayBuffer, offset: number, origin: SubmissionOrigin, spans: Span[]): void {
     const times = new BigUint64Array(bytes.slice(offset, offset + this.bytes));
+    if (times.length === 0) return;
+    origin.gpu ??= times[0];
     for (const [i, label] of this.labels.entries()) {
-      const start = this.hostStart + Number(times[2 * i] - times[0]) / 1000;
+      const start = origin.host + Number(times[2 * i] - origin.gpu) / 1000;
       const duration = Number(times[2 * i + 1] - times[2 * i]) / 1000;
       spans.push({ ...label, start, duration, kind: "gpu" });
     }

@@ -1,5 +1,5 @@
-// The device that weft is for: WGSL kernels through any of the providers. One submit per run; no
-// command waits for the host inside a run.
+// The device that weft is for: WGSL kernels through any of the providers. One submit per run, or for several
+// that are held; no command waits for the host inside a run.
 import { UserError } from "../../config/user_error.ts";
 import { bytesOf, sizeOf } from "../../tensor/shape.ts";
 import type { Variable } from "../../tensor/variable.ts";
@@ -21,9 +21,16 @@ import { KernelChoices } from "./kernel_choices.ts";
 import { PipelineCache } from "./pipeline_cache.ts";
 import type { OpenProvider } from "./provider.ts";
 import { ReadBack } from "./read_back.ts";
+import { Submission } from "./submission.ts";
 
 /** Room behind the last value, so that an empty one can still be bound. */
 const PADDING = 256;
+
+/**
+ * Runs of one submit, at most. Each one more saves some 14 us of the host; but a GPU cannot begin before it is
+ * sent something, and drivers take one that is busy with a submit for seconds to hang.
+ */
+const RUNS_PER_SUBMIT = 8;
 
 const storage = usage.storage | usage.copySource | usage.copyTarget;
 
@@ -69,12 +76,16 @@ export class WebGpuDevice implements Device {
   readonly errors: ErrorWatch;
   readonly pipelines: PipelineCache;
   readonly readBacks: BufferPool;
+  private readonly uploads: BufferPool;
   /** Absent where nothing is timed. */
   autotuner: Autotuner | undefined;
   private readonly storage = new Map<Variable, GPUBuffer>();
   private arenaBuffer: GPUBuffer | undefined;
   private variableBytes = 0;
   private memoryVersion = 0;
+  /** What is encoded and not yet sent. */
+  private open: Submission | undefined;
+  private isHeld = false;
 
   constructor(
     readonly gpu: GPUDevice,
@@ -87,6 +98,7 @@ export class WebGpuDevice implements Device {
     this.errors = new ErrorWatch(gpu, facts.name);
     this.pipelines = new PipelineCache(gpu, this.errors);
     this.readBacks = new BufferPool(gpu, "read back", usage.mapRead | usage.copyTarget);
+    this.uploads = new BufferPool(gpu, "inputs", usage.copySource | usage.copyTarget);
   }
 
   prepare(program: Program): PreparedProgram {
@@ -104,8 +116,18 @@ export class WebGpuDevice implements Device {
     return this.choices.record();
   }
 
+  hold(): void {
+    this.isHeld = true;
+  }
+
+  send(): void {
+    this.isHeld = false;
+    this.flush();
+  }
+
   write(variable: Variable, data: HostArray): void {
     this.errors.check();
+    this.flush();
     const { shape, dtype } = variable.spec;
     if (data.length !== sizeOf(shape) || data instanceof Int32Array !== (dtype === "i32")) {
       throw new TypeError(
@@ -118,6 +140,7 @@ export class WebGpuDevice implements Device {
   async read(variable: Variable): Promise<HostArray> {
     const bytes = bytesOf(variable.spec);
     if (bytes === 0) return hostArray(variable.spec, new ArrayBuffer(0));
+    this.flush();
     const encoder = this.gpu.createCommandEncoder({ label: "read" });
     const readBack = new ReadBack(this.readBacks, this.errors, bytes);
     const source = this.bufferOf(variable);
@@ -129,6 +152,7 @@ export class WebGpuDevice implements Device {
   free(variable: Variable): void {
     const buffer = this.storage.get(variable.root);
     if (!buffer) return;
+    this.flush();
     buffer.destroy();
     this.storage.delete(variable.root);
     this.variableBytes -= bytesOf(variable.root.spec);
@@ -153,6 +177,7 @@ export class WebGpuDevice implements Device {
     for (const buffer of this.storage.values()) buffer.destroy();
     this.arenaBuffer?.destroy();
     this.readBacks.clear();
+    this.uploads.clear();
     this.gpu.destroy();
     referenced.delete(this.gpu);
   }
@@ -178,6 +203,7 @@ export class WebGpuDevice implements Device {
   /** The block that all programs use for their temporaries, since only one runs at a time. */
   reserveArena(bytes: number): void {
     if (this.arenaBuffer && bytes <= this.arenaBuffer.size) return;
+    this.flush();
     this.arenaBuffer?.destroy();
     this.arenaBuffer = this.createStorage("temporaries", bytes);
     this.memoryVersion++;
@@ -221,6 +247,25 @@ export class WebGpuDevice implements Device {
     // The standard takes no shared memory.
     const own = data.buffer instanceof ArrayBuffer ? data : data.slice();
     this.gpu.queue.writeBuffer(buffer, offset, own as typeof own & ArrayBufferView<ArrayBuffer>);
+  }
+
+  /** Where a run of this name is to be encoded. */
+  submission(label: string): Submission {
+    this.open ??= new Submission(this, this.uploads, this.isHeld, label);
+    return this.open;
+  }
+
+  /** A run is encoded. */
+  ran(submission: Submission): void {
+    submission.runs++;
+    if (!this.isHeld || submission.runs >= RUNS_PER_SUBMIT) this.flush();
+  }
+
+  /** Sends what is held: before its results are read, and before anything that it uses is changed or gone. */
+  flush(): void {
+    const { open } = this;
+    this.open = undefined;
+    open?.send();
   }
 
   /** Sends what was encoded. */
