@@ -92,15 +92,16 @@ export function lossScaleExamples(random: ExampleRandom): Example<LossScaleAttri
     square: number,
     counters: readonly number[],
     own: Partial<LossScaleAttributes> = {},
-    scale = 128,
+    known = counters[1],
   ): Example<LossScaleAttributes> => ({
     name,
     attributes: { ...settings, ...own },
     inputs: [
-      scalarOf(scale),
+      scalarOf(128),
       { shape: [5], dtype: "i32", data: Float64Array.of(...counters, 0) },
       scalarOf(square),
       scalarOf(random.uniform(0.1, 0.2)),
+      { shape: [], dtype: "i32", data: Float64Array.of(known) },
     ],
   });
   const infinity = Number.POSITIVE_INFINITY;
@@ -116,5 +117,7 @@ export function lossScaleExamples(random: ExampleRandom): Example<LossScaleAttri
     example("no more tolerated", infinity, [9, 8, 3, 2], { tolerance: 0.5 }),
     example("threshold", infinity, [1, -1, -1, 0], { threshold: 100 }),
     example("minimum", infinity, [1, -1, -1, 0], { minimum: 64 }),
+    example("void", square, [6, 5, 5, 0], {}, 2),
+    example("void, and not finite", infinity, [6, 5, 5, 0], {}, -1),
   ];
 }

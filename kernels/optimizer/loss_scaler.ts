@@ -10,9 +10,9 @@ import { lossScaleWgsl } from "./wgsl.ts";
 
 const lossScaleOp: Op<LossScaleAttributes> = {
   name: "loss_scale",
-  // scale (), counters i32 (5), squareSum (), multiplier () -> scale (), counters (5), coefficient (), norm ()
+  // scale (), counters i32 (5), squareSum (), multiplier (), known i32 () -> scale (), counters (5), coefficient (), norm ()
   infer(_, inputs) {
-    const wanted = [f32(), i32(SCALER.words), f32(), f32()];
+    const wanted = [f32(), i32(SCALER.words), f32(), f32(), i32()];
     for (const [operand, { shape, dtype }] of wanted.entries()) {
       if (inputs[operand].dtype === dtype && sameShape(inputs[operand].shape, shape)) continue;
       throw new ShapeError("loss_scale", inputs, `operand ${operand} must be ${dtype}(${shape})`);
@@ -23,7 +23,7 @@ const lossScaleOp: Op<LossScaleAttributes> = {
   cpu: ({ attributes: { factor, window, tolerance, threshold, minimum, maxNorm } }) => ({
     kernel: "optimizer_loss_scale",
     arguments: [
-      ...[0, 1, 2, 3].map((input) => ({ input })),
+      ...[0, 1, 2, 3, 4].map((input) => ({ input })),
       ...[0, 1, 2, 3].map((output) => ({ output })),
       ...[{ i32: window }],
       ...[factor, tolerance, threshold, minimum, maxNorm].map((number) => ({ f32: number })),
@@ -53,16 +53,19 @@ export interface LossScaled {
  *
  * @param scale f32 (), what the loss was multiplied by. @param counters i32 (5), see SCALER.
  * @param squareSum f32 (), sum of the squares of the scaled gradient.
- * @param multiplier f32 (), 1 / sample size. @throws ShapeError
+ * @param multiplier f32 (), 1 / sample size. @param known i32 (), the last overflow, as word
+ * SCALER.lastOverflow, that whoever prepared this step knew of: were there a later one the step would have
+ * another number, so it is void and changes nothing. @throws ShapeError
  */
 export function lossScale(
   scale: Tensor,
   counters: Tensor,
   squareSum: Tensor,
   multiplier: Tensor,
+  known: Tensor,
   attributes: LossScaleAttributes,
 ): LossScaled {
-  const outputs = applyAll(lossScaleOp, attributes, scale, counters, squareSum, multiplier);
+  const outputs = applyAll(lossScaleOp, attributes, scale, counters, squareSum, multiplier, known);
   const [next, counted, coefficient, norm] = outputs;
   return { scale: next, counters: counted, coefficient, norm };
 }

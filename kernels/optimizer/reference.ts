@@ -42,7 +42,7 @@ export function emaReference(
 /** fairseq's DynamicLossScaler: check_overflow(norm), and update() if it did not overflow. */
 export function lossScaleReference(
   { factor, window, tolerance, threshold, minimum, maxNorm }: LossScaleAttributes,
-  [scale, counters, squareSum, multiplier]: readonly NdArray[],
+  [scale, counters, squareSum, multiplier, known]: readonly NdArray[],
 ): NdArray[] {
   const before = scale.data[0];
   const [iter, ...counted] = counters.data;
@@ -51,7 +51,10 @@ export function lossScaleReference(
   let coefficient = multiplier.data[0] / before;
   const norm = Math.sqrt(squareSum.data[0]) * coefficient;
   let status: number = SCALER_STATUS.good;
-  if (Number.isFinite(norm)) {
+  if (lastOverflow !== known.data[0]) {
+    status = SCALER_STATUS.void;
+    coefficient = Number.NaN;
+  } else if (Number.isFinite(norm)) {
     if (maxNorm > 0 && norm > maxNorm) coefficient *= maxNorm / norm;
     if ((iter - lastOverflow) % window === 0) {
       after = before * factor;
@@ -73,7 +76,7 @@ export function lossScaleReference(
       status = SCALER_STATUS.minimumReached;
     }
   }
-  const next = status === SCALER_STATUS.minimumReached ? iter : iter + 1;
+  const next = status >= SCALER_STATUS.minimumReached ? iter : iter + 1;
   return [
     NdArray.of([], [after]),
     NdArray.of([SCALER.words], [next, lastOverflow, lastRescale, overflows, status]),

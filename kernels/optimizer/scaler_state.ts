@@ -27,4 +27,5 @@ export const SCALER = {
   words: 5,
 } as const;
 
-export const SCALER_STATUS = { good: 0, overflow: 1, minimumReached: 2 } as const;
+/** void: the step was prepared by someone who did not know of the last overflow; it has changed nothing. */
+export const SCALER_STATUS = { good: 0, overflow: 1, minimumReached: 2, void: 3 } as const;

@@ -98,13 +98,14 @@ export function optimizer_ema(
 
 /**
  * One step of the dynamic loss scale (loss_scaler.ts): after a good step the scale grows every `window` steps;
- * after an overflow it shrinks, unless that is still tolerated. One unit of work.
+ * after an overflow it shrinks, unless that is still tolerated; nothing changes if there was an overflow that who
+ * prepared the step does not know. One unit of work.
  *
- * Memory: reads scale (), counters i32 (5), squareSum (), multiplier (); overwrites newScale (), newCounters (5),
- * which may be the same, coefficient () and normOut ().
+ * Memory: reads scale (), counters i32 (5), squareSum (), multiplier (), known i32 (); overwrites newScale (),
+ * newCounters (5), which may be the same, coefficient () and normOut ().
  */
 export function optimizer_loss_scale(
-  scale: usize, counters: usize, squareSum: usize, multiplier: usize,
+  scale: usize, counters: usize, squareSum: usize, multiplier: usize, known: usize,
   newScale: usize, newCounters: usize, coefficient: usize, normOut: usize,
   window: i32, factor: f32, tolerance: f32, threshold: f32, minimum: f32, maxNorm: f32, start: i32, end: i32,
 ): void {
@@ -112,7 +113,10 @@ export function optimizer_loss_scale(
   let lastOverflow = load<i32>(counters, 4), lastRescale = load<i32>(counters, 8), overflows = load<i32>(counters, 12);
   let after = before, result = load<f32>(multiplier) / before, status = 0;
   const norm = sqrt<f32>(load<f32>(squareSum)) * result;
-  if (finite(norm)) {
+  if (lastOverflow != load<i32>(known)) {
+    status = 3;
+    result = NaN;
+  } else if (finite(norm)) {
     if (maxNorm > 0 && norm > maxNorm) result *= maxNorm / norm;
     if ((iter - lastOverflow) % window == 0) {
       after = before * factor;
@@ -134,7 +138,7 @@ export function optimizer_loss_scale(
     }
   }
   store<f32>(newScale, after);
-  store<i32>(newCounters, status == 2 ? iter : iter + 1);
+  store<i32>(newCounters, status >= 2 ? iter : iter + 1);
   store<i32>(newCounters, lastOverflow, 4);
   store<i32>(newCounters, lastRescale, 8);
   store<i32>(newCounters, overflows, 12);

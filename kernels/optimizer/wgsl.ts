@@ -119,6 +119,7 @@ export function lossScaleWgsl({
       ["counters", "i32"],
       ["squareSum", "f32"],
       ["multiplier", "f32"],
+      ["known", "i32"],
       ["newScale", "f32"],
       ["newCounters", "i32"],
       ["coefficient", "f32"],
@@ -140,7 +141,10 @@ ${ENTRY} {
   let norm = sqrt(squareSum[0]) * result;
   let maxNorm = bitcast<f32>(params[1].y);
   var status = 0;
-  if (finite(squareSum[0]) && finite(norm)) {
+  if (lastOverflow != known[0]) {
+    status = 3;
+    result = bitcast<f32>(params[1].z);
+  } else if (finite(squareSum[0]) && finite(norm)) {
     if (maxNorm > 0.0 && norm > maxNorm) { result = result * (maxNorm / norm); }
     if ((iter - lastOverflow) % i32(params[0].x) == 0) {
       after = before * bitcast<f32>(params[0].y);
@@ -163,7 +167,7 @@ ${ENTRY} {
     }
   }
   newScale[0] = after;
-  newCounters[0] = select(iter + 1, iter, status == 2);
+  newCounters[0] = select(iter + 1, iter, status >= 2);
   newCounters[1] = lastOverflow;
   newCounters[2] = lastRescale;
   newCounters[3] = overflows;
@@ -174,7 +178,7 @@ ${ENTRY} {
   return {
     code,
     bindings: [
-      ...[0, 1, 2, 3].map((input) => ({ input })),
+      ...[0, 1, 2, 3, 4].map((input) => ({ input })),
       ...[0, 1, 2, 3].map((output) => ({ output })),
     ],
     params: packParams(

@@ -9,6 +9,7 @@ import { HostRandom } from "../nn/host_random.ts";
 import type { Registries } from "../registries.ts";
 import { lossScaling, precisionOf } from "../train/loss_scaler.ts";
 import { Trainer } from "../train/trainer.ts";
+import type { StartedUpdate } from "../train/update_report.ts";
 
 /** As in every dictionary of weft's. */
 const PADDING = 1;
@@ -25,8 +26,13 @@ export interface SyntheticSettings {
 export interface SyntheticRun {
   readonly trainer: Trainer;
   readonly parameters: number;
-  /** One update on random sentences, all of this width. @returns target tokens. */
+  /**
+   * One update on random sentences, all of this width. As in training it is perhaps only begun, and the one
+   * before it waited for. @returns target tokens.
+   */
   update(sentences: number, width: number): Promise<number>;
+  /** Waits for the update that is under way. */
+  settle(): Promise<void>;
 }
 
 const SEED = 1;
@@ -61,15 +67,24 @@ export function syntheticRun(
     lossScaling: fp16 ? lossScaling(precision, { update_freq: [1] }, 1) : undefined,
   });
   initializeParameters(model, device, SEED);
+  let underWay: StartedUpdate | undefined;
+  const settle = async (): Promise<void> => {
+    await underWay?.report();
+    underWay = undefined;
+  };
   return {
     trainer,
     parameters: parameters.size,
     async update(sentences, width) {
       const batch = randomBatch(sentences, width, vocabulary);
       const one = { microBatches: [batch.ids], collate: () => batch };
-      await trainer.update(one, 1);
+      const started = await trainer.start(one, 1);
+      const before = await underWay?.report();
+      underWay = before?.overflow ? undefined : started;
+      if (!trainer.runsAhead) await settle();
       return batch.ntokens;
     },
+    settle,
   };
 }
 

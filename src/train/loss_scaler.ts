@@ -127,10 +127,14 @@ export class LossScaler {
     this.known = this.restart(lossScaleState.parse(state));
   }
 
-  /** Traces the decision of one update: it assigns the scale and its counters. */
+  /**
+   * Traces the decision of one update: it assigns the scale and its counters.
+   * @param known i32 (): the last overflow that the update was prepared in the knowledge of.
+   */
   step(
     squareSum: Tensor,
     multiplier: Tensor,
+    known: Tensor,
     maxNorm: number,
   ): Record<"coefficient" | "norm" | "scale" | "counters", Tensor> {
     const { initial: _, ...settings } = this.settings;
@@ -139,6 +143,7 @@ export class LossScaler {
       readVariable(this.counters),
       squareSum,
       multiplier,
+      known,
       { ...settings, maxNorm },
     );
     assign(this.scale, scaled.scale);
@@ -155,6 +160,9 @@ export class LossScaler {
   async hear(scale: Pending, counters: Pending): Promise<boolean> {
     const [loss_scale] = await scale.read();
     const words = await counters.read();
+    if (words[SCALER.status] === SCALER_STATUS.void) {
+      throw new Error("LossScaler: an update that was void is heard of");
+    }
     this.known = {
       loss_scale,
       iter: words[SCALER.iter],

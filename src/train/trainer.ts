@@ -8,7 +8,6 @@ import { type Span, timed, timedTurns } from "../device/spans.ts";
 import type { FlatParameters, ParameterState } from "../engine/flat_parameters.ts";
 import type { EpochEnd, Schedule } from "../lr_scheduler/schedule.ts";
 import type { EncoderDecoderModel } from "../models/model.ts";
-import { HostRandom } from "../nn/host_random.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import type { BatchShape } from "./batch_source.ts";
 import { refuseNotFinite } from "./divergence.ts";
@@ -20,7 +19,9 @@ import type { Peers } from "./peers.ts";
 import type { Rounds } from "./rounds.ts";
 import { settleKernels } from "./settle_kernels.ts";
 import { addSums, emptySums, readSums } from "./sums.ts";
-import { type RandomKey, TrainingStep } from "./training_step.ts";
+import { TrainingStep } from "./training_step.ts";
+import { type GlobalBatch, planUpdate, type UpdatePlan } from "./update_plan.ts";
+import type { StartedUpdate, UpdateReport } from "./update_report.ts";
 
 export interface TrainerOptions {
   readonly device: Device;
@@ -35,43 +36,6 @@ export interface TrainerOptions {
   /** Under --fp16: parameters are f16 or have an f16 copy. */
   readonly lossScaling?: LossScaling;
   readonly spans?: Span[];
-}
-
-/** The batches that make one update, those of all peers. */
-export interface GlobalBatch {
-  /** Sentences of each micro-batch; none where a shard has none left. */
-  readonly microBatches: readonly Int32Array[];
-  collate(ids: Int32Array): LanguagePairBatch;
-}
-
-/** All that an update needs to know beforehand: the same on every peer. */
-interface UpdatePlan {
-  /** Its number, from 1. */
-  readonly update: number;
-  readonly lr: number;
-  /** Numbers of the micro-batches that hold sentences. */
-  readonly present: readonly number[];
-  /** By number of the micro-batch. */
-  readonly keys: readonly RandomKey[];
-  readonly kept: readonly string[];
-  /** By droppable layer: whether it takes part, and in how many updates it then has. */
-  readonly trained: readonly boolean[];
-  readonly layerSteps: readonly number[];
-}
-
-/** What an update did. */
-export interface UpdateReport {
-  /** Number of the update, from 1. */
-  readonly update: number;
-  readonly lr: number;
-  /** Norm of the normalised gradient, before clipping. */
-  readonly gradientNorm: number;
-  readonly clipped: boolean;
-  /** Under --fp16, for the next update. */
-  readonly lossScale?: number;
-  /** Gradients overflowed: nothing but the loss scale has changed, and `update` was not made. */
-  readonly overflow?: boolean;
-  readonly sums: CriterionSums;
 }
 
 export class Trainer {
@@ -142,6 +106,11 @@ export class Trainer {
     this.layerSteps = droppableLayers.map(({ name }) => layerSteps[name] ?? updates);
   }
 
+  /** Whether an update counts when it is begun. The average may not move before it is known to be made. */
+  private get countsEarly(): boolean {
+    return !this.scaler || !this.average;
+  }
+
   /** Starts the average as a copy of the weights. */
   startAverage(): void {
     if (this.average) this.step.moveAverage(0);
@@ -162,45 +131,51 @@ export class Trainer {
     return this.step.planValidation(...shape);
   }
 
-  /**
-   * One update from the gradients of all its micro-batches: of the peers' too, if there are any.
-   *
-   * @param breathe called between micro-batches, which may run without yielding.
-   * @throws UserError if a loss or the gradient is not finite; the state is then not fit to be saved.
-   * @throws ViewChanged if peers came or went: nothing was updated, and the caller settles that.
-   */
+  /** One update, from its batches to what it came to: start() and report() in one. */
   async update(
     batch: GlobalBatch,
     epoch: number,
     breathe?: () => Promise<void>,
   ): Promise<UpdateReport> {
+    const started = await this.start(batch, epoch, breathe);
+    return await started.report();
+  }
+
+  /**
+   * Whether an update may be started before the one before it was heard of: that pays where the device
+   * computes beside the host.
+   */
+  get runsAhead(): boolean {
+    return this.options.device.hold !== undefined && !this.peers && this.countsEarly;
+  }
+
+  /**
+   * Begins an update from the gradients of all its micro-batches: of the peers' too, if there are any.
+   * Nothing is read before all is under way: a device need not wait for the host.
+   *
+   * @param breathe called between micro-batches, which may run without yielding.
+   * @throws ViewChanged if peers came or went: nothing was updated, and the caller settles that.
+   */
+  async start(
+    batch: GlobalBatch,
+    epoch: number,
+    breathe?: () => Promise<void>,
+  ): Promise<StartedUpdate> {
     const plan = timed(this.options.spans, "plan the update", () => this.planUpdate(batch, epoch));
     this.halve();
     const { peers, rounds } = this;
     if (peers && !rounds) {
       const rows = await this.exchange(peers, plan, batch, breathe);
-      return await this.applyRows(batch, epoch, rows);
+      return { report: () => this.applyRows(batch, epoch, rows) };
     }
-    // Nothing is read before all is under way: a device need not wait for the host.
-    const pending: Record<string, Pending>[] = [];
-    const collated: LanguagePairBatch[] = [];
-    for (const [i, number] of plan.present.entries()) {
-      if (i > 0) await breathe?.();
-      collated.push(this.collate(batch, number));
-      await settleKernels(this, collated[i]);
-      pending.push(this.startGradients(plan, number, collated[i], i === 0));
+    if (plan.present.length === 0) return this.skipUpdate(plan, epoch);
+    const { device, spans } = this.options;
+    device.hold?.();
+    try {
+      return await this.startAlone(plan, batch, epoch, breathe);
+    } finally {
+      timed(spans, "submit", () => device.send?.());
     }
-    if (plan.present.length === 0) return this.skipUpdate(plan);
-    const { criterion, spans } = this.options;
-    const sampleSize = collated.reduce((sum, each) => sum + criterion.sampleSize(each), 0);
-    const decided = this.startUpdate(plan, sampleSize);
-    return await timedTurns(spans, "read losses", async () => {
-      let sums = emptySums();
-      for (const [i, each] of collated.entries()) {
-        sums = addSums(sums, await readSums(pending[i], each, criterion));
-      }
-      return await this.finishUpdate(plan, batch, decided, sums);
-    });
   }
 
   /**
@@ -218,7 +193,7 @@ export class Trainer {
       .map((number) => this.sumsOf(rows.get(number) ?? []))
       .reduce(addSums, emptySums());
     this.memory?.gradientsIn();
-    return await this.finishUpdate(plan, batch, this.startUpdate(plan, sums.sampleSize), sums);
+    return await this.startUpdate(plan, batch, epoch, sums.sampleSize, async () => sums).report();
   }
 
   /** The criterion's sums over batches, in evaluation mode. */
@@ -245,9 +220,37 @@ export class Trainer {
   }
 
   /** Where batches run out, a peer that trains by itself may have none for an update. */
-  private skipUpdate({ update, lr }: UpdatePlan): UpdateReport {
+  private skipUpdate({ update, lr }: UpdatePlan, epoch: number): StartedUpdate {
     this.updates = update;
-    return { update, lr, gradientNorm: 0, clipped: false, sums: emptySums() };
+    const nextLr = this.learningRate(epoch);
+    const sums = emptySums();
+    return { report: async () => ({ update, lr, gradientNorm: 0, clipped: false, sums, nextLr }) };
+  }
+
+  /** Gradients of the micro-batches one after the other, then the update. */
+  private async startAlone(
+    plan: UpdatePlan,
+    batch: GlobalBatch,
+    epoch: number,
+    breathe: (() => Promise<void>) | undefined,
+  ): Promise<StartedUpdate> {
+    const { criterion } = this.options;
+    const pending: Record<string, Pending>[] = [];
+    const collated: LanguagePairBatch[] = [];
+    for (const [i, number] of plan.present.entries()) {
+      if (i > 0) await breathe?.();
+      collated.push(this.collate(batch, number));
+      await settleKernels(this, collated[i]);
+      pending.push(this.startGradients(plan, number, collated[i], i === 0));
+    }
+    const sampleSize = collated.reduce((sum, each) => sum + criterion.sampleSize(each), 0);
+    return this.startUpdate(plan, batch, epoch, sampleSize, async () => {
+      let sums = emptySums();
+      for (const [i, each] of collated.entries()) {
+        sums = addSums(sums, await readSums(pending[i], each, criterion));
+      }
+      return sums;
+    });
   }
 
   /** Computes this peer's share of an update, while what is final of it is already on its way. */
@@ -292,20 +295,15 @@ export class Trainer {
     return timed(this.options.spans, "collate", () => collate(microBatches[number]));
   }
 
-  private planUpdate({ microBatches }: GlobalBatch, epoch: number): UpdatePlan {
-    const { seed } = this.options;
-    const update = this.updates + 1;
-    const all = microBatches.flatMap((ids, number) => (ids.length > 0 ? [number] : []));
-    // In a round of local updates the others' batches are not of this peer's updates.
-    const present = this.rounds?.shareOf(all) ?? all;
-    const keys = microBatches.map((_, microBatch) => ({ seed, update, microBatch }));
-    const kept = keys.map((key) => this.keptLayers(key));
-    const trained = this.layerSteps.map((_, layer) =>
-      present.some((number) => kept[number][layer] === "1"),
-    );
-    const layerSteps = this.layerSteps.map((n, layer) => n + Number(trained[layer]));
-    const lr = this.learningRate(epoch);
-    return { update, lr, present, keys, kept, trained, layerSteps };
+  private planUpdate(batch: GlobalBatch, epoch: number): UpdatePlan {
+    const { seed, model } = this.options;
+    const { updates, layerSteps, rounds } = this;
+    return planUpdate(batch, {
+      ...{ seed, updates, layerSteps, droppableLayers: model.droppableLayers },
+      lr: this.learningRate(epoch),
+      // In a round of local updates the others' batches are not of this peer's updates.
+      shareOf: (present) => rounds?.shareOf(present) ?? present,
+    });
   }
 
   private startGradients(
@@ -325,52 +323,55 @@ export class Trainer {
     this.isHalved = true;
   }
 
-  private startUpdate(plan: UpdatePlan, sampleSize: number): ReturnType<TrainingStep["apply"]> {
-    const { update, lr, trained, layerSteps } = plan;
+  /**
+   * Applies the gradients. The update counts from here on; should its gradients have overflowed, that is
+   * undone when it is heard of, and an update that was begun meanwhile is void.
+   *
+   * @param read gives the criterion's sums.
+   */
+  private startUpdate(
+    plan: UpdatePlan,
+    { microBatches }: GlobalBatch,
+    epoch: number,
+    sampleSize: number,
+    read: () => Promise<CriterionSums>,
+  ): StartedUpdate {
+    const { update, lr, trained, layerSteps, present } = plan;
+    const { spans, clipNorm } = this.options;
     const letters = trained.map(Number).join("");
-    return timed(this.options.spans, "start the update", () =>
+    const { norm, scale, counters } = timed(spans, "start the update", () =>
       this.step.apply(lr, [update, ...layerSteps], letters, 1 / (sampleSize || 1)),
     );
-  }
-
-  private async finishUpdate(
-    { update, lr, present, layerSteps }: UpdatePlan,
-    { microBatches }: GlobalBatch,
-    { norm, scale, counters }: ReturnType<TrainingStep["apply"]>,
-    sums: CriterionSums,
-  ): Promise<UpdateReport> {
-    const { clipNorm } = this.options;
-    const { scaler } = this;
-    const [gradientNorm] = await norm.read();
-    if (scaler && scale && counters && (await scaler.hear(scale, counters))) {
-      const { loss_scale: lossScale } = scaler.state;
-      return { update, lr, gradientNorm: 0, clipped: false, lossScale, overflow: true, sums };
-    }
-    refuseNotFinite(
-      sums,
-      gradientNorm,
-      update,
-      present.flatMap((number) => [...microBatches[number]]),
-    );
-    this.updates = update;
-    this.layerSteps = layerSteps;
-    this.moveAverage();
-    const clipped = clipNorm > 0 && gradientNorm > clipNorm;
-    const lossScale = scaler?.state.loss_scale;
-    return { update, lr, gradientNorm, clipped, lossScale, sums };
+    const count = (): number => {
+      this.updates = update;
+      this.layerSteps = layerSteps;
+      this.moveAverage();
+      return this.learningRate(epoch);
+    };
+    const { scaler, layerSteps: layerStepsBefore } = this;
+    const nextLr = this.countsEarly ? count() : undefined;
+    const report = async (): Promise<UpdateReport> => {
+      const sums = await read();
+      const [gradientNorm] = await norm.read();
+      if (scaler && scale && counters && (await scaler.hear(scale, counters))) {
+        this.updates = update - 1;
+        this.layerSteps = layerStepsBefore;
+        const { loss_scale: lossScale } = scaler.state;
+        const told = { update, lr, lossScale, sums, nextLr: lr };
+        return { ...told, gradientNorm: 0, clipped: false, overflow: true };
+      }
+      const ids = present.flatMap((number) => [...microBatches[number]]);
+      refuseNotFinite(sums, gradientNorm, update, ids);
+      const clipped = clipNorm > 0 && gradientNorm > clipNorm;
+      const lossScale = scaler?.state.loss_scale;
+      return { update, lr, gradientNorm, clipped, lossScale, sums, nextLr: nextLr ?? count() };
+    };
+    return { report: () => timedTurns(spans, "read losses", report) };
   }
 
   private moveAverage(): void {
     const decay = emaDecay(this.options.ema, this.updates);
     if (this.average && decay !== undefined) this.step.moveAverage(decay);
-  }
-
-  /** Which layers take part: drawn anew for every micro-batch, from its place in the run alone. */
-  private keptLayers({ seed, update, microBatch }: RandomKey): string {
-    const { droppableLayers } = this.options.model;
-    if (droppableLayers.length === 0) return "";
-    const random = HostRandom.named(seed, `layerdrop ${update} ${microBatch}`);
-    return droppableLayers.map(({ p }) => (random.uniform() > p ? "1" : "0")).join("");
   }
 }
 

@@ -21,7 +21,9 @@ import type { EpochProgress } from "./progress.ts";
 import type { Rounds } from "./rounds.ts";
 import type { Pending, RunState, Saving } from "./run_state.ts";
 import { Saver, type SaverParts } from "./saver.ts";
-import type { Trainer, UpdateReport } from "./trainer.ts";
+import type { Trainer } from "./trainer.ts";
+import type { StartedUpdate, UpdateReport } from "./update_report.ts";
+import { type UpdatePlace, UpdatesUnderWay } from "./updates_under_way.ts";
 import type { Validator } from "./validator.ts";
 
 export interface TrainingRunConfig {
@@ -64,14 +66,23 @@ export class TrainingRun implements InterruptedRun {
   /** The one that it begins with, until an update is made. */
   private epoch = 1;
   private readonly saver: Saver;
+  private readonly underWay: UpdatesUnderWay;
 
   constructor(private readonly parts: TrainingRunParts) {
     this.saver = new Saver(parts, this.state);
+    const { clock, spans } = parts;
+    this.underWay = new UpdatesUnderWay(clock, (report, place, seconds) => {
+      // It is recorded at once: peers that come in the same moment are told of the state with it.
+      this.state.position = place.next.position;
+      this.state.pending = { epoch: place.epoch, endOfEpoch: place.next.endOfEpoch };
+      timed(spans, "log", () => this.recordUpdate(report, place, seconds));
+    });
   }
 
-  /** Updates made so far. */
+  /** Updates made so far, as far as was heard. */
   get updates(): number {
-    return this.parts.trainer.updates;
+    const { trainer } = this.parts;
+    return trainer.updates - (trainer.runsAhead ? this.underWay.count : 0);
   }
 
   /** The checkpoint of this run that a restart continues from. */
@@ -166,7 +177,7 @@ export class TrainingRun implements InterruptedRun {
 
   /** @returns why training ends here, if it does. */
   private async trainEpoch(iterator: EpochBatchIterator<Round>): Promise<string | undefined> {
-    const { log, config, trainer, interrupt } = this.parts;
+    const { log, config, trainer } = this.parts;
     const { update_freq, skip_remainder_batch } = config.optimization;
     this.state.position = iterator.state();
     const { nextEpochIndex: epoch } = iterator;
@@ -181,11 +192,9 @@ export class TrainingRun implements InterruptedRun {
         const next = { position: iterator.state(), endOfEpoch: !groups.hasNext() };
         const before = trainer.updates;
         const step = async (): Promise<string | undefined> => {
-          await this.update(group.flat(), epoch, next, progress);
-          // What was due at this update was done when it was made.
-          if (trainer.updates === before && !next.endOfEpoch && !interrupt.signal) {
-            this.state.pending = undefined;
-            return undefined;
+          await this.update(group.flat(), { epoch, next, progress });
+          if (trainer.updates === before) {
+            return await this.afterSkipped(epoch, next.endOfEpoch, progress);
           }
           return await this.afterUpdate(epoch, next.endOfEpoch, progress);
         };
@@ -198,38 +207,26 @@ export class TrainingRun implements InterruptedRun {
     }
   }
 
-  /** @param next where the run stands once the update is made. */
-  private async update(
-    microBatches: readonly Int32Array[],
-    epoch: number,
-    next: { readonly position: EpochIteratorState; readonly endOfEpoch: boolean },
-    progress: EpochProgress,
-  ): Promise<void> {
-    const { trainer, batches, clock, interrupt, company, spans } = this.parts;
-    const begun = clock();
+  private async update(microBatches: readonly Int32Array[], place: UpdatePlace): Promise<void> {
+    const { trainer, batches, interrupt, company } = this.parts;
+    const { epoch } = place;
     const collate = (ids: Int32Array) => batches.trainingBatch(epoch, ids);
     const batch = { microBatches, collate };
-    // It is recorded at once: peers that come in the same moment are told of the state with it.
-    const record = (report: UpdateReport): void => {
-      this.state.position = next.position;
-      this.state.pending = { epoch, endOfEpoch: next.endOfEpoch };
-      const seconds = clock() - begun;
-      timed(spans, "log", () => this.recordUpdate(report, epoch, seconds, progress));
-    };
+    const advance = (start: () => Promise<StartedUpdate>): Promise<void> =>
+      this.underWay.advance(start, place, trainer.runsAhead);
     this.rounds?.goesOn(trainer.updates, () => this.record());
     await company.together(
-      async () => record(await trainer.update(batch, epoch, interrupt.breathe)),
-      async (rows) => record(await trainer.applyRows(batch, epoch, rows)),
+      () => advance(() => trainer.start(batch, epoch, interrupt.breathe)),
+      (rows) => advance(async () => ({ report: () => trainer.applyRows(batch, epoch, rows) })),
     );
   }
 
   private recordUpdate(
     report: UpdateReport,
-    epoch: number,
+    { epoch, progress }: UpdatePlace,
     seconds: number,
-    progress: EpochProgress,
   ): void {
-    const { trainer, metrics, config, company, log } = this.parts;
+    const { metrics, config, company, log } = this.parts;
     if (report.overflow) {
       const scale = report.lossScale ?? 0;
       const what = "NOTE: gradient overflow detected, ignoring gradient";
@@ -244,7 +241,7 @@ export class TrainingRun implements InterruptedRun {
       clipped: report.clipped,
       seconds,
       numUpdates: report.update,
-      nextLr: trainer.learningRate(epoch),
+      nextLr: report.nextLr,
       lossScale: report.lossScale,
     });
     progress.advance();
@@ -253,6 +250,19 @@ export class TrainingRun implements InterruptedRun {
       company.report({ epoch, ...Object.fromEntries(stats) });
       progress.report("train_inner", stats);
     }
+  }
+
+  /** No update was made: what was due at the last one was done then. */
+  private async afterSkipped(
+    epoch: number,
+    endOfEpoch: boolean,
+    progress: EpochProgress,
+  ): Promise<string | undefined> {
+    if (endOfEpoch || this.parts.interrupt.signal) {
+      return await this.afterUpdate(epoch, endOfEpoch, progress);
+    }
+    this.state.pending = undefined;
+    return undefined;
   }
 
   /** Validates, saves and stops as configured. */
@@ -269,6 +279,13 @@ export class TrainingRun implements InterruptedRun {
     const hours = (isTimed ? await company.agreed(`wall ${updates}`, () => wall) : wall) / 3600;
     const due = dueAt(config, { epoch, updates, endOfEpoch, hours });
     let reason = due.stop;
+    if (endOfEpoch || due.validate || due.save || reason !== undefined) {
+      await this.underWay.settle();
+      // It was not made after all: what comes next is not what was due at it.
+      if (trainer.updates !== updates) {
+        return await this.afterSkipped(epoch, endOfEpoch, progress);
+      }
+    }
     this.state.validated = undefined;
     await this.rounds?.endIfDue(updates, due.validate || due.save || reason !== undefined);
     if (due.validate) {
@@ -293,6 +310,7 @@ export class TrainingRun implements InterruptedRun {
     this.state.pending = undefined;
     const isStopped = await timedTurns(spans, "hear signals", () => interrupt.poll());
     if (saving.reason !== undefined || !isStopped) return saving.reason;
+    await this.underWay.settle();
     await this.saver.saveLast(endOfEpoch, saving.save);
     return `${interrupt.signal}`;
   }

@@ -27,6 +27,9 @@ export interface HostSample {
 
 type SampleInputs = keyof HostSample;
 
+/** lastOverflow is read only where losses are scaled. */
+type UpdateInputs = "scalars" | "normalization" | "lastOverflow";
+
 /** What an update tells the host; the scale and its counters where losses are scaled. */
 interface Decided<Value> {
   readonly norm: Value;
@@ -58,7 +61,7 @@ export interface TrainingStepOptions {
 
 export class TrainingStep {
   private readonly accumulate: CompiledFunction<SampleInputs | "key", string>;
-  private readonly update: CompiledFunction<"scalars" | "normalization", "norm">;
+  private readonly update: CompiledFunction<UpdateInputs, "norm">;
   private readonly validation: CompiledFunction<SampleInputs, string>;
   private readonly averaging: CompiledFunction<"decay", never>;
   private readonly halving: CompiledFunction<never, never>;
@@ -102,7 +105,8 @@ export class TrainingStep {
   }
 
   /**
-   * Normalises, clips and applies the gradients.
+   * Normalises, clips and applies the gradients. With a loss scale that is void if there was an overflow
+   * that the scaler has not heard of.
    *
    * @param steps for each group of parameters the number of this step of theirs, from 1.
    * @param trained one letter per droppable layer, "0" where no micro-batch had it.
@@ -115,11 +119,13 @@ export class TrainingStep {
     trained: string,
     normalization: number,
   ): Decided<Pending> {
-    const rows = steps.map((step) => this.options.optimizer.scalars(lr, step));
+    const { optimizer, scaler } = this.options;
+    const rows = steps.map((step) => optimizer.scalars(lr, step));
     const scalars = Float32Array.from(rows.flatMap((row) => [...row]));
     const inputs = {
       scalars: { data: scalars, shape: [rows.length, rows[0].length] },
       normalization: { data: Float32Array.of(normalization), shape: [] },
+      lastOverflow: { data: Int32Array.of(scaler?.state.last_overflow_iter ?? -1), shape: [] },
     };
     return this.update(inputs, trained);
   }
@@ -164,7 +170,8 @@ export class TrainingStep {
     );
     const { length } = this.options.optimizer.scalars(0, 1);
     const scalars = f32(1 + droppable, length);
-    return Math.max(gradients, this.update.prepare({ scalars, normalization: f32() }, kept));
+    const update = { scalars, normalization: f32(), lastOverflow: i32() };
+    return Math.max(gradients, this.update.prepare(update, kept));
   }
 
   /** The same for validation. */
@@ -213,7 +220,7 @@ export class TrainingStep {
   }
 
   private traceUpdate(
-    { scalars, normalization }: Readonly<Record<"scalars" | "normalization", Tensor>>,
+    { scalars, normalization, lastOverflow }: Readonly<Record<UpdateInputs, Tensor>>,
     trained: string,
   ): Decided<Tensor> {
     const { parameters, optimizer, clipNorm, scaler } = this.options;
@@ -223,6 +230,7 @@ export class TrainingStep {
     const decided: Decided<Tensor> & { readonly coefficient: Tensor } = scaler?.step(
       total,
       normalization,
+      lastOverflow,
       clipNorm,
     ) ?? {
       coefficient: clipCoefficient(total, normalization, clipNorm),

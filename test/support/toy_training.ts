@@ -8,7 +8,8 @@ import { bindParameters, initializeParameters } from "../../src/models/model.ts"
 import { transformerConfig } from "../../src/models/transformer/config.ts";
 import { TransformerModel } from "../../src/models/transformer/transformer.ts";
 import { adam } from "../../src/optim/adam.ts";
-import { type GlobalBatch, Trainer } from "../../src/train/trainer.ts";
+import { Trainer } from "../../src/train/trainer.ts";
+import type { GlobalBatch } from "../../src/train/update_plan.ts";
 import { seededRandom } from "./random.ts";
 
 const SYMBOLS = 100;

@@ -11,6 +11,7 @@ import { adam } from "../../src/optim/adam.ts";
 import { Trainer } from "../../src/train/trainer.ts";
 import { seededRandom } from "../support/random.ts";
 import { openAs, webgpu } from "../support/webgpu.ts";
+import { scriptedRun } from "./scripted_run.ts";
 
 const SYMBOLS = 12;
 const EOS = 2;
@@ -110,6 +111,22 @@ else {
     expect(report).toMatchObject({ overflow: true, lossScale: 2 ** 29 });
     expect(trainer.updates).toBe(0);
     expect(await bitsOf(trainer)).toEqual(before);
+  });
+
+  test("updates that were begun before an overflow was heard of are void, and made anew", async () => {
+    const train = async (on: Device, runsAhead: boolean) => {
+      const trainer = trainerOf(on, "mixed", 2 ** 22);
+      expect(trainer.runsAhead).toBe(runsAhead);
+      const batch = (number: number) => batchOf(number).collate();
+      const { run, counted } = scriptedRun({ real: { trainer, batch }, updates: 13 });
+      await run.run(1);
+      return { counted, scale: trainer.scaler?.state, bits: await bitsOf(trainer) };
+    };
+    const waiting: Device = Object.create(device, { hold: { value: undefined }, send: {} });
+    const waited = await train(waiting, false);
+    expect(waited.counted.some(Number.isNaN)).toBe(true);
+    expect(waited.counted.at(-1)).toBe(13);
+    expect(await train(device, true)).toEqual(waited);
   });
 
   test("a loss scale that comes to its minimum ends training", async () => {

@@ -78,18 +78,20 @@ onEveryDevice((device) => {
       ({ name }) => !name.startsWith("-inf"),
     )) {
       const { scale, counters } = scaleOn(device, settings.init_scale ?? 2 ** 15);
-      const step = compile(device, "loss scale", ({ square, one }) => {
-        const inputs = [readVariable(scale), readVariable(counters), square, one] as const;
+      const step = compile(device, "loss scale", ({ square, one, known }) => {
+        const inputs = [readVariable(scale), readVariable(counters), square, one, known] as const;
         const scaled = lossScale(...inputs, settingsOf(settings));
         assign(scale, scaled.scale);
         assign(counters, scaled.counters);
         return { scale: scaled.scale, counters: scaled.counters };
       });
+      let last = -1;
       for (const [number, event] of events.entries()) {
         const norm = typeof event.grad_norm === "string" ? nonFinite(event.grad_norm) : 1;
         const told = step({
           square: { data: Float32Array.of(norm), shape: [] },
           one: { data: Float32Array.of(1), shape: [] },
+          known: { data: Int32Array.of(last), shape: [] },
         });
         const got = [...(await told.scale.read()), ...(await told.counters.read())];
         const isEnd = event.raised === "FloatingPointError";
@@ -106,6 +108,7 @@ onEveryDevice((device) => {
           got: [Math.fround(event.loss_scale), ...counted, status],
         });
         if (isEnd) break;
+        last = last_overflow_iter;
       }
       step.release();
     }
@@ -148,10 +151,10 @@ async function followAdam(
   const [m, v] = [new Variable("m", f32(n)), new Variable("v", f32(n))];
   device.write(weights, Float32Array.from(initial));
   const attributes = { ...settingsOf({ scale_window: golden.scale_window }), maxNorm: clip_norm };
-  const step = compile(device, name, ({ gradient, scalars, share }) => {
+  const step = compile(device, name, ({ gradient, scalars, share, known }) => {
     const halves = cast(gradient, "f16");
-    const inputs = [readVariable(scale), readVariable(counters), squareSum(halves), share] as const;
-    const scaled = lossScale(...inputs, attributes);
+    const state = [readVariable(scale), readVariable(counters)] as const;
+    const scaled = lossScale(...state, squareSum(halves), share, known, attributes);
     const moments = [readVariable(m), readVariable(v)] as const;
     const [moved, first, second] = adam(
       ...([readVariable(weights), halves, ...moments, scalars, scaled.coefficient] as const),
@@ -166,7 +169,7 @@ async function followAdam(
       assign(variable, value);
     return { norm: scaled.norm, scale: scaled.scale, half: cast(moved, "f16") };
   });
-  let made = 0;
+  let [made, last] = [0, -1];
   for (const [number, event] of golden.events.entries()) {
     const t = made + 1;
     const scalars = [0.02, 0.9, 0.98, 1e-6, 0.01, 1 - 0.9 ** t, 1 - 0.98 ** t, 0];
@@ -174,8 +177,10 @@ async function followAdam(
       gradient: { data: Float32Array.from(rowOf("grad", number)), shape: [n] },
       scalars: { data: Float32Array.from(scalars), shape: [8] },
       share: { data: Float32Array.of(1 / 5), shape: [] },
+      known: { data: Int32Array.of(last), shape: [] },
     });
     if (event.raised === null) made = t;
+    else last = number;
     const [norm] = await told.norm.read();
     const what = `${name}, step ${number + 1}`;
     if (event.grad_norm !== undefined) expectTensor(what, [norm], [event.grad_norm], 0, 1e-5);
