@@ -14,6 +14,9 @@ export function foldWorkgroups(
   return [Math.ceil(groups / y), y, 1];
 }
 
+/** Sizes of one class of a GpuChoice end with the same power of two. */
+export const classEnd = (size: number): number => 2 ** Math.ceil(Math.log2(Math.max(size, 1)));
+
 /** Workgroups for one invocation per element. */
 export const elementWorkgroups = (elements: number, facts: GpuFacts): [number, number, number] =>
   foldWorkgroups(Math.ceil(elements / WORKGROUP_SIZE), facts);

@@ -35,7 +35,8 @@ function padding(random: ExampleRandom, B: number, S: number, whole: boolean): I
   return integers([B, S], data);
 }
 
-interface Case {
+/** Extents, masks and dropout of an example. */
+export interface AttentionCase {
   readonly B: number;
   readonly T: number;
   readonly S: number;
@@ -47,7 +48,7 @@ interface Case {
   readonly scale?: number;
 }
 
-const CASES: Record<string, Case> = {
+const CASES: Record<string, AttentionCase> = {
   "one of everything": { B: 1, T: 1, S: 1, H: 1, D: 1 },
   "whole tiles": { B: 2, T: 10, S: 16, H: 2, D: 16 },
   "odd extents": { B: 2, T: 7, S: 11, H: 3, D: 5 },
@@ -74,8 +75,8 @@ const CASES: Record<string, Case> = {
 };
 
 /** Sequences and heads around and beyond the tiles of both devices, with any of the masks. */
-function drawn(random: ExampleRandom): Record<string, Case> {
-  const cases = randomCases((number): [string, Case] => {
+function drawn(random: ExampleRandom): Record<string, AttentionCase> {
+  const cases = randomCases((number): [string, AttentionCase] => {
     const causal = random.int(0, 1) === 1;
     const T = randomExtent(random, 32);
     const extents = {
@@ -94,7 +95,7 @@ function drawn(random: ExampleRandom): Record<string, Case> {
 }
 
 /** Larger than the scratch of one pass of the cpu gradient, whose sums then run over several. */
-const LONG_CASES: Record<string, Case> = {
+const LONG_CASES: Record<string, AttentionCase> = {
   "several passes": { B: 1, T: 300, S: 901, H: 1, D: 4, padded: "some" },
   "several passes, causal, padding": {
     B: 1,
@@ -107,7 +108,7 @@ const LONG_CASES: Record<string, Case> = {
   },
 };
 
-function attributesOf({ H, D, causal, padded, p, scale }: Case): AttentionAttributes {
+function attributesOf({ H, D, causal, padded, p, scale }: AttentionCase): AttentionAttributes {
   return {
     heads: H,
     scale: scale ?? D ** -0.5,
@@ -117,20 +118,20 @@ function attributesOf({ H, D, causal, padded, p, scale }: Case): AttentionAttrib
   };
 }
 
-function optionalInputs(random: ExampleRandom, { B, S, padded, p }: Case): Input[] {
+function optionalInputs(random: ExampleRandom, { B, S, padded, p }: AttentionCase): Input[] {
   return [
     ...(padded ? [padding(random, B, S, padded === "whole")] : []),
     ...(p === undefined ? [] : [integers([4], [random.int(1, 1e6), 17, 2, 0])]),
   ];
 }
 
-function operands(random: ExampleRandom, { B, T, S, H, D }: Case): Input[] {
+function operands(random: ExampleRandom, { B, T, S, H, D }: AttentionCase): Input[] {
   return [T, S, S].map((rows) => normals(random, B, rows, H * D));
 }
 
-function forwardExamples(
+export function forwardExamples(
   random: ExampleRandom,
-  cases: Record<string, Case>,
+  cases: Record<string, AttentionCase>,
 ): Example<AttentionAttributes>[] {
   return Object.entries(cases).map(([name, extents]) => ({
     name,
@@ -151,8 +152,13 @@ const asInput = ({ shape, data }: NdArray): Input => ({
   data: Float64Array.from(Float32Array.from(data)),
 });
 
-export function attentionGradientExamples(random: ExampleRandom): Example<AttentionAttributes>[] {
-  const cases = { ...CASES, ...drawn(random), ...LONG_CASES };
+export const attentionGradientExamples = (random: ExampleRandom): Example<AttentionAttributes>[] =>
+  gradientExamples(random, { ...CASES, ...drawn(random), ...LONG_CASES });
+
+export function gradientExamples(
+  random: ExampleRandom,
+  cases: Record<string, AttentionCase>,
+): Example<AttentionAttributes>[] {
   return forwardExamples(random, cases).map(({ name, attributes, inputs }) => {
     const [q, k, v, ...rest] = inputs;
     const outputs = attentionReference(attributes, inputs.map(asArray)).map(asInput);
@@ -172,7 +178,7 @@ export const weightsExamples = (random: ExampleRandom): Example<WeightsAttribute
 
 function weightsForward(
   random: ExampleRandom,
-  cases: Record<string, Case>,
+  cases: Record<string, AttentionCase>,
 ): Example<WeightsAttributes>[] {
   return Object.entries(cases)
     .filter(([, { p }]) => p === undefined)

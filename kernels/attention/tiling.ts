@@ -51,6 +51,12 @@ export const laneRowsOf = ({ rows, laneRows }: Tiling): number => rows / laneRow
 /** Quads of a row's width that a lane sums up. */
 export const laneQuadsOf = ({ width, laneColumns }: Tiling): number => width / 4 / laneColumns;
 
+/** What a record of choices calls it. */
+export const nameOf = ({ rows, columns }: Tiling): string => `${rows}x${columns}`;
+
+/** Heads of one class have the same tilings: widths are rounded up to multiples of this, or of twice it. */
+export const widthClass = (D: number): number => Math.ceil(D / 16) * 16;
+
 /** Workgroups along one side of a head. */
 export const tilesAlong = (extent: number, { rows }: Tiling): number => Math.ceil(extent / rows);
 

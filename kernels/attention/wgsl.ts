@@ -1,8 +1,9 @@
 // Attention in WGSL: what each op dispatches. Tiles where the head's width lets them fit into
-// workgroup memory (tiled_wgsl.ts), else rows (row_wgsl.ts).
+// workgroup memory (tiled_wgsl.ts), of whichever size the device has found to be fastest; else rows
+// (row_wgsl.ts).
 import { sizeOf } from "../../src/tensor/shape.ts";
-import type { GpuDispatch, GpuFacts, OpSpec } from "../op.ts";
-import { foldWorkgroups } from "../wgsl.ts";
+import type { GpuCandidate, GpuChoice, GpuDispatch, GpuFacts, OpSpec } from "../op.ts";
+import { classEnd, foldWorkgroups } from "../wgsl.ts";
 import {
   AttentionWgsl,
   floats,
@@ -26,7 +27,7 @@ import {
   queryGradientTiled,
   type TiledText,
 } from "./tiled_wgsl.ts";
-import { type Tiling, tilesAlong, tilingsFor } from "./tiling.ts";
+import { nameOf, type Tiling, tilesAlong, tilingsFor, widthClass } from "./tiling.ts";
 import type { WeightsAttributes } from "./weights.ts";
 
 export { cachedWgsl } from "./cached_wgsl.ts";
@@ -45,10 +46,26 @@ const keyOf = (input: number | undefined): Operand[] =>
 /** Bytes of one float per row of scores; a buffer is never empty. */
 const rowsBytes = ({ B, H, T }: AttentionExtents): number => Math.max(4, 4 * B * H * T);
 
+/** Up to so many products of a query's and a key's element, microseconds of a GPU, any tile will do. */
+const SMALL = 2 ** 20;
+
+/** @param candidates at least one, the best guess first. */
+function choiceOf(
+  { extents: { B, T, S, H, D }, padded, drops }: AttentionWgsl,
+  causal: boolean,
+  candidates: readonly GpuCandidate[],
+): readonly GpuDispatch[] | GpuChoice {
+  if (B * H * T * S * D <= SMALL) return candidates[0].dispatches();
+  const sizes = `${classEnd(T)}x${classEnd(S)} by ${classEnd(B * H)}`;
+  const text = [D % 4 === 0 && "quads", padded && "padded", drops && "dropout"];
+  const rest = [...text, causal && "causal"].filter(Boolean);
+  return { shapeClass: [sizes, `width ${widthClass(D)}`, ...rest].join(", "), candidates };
+}
+
 export function attentionWgsl(
   { attributes, inputs }: OpSpec<AttentionAttributes>,
   facts: GpuFacts,
-): GpuDispatch[] {
+): readonly GpuDispatch[] | GpuChoice {
   const extents = attentionExtents("attention", attributes, inputs);
   const wgsl = new AttentionWgsl(extents, attributes, facts);
   const { padding, key } = optionalInputs(attributes, 3);
@@ -56,15 +73,21 @@ export function attentionWgsl(
   const out = floats("out", { output: 0 });
   const lse = floats("lse", { output: 1 });
   const { B, H, T, D } = extents;
-  const [tiling] = tilingsFor("forward", D, T, facts);
-  if (tiling) {
+  const tilings = tilingsFor("forward", D, T, facts);
+  if (tilings.length > 0) {
     const text = textOf(wgsl);
     const operands = [
       ...[...asQuads([...heads, out], text.quads), lse],
       ...[...paddingOf(padding), ...keyOf(key)],
     ];
-    const workgroups = foldWorkgroups(B * H * tilesAlong(T, tiling), facts);
-    return [wgsl.dispatch(operands, forwardTiled(tiling, text), workgroups)];
+    const candidates = tilings.map((tiling) => ({
+      name: nameOf(tiling),
+      dispatches: () => {
+        const workgroups = foldWorkgroups(B * H * tilesAlong(T, tiling), facts);
+        return [wgsl.dispatch(operands, forwardTiled(tiling, text), workgroups)];
+      },
+    }));
+    return choiceOf(wgsl, attributes.causal, candidates);
   }
   const [q, k, v] = heads;
   const scores = [q, k, ...paddingOf(padding), lse];
@@ -77,7 +100,7 @@ export function attentionWgsl(
 export function attentionGradientWgsl(
   { attributes, inputs }: OpSpec<AttentionAttributes>,
   facts: GpuFacts,
-): GpuDispatch[] {
+): readonly GpuDispatch[] | GpuChoice {
   const extents = attentionExtents("attention_gradient", attributes, inputs);
   const wgsl = new AttentionWgsl(extents, attributes, facts);
   const { padding, key } = optionalInputs(attributes, 6);
@@ -93,10 +116,15 @@ export function attentionGradientWgsl(
     dk: floats("dk", { output: 1 }),
     dv: floats("dv", { output: 2 }),
   };
-  const [byQuery] = tilingsFor("query_gradient", extents.D, extents.T, facts);
-  const [byKey] = tilingsFor("key_gradient", extents.D, extents.S, facts);
-  return byQuery && byKey
-    ? tiledGradient(wgsl, operands, byQuery, byKey)
+  const byKey = tilingsFor("key_gradient", extents.D, extents.S, facts);
+  const candidates = tilingsFor("query_gradient", extents.D, extents.T, facts).flatMap((query) =>
+    byKey.map((key) => ({
+      name: `${nameOf(query)} for queries, ${nameOf(key)} for keys`,
+      dispatches: () => tiledGradient(wgsl, operands, query, key),
+    })),
+  );
+  return candidates.length > 0
+    ? choiceOf(wgsl, attributes.causal, candidates)
     : rowGradient(wgsl, operands);
 }
 

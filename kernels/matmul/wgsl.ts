@@ -4,7 +4,7 @@
 // Work: small products, one invocation per element; else tiles (wgsl_tiles.ts) or few rows
 //   (wgsl_rows.ts), whichever the device has found to be fastest; see GpuChoice.
 import type { GpuCandidate, GpuChoice, GpuDispatch, GpuFacts } from "../op.ts";
-import { ELEMENT_INDEX, ENTRY, elementWorkgroups } from "../wgsl.ts";
+import { classEnd, ELEMENT_INDEX, ENTRY, elementWorkgroups } from "../wgsl.ts";
 import type { ProductShape } from "./split.ts";
 import {
   accessOf,
@@ -100,9 +100,6 @@ function candidatesOf(
       .map(([each, parts]) => tiled(each, parts, shape, operands, facts)),
   ];
 }
-
-/** Sizes of one class end with the same power of two. */
-const classEnd = (size: number): number => 2 ** Math.ceil(Math.log2(Math.max(size, 1)));
 
 /** All that the kernels' texts depend on, and sizes to the next power of two. */
 function shapeClass(shape: ProductShape, operands: GpuProductOperands): string {
