@@ -12,7 +12,7 @@ import { Trainer } from "../train/trainer.ts";
 import type { StartedUpdate } from "../train/update_report.ts";
 
 /** As in every dictionary of weft's. */
-const PADDING = 1;
+export const PADDING = 1;
 const EOS = 2;
 const FIRST_WORD = 4;
 
