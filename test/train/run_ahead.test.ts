@@ -60,6 +60,12 @@ test("TrainingRun ends with an update that diverged, though the next one is begu
   expect(updates).toBe(1);
 });
 
+test("TrainingRun that a signal ends hears of the update that is under way, and saves it", async () => {
+  const checkpoint = { no_save: false, save_dir: folder };
+  const { events } = await eventsOf({ checkpoint, signalAfter: 3 });
+  expect(events).toEqual(together("begin 1, begin 2, hear 1, begin 3, hear 2, hear 3, save 3"));
+});
+
 test("TrainingRun hears of each update at once where nothing runs beside it", async () => {
   const { events } = await eventsOf({ runsAhead: false });
   expect(events.slice(0, 4)).toEqual(together("begin 1, hear 1, begin 2, hear 2"));

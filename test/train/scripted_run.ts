@@ -26,13 +26,15 @@ export interface Script {
   readonly real?: { readonly trainer: Trainer; batch(number: number): LanguagePairBatch };
   /** Default 6. */
   readonly updates?: number;
+  /** After this one a signal is heard. */
+  readonly signalAfter?: number;
   readonly checkpoint?: Readonly<Record<string, unknown>>;
   readonly save?: (path: string, updates: number) => Promise<void>;
 }
 
 export function scriptedRun(script: Script) {
   const { peers, runsAhead = false, tell, onHear, beforeUpdate, checkpoint, save } = script;
-  const { real, updates: max_update = 6 } = script;
+  const { real, updates: max_update = 6, signalAfter = Number.POSITIVE_INFINITY } = script;
   /** Updates as they are counted; NaN where one was skipped. */
   const counted: number[] = [];
   const trainer = {
@@ -88,7 +90,13 @@ export function scriptedRun(script: Script) {
       takeEpoch: () => new Map(),
     },
     log: { begin: () => progress, info: nothing },
-    interrupt: { breathe: nothing, poll: async () => false, signal: undefined },
+    interrupt: {
+      breathe: nothing,
+      poll: async () => trainer.updates >= signalAfter,
+      get signal() {
+        return trainer.updates >= signalAfter ? "SIGTERM" : undefined;
+      },
+    },
   } as unknown as TrainingRunParts;
   return { run: new TrainingRun(parts), company, trainer, counted };
 }
