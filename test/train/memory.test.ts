@@ -20,6 +20,7 @@ const trainer = (limit: number | undefined, cost: (shape: BatchShape) => number 
     },
     average: undefined,
     plan: cost,
+    pieces: ([sentences]: BatchShape) => (sentences > 3 ? 2 : 1),
     planValidation: cost,
   }) as unknown as Trainer;
 
