@@ -26,8 +26,15 @@ class Cotangents {
     const slots = this.byNode.get(target.node.id) ?? [];
     this.byNode.set(target.node.id, slots);
     const before = slots[target.index];
-    slots[target.index] = before ? add(before, gradient) : gradient;
+    slots[target.index] = before ? addTo(before, gradient) : gradient;
   }
+}
+
+/** sum + term, for a term that nobody else needs: in the op that makes it where that can add. */
+export function addTo(sum: Tensor, term: Tensor): Tensor {
+  const { node } = term;
+  const added = node.kind === "op" ? node.op.addedTo?.(sum, node) : undefined;
+  return added ?? add(sum, term);
 }
 
 /** Nodes from which some tensor of `wrt` is reachable, i.e. through which gradient must flow. */

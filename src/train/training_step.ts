@@ -8,7 +8,7 @@ import type { Device, Pending, Watch } from "../device/device.ts";
 import type { Span } from "../device/spans.ts";
 import { type CompiledFunction, compile, type HostTensor } from "../engine/compile.ts";
 import type { FlatParameters, ParameterState } from "../engine/flat_parameters.ts";
-import { gradient } from "../engine/gradient.ts";
+import { addTo, gradient } from "../engine/gradient.ts";
 import { withFloat } from "../engine/precision.ts";
 import { Randomness, withRandomness } from "../engine/randomness.ts";
 import { assign, readVariable, withTrace } from "../engine/trace.ts";
@@ -242,7 +242,7 @@ export class TrainingStep {
     );
     for (const [index, slot] of slots.entries()) {
       const added = gradients[index];
-      assign(slot.gradient, order === "first" ? added : add(readVariable(slot.gradient), added));
+      assign(slot.gradient, order === "first" ? added : addTo(readVariable(slot.gradient), added));
     }
     return sums;
   }
