@@ -177,10 +177,13 @@ export class TrainingStep {
     const specs = sampleSpecs(Math.ceil(sentences / pieces), sourceWidth, targetWidth);
     const { length: droppable } = this.options.model.droppableLayers;
     const kept = "1".repeat(droppable);
-    const gradients = this.accumulate.prepare({ ...specs, key: i32(4) }, `first ${kept}`);
+    const orders = pieces > 1 ? ["first", "more"] : ["first"];
+    const gradients = orders.map((order) =>
+      this.accumulate.prepare({ ...specs, key: i32(4) }, `${order} ${kept}`),
+    );
     const { length } = this.options.optimizer.scalars(0, 1);
     const scalars = f32(1 + droppable, length);
-    return Math.max(gradients, this.update.prepare({ scalars, normalization: f32() }, kept));
+    return Math.max(...gradients, this.update.prepare({ scalars, normalization: f32() }, kept));
   }
 
   /** In how many pieces such a batch is computed. */

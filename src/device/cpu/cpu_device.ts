@@ -27,8 +27,8 @@ import {
   type ThreadSetup,
 } from "./team.ts";
 
-/** About the parameters and state of a Transformer of usual size; products of its pieces are large enough. */
-const PIECE_BYTES = 2 ** 29;
+/** About half of the parameters and state of a Transformer of usual size; its pieces still keep products busy. */
+const PIECE_BYTES = 3 * 2 ** 27;
 
 /** Threads share no cache line of their scratch. */
 const SCRATCH_ALIGNMENT = 64;
@@ -38,7 +38,7 @@ export interface CpuOptions {
   readonly threads?: number;
   /** Path of a BLAS library, or "none"; default: WEFT_BLAS, else the usual places. */
   readonly blas?: string;
-  /** Temporaries beyond which training computes a batch in pieces. Default 512 MiB. */
+  /** Temporaries beyond which training computes a batch in pieces. Default 384 MiB. */
   readonly pieceBytes?: number;
 }
 
