@@ -8,7 +8,7 @@ import type { Device, Pending, Watch } from "../device/device.ts";
 import type { Span } from "../device/spans.ts";
 import { type CompiledFunction, compile, type HostTensor } from "../engine/compile.ts";
 import type { FlatParameters, ParameterState } from "../engine/flat_parameters.ts";
-import { addTo, gradient } from "../engine/gradient.ts";
+import { gradient } from "../engine/gradient.ts";
 import { withFloat } from "../engine/precision.ts";
 import { Randomness, withRandomness } from "../engine/randomness.ts";
 import { assign, readVariable, withTrace } from "../engine/trace.ts";
@@ -242,11 +242,9 @@ export class TrainingStep {
     const gradients = gradient(
       scaler ? mul(sums.loss, readVariable(scaler.scale)) : sums.loss,
       slots.map(({ working }) => readVariable(working)),
+      order === "first" ? [] : slots.map((slot) => readVariable(slot.gradient)),
     );
-    for (const [index, slot] of slots.entries()) {
-      const added = gradients[index];
-      assign(slot.gradient, order === "first" ? added : addTo(readVariable(slot.gradient), added));
-    }
+    for (const [index, slot] of slots.entries()) assign(slot.gradient, gradients[index]);
     return sums;
   }
 

@@ -38,9 +38,14 @@ onEveryDevice((device) => {
       const [own] = gradient(part, [table]);
       for (const [i, value] of (await read(device, own)).entries()) want[i] += value;
     }
+    const before = normals(V, C);
+    const [onto] = gradient(total, [table], [before]);
+    const sums = await read(device, onto);
+    const earlier = await read(device, before);
     const largest = want.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
     for (const [i, value] of (await read(device, got)).entries()) {
       expect(Math.abs(value - want[i])).toBeLessThan(1e-5 * largest);
+      expect(Math.abs(sums[i] - earlier[i] - want[i])).toBeLessThan(1e-5 * largest);
     }
   });
 });
