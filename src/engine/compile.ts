@@ -1,4 +1,6 @@
 // A function over tensors, traced once per signature of its inputs, placed, prepared and replayed.
+
+import { collectGarbage } from "../device/collect_garbage.ts";
 import type { Device, Pending, PreparedProgram, Watch } from "../device/device.ts";
 import type { HostArray } from "../device/program.ts";
 import { type Span, timed } from "../device/spans.ts";
@@ -6,7 +8,6 @@ import type { Shape, TensorSpec } from "../tensor/shape.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import { input, type Tensor } from "../tensor/tensor.ts";
 import type { Variable } from "../tensor/variable.ts";
-import { collectGarbage } from "./collect_garbage.ts";
 import { peakBytes } from "./peak_bytes.ts";
 import { place } from "./placement.ts";
 import { withTrace } from "./trace.ts";
