@@ -33,6 +33,8 @@ export interface KernelDispatch {
   readonly grain?: number;
   /** Reads only what the same thread wrote for the same range in the dispatch before: no barrier between. */
   readonly follows?: boolean;
+  /** Only copies its first argument to its second: left out where the two are one memory. */
+  readonly copies?: boolean;
 }
 
 /** C (M, N) = op(A) op(B) + beta C through the system's BLAS, rows or columns split over the threads. */

@@ -53,6 +53,15 @@ export const embeddingGradientExamples = (random: ExampleRandom): Example<Embedd
     })),
   );
 
+export const embeddingGradientAddedExamples = (
+  random: ExampleRandom,
+): Example<EmbeddingGradient>[] =>
+  embeddingGradientExamples(random).map(({ inputs, attributes, ...rest }) => ({
+    ...rest,
+    attributes,
+    inputs: [...inputs, rows(random, attributes.shape)],
+  }));
+
 export const positionsExamples = (random: ExampleRandom): Example<Positions>[] =>
   [
     ...([[3, 7], [1, 1], [5], [2, 0], [0, 3], [40, 61]] as Shape[]),

@@ -9,11 +9,17 @@ import {
   sizeOf,
 } from "../../src/tensor/shape.ts";
 import { apply, type Tensor } from "../../src/tensor/tensor.ts";
-import { gatherCpu, type RowsCopy, scatterCpu } from "../movement/index.ts";
+import { gatherCpu, type RowsCopy, scatterCpu, wholeCopyCpu } from "../movement/index.ts";
 import { gatherReference, scatterReference } from "../movement/reference.ts";
-import { gatherWgsl, scatterWgsl } from "../movement/wgsl.ts";
+import { gatherWgsl, scatterWgsl, wholeCopyWgsl } from "../movement/wgsl.ts";
+import { NdArray } from "../nd_array.ts";
 import type { Op } from "../op.ts";
-import { embeddingExamples, embeddingGradientExamples, positionsExamples } from "./examples.ts";
+import {
+  embeddingExamples,
+  embeddingGradientAddedExamples,
+  embeddingGradientExamples,
+  positionsExamples,
+} from "./examples.ts";
 import { positionsReference } from "./reference.ts";
 import { positionsWgsl } from "./wgsl.ts";
 
@@ -92,8 +98,42 @@ const embeddingGradientOp: Op<EmbeddingGradient> = {
     scatterCpu(rowsCopy(attributes.shape, tokens.shape, attributes)),
   webgpu: ({ attributes, inputs: [dy, tokens] }, facts) =>
     scatterWgsl(rowsCopy(attributes.shape, tokens.shape, attributes), dy.dtype, facts),
+  addedTo: (sum, { attributes, inputs: [dy, tokens] }) =>
+    dy.dtype === "f32" ? apply(embeddingGradientAddedOp, attributes, dy, tokens, sum) : undefined,
   halfInputs: [0],
   examples: embeddingGradientExamples,
+};
+
+const embeddingGradientAddedOp: Op<EmbeddingGradient> = {
+  name: "embedding_gradient_added",
+  // dy (..., C), tokens (...), sum (V, C) -> sum + embedding_gradient
+  infer(attributes, [dy, tokens, sum]) {
+    const outputs = embeddingGradientOp.infer(attributes, [dy, tokens]);
+    if (sum.dtype !== "f32" || dy.dtype !== "f32" || !sameShape(sum.shape, attributes.shape)) {
+      const problem = `the sum must be f32(${attributes.shape.join(", ")})`;
+      throw new ShapeError("embedding_gradient_added", [dy, tokens, sum], problem);
+    }
+    return outputs;
+  },
+  reference({ shape, scale, paddingIndex }, [dy, tokens, sum]) {
+    const gradient = scatterReference(dy, tokens, shape, scale, paddingIndex);
+    return [
+      NdArray.of(
+        shape,
+        gradient.data.map((value, i) => value + sum.data[i]),
+      ),
+    ];
+  },
+  cpu: ({ attributes, inputs: [, tokens] }) => [
+    wholeCopyCpu(2, sizeOf(attributes.shape)),
+    scatterCpu(rowsCopy(attributes.shape, tokens.shape, attributes), true),
+  ],
+  webgpu: ({ attributes, inputs: [dy, tokens, sum] }, facts) => [
+    wholeCopyWgsl(2, sum, facts),
+    ...scatterWgsl(rowsCopy(attributes.shape, tokens.shape, attributes), dy.dtype, facts, true),
+  ],
+  inPlace: [[0, 2]],
+  examples: embeddingGradientAddedExamples,
 };
 
 /**
@@ -141,5 +181,6 @@ export const positions = (tokens: Tensor, padding: number): Tensor =>
 export const embeddingOps = [
   embeddingOp,
   embeddingGradientOp,
+  embeddingGradientAddedOp,
   positionsOp,
 ] as readonly Op<unknown>[];

@@ -3,7 +3,7 @@ import { type Shape, sizeOf } from "../../src/tensor/shape.ts";
 import type { Example, ExampleRandom } from "../op.ts";
 import { EPILOGUES } from "./activation.ts";
 import type { LinearAttributes } from "./linear.ts";
-import type { MatmulAttributes } from "./shapes.ts";
+import { type MatmulAttributes, productOf } from "./shapes.ts";
 
 const FORMS = [
   { name: "A B", transA: false, transB: false },
@@ -66,6 +66,29 @@ export function matmulExamples(random: ExampleRandom): Example<MatmulAttributes>
     [12, 9],
   ]);
   return examples;
+}
+
+/** Few: the products themselves are matmul's. */
+export function matmulAddedExamples(random: ExampleRandom): Example<MatmulAttributes>[] {
+  const cases: readonly (readonly [form: number, merge: boolean, a: Shape, b: Shape])[] = [
+    [2, true, [301, 53], [301, 41]],
+    [0, true, [2, 7, 5], [5, 3]],
+    [1, false, [3, 4, 6], [3, 2, 6]],
+    [0, true, [2, 0], [0, 3]],
+    [2, true, [1, 3, 9], [3, 1]],
+  ];
+  return cases.map(([form, merge, a, b]) => {
+    const { name, ...turned } = FORMS[form];
+    const attributes = { ...turned, merge };
+    const operands = [a, b].map((each) => normals(random, each));
+    const { shape } = productOf("matmul_added", attributes, operands);
+    return {
+      name: `${name}, (${a.join(", ")}) by (${b.join(", ")})`,
+      attributes,
+      inputs: [...operands, normals(random, shape)],
+      absolute: 1e-4,
+    };
+  });
 }
 
 export function linearExamples(random: ExampleRandom): Example<LinearAttributes>[] {

@@ -1,11 +1,13 @@
 // The product of two tensors in all transposition and batch forms.
-import { type Shape, sizeOf } from "../../src/tensor/shape.ts";
+import { type Shape, ShapeError, sameShape, sizeOf } from "../../src/tensor/shape.ts";
 import { apply, type Tensor } from "../../src/tensor/tensor.ts";
-import { broadcastTo, reshape } from "../movement/index.ts";
-import type { Op } from "../op.ts";
+import { broadcastTo, reshape, wholeCopyCpu } from "../movement/index.ts";
+import { wholeCopyWgsl } from "../movement/wgsl.ts";
+import { NdArray } from "../nd_array.ts";
+import { type GpuAnswer, type GpuChoice, type GpuDispatch, isGpuChoice, type Op } from "../op.ts";
 import { sumTo } from "../reduce/index.ts";
 import { productCpu } from "./cpu.ts";
-import { matmulExamples } from "./examples.ts";
+import { matmulAddedExamples, matmulExamples } from "./examples.ts";
 import { matmulReference } from "./reference.ts";
 import { batchOf, type MatmulAttributes, productOf } from "./shapes.ts";
 import { productWgsl } from "./wgsl.ts";
@@ -17,15 +19,8 @@ export const matmulOp: Op<MatmulAttributes> = {
   infer(attributes, specs) {
     return [{ shape: productOf("matmul", attributes, specs).shape, dtype: specs[0].dtype }];
   },
-  // C = A B: dA = dC B^T, dB = A^T dC; the other forms by transposing these.
-  gradient({ attributes: { transA, transB, merge }, inputs: [a, b] }, [dc]) {
-    if (!dc) return [];
-    const product = (x: Tensor, y: Tensor, left: boolean, right: boolean): Tensor =>
-      apply(matmulOp, { transA: left, transB: right, merge }, x, y);
-    const da = transA ? product(b, dc, transB, true) : product(dc, b, false, !transB);
-    const db = transB ? product(dc, a, true, transA) : product(a, dc, !transA, false);
-    return [fold(da, a, merge), fold(db, b, merge)];
-  },
+  gradient: ({ attributes, inputs: [a, b] }, [dc]) =>
+    dc ? productGradients(attributes, a, b, dc) : [],
   reference: (attributes, inputs) => [matmulReference(attributes, inputs)],
   cpu({ attributes, inputs }, facts) {
     const { product } = productOf("matmul", attributes, inputs);
@@ -35,9 +30,74 @@ export const matmulOp: Op<MatmulAttributes> = {
     const { product } = productOf("matmul", attributes, inputs);
     return productWgsl({ ...product, accumulate: false, activation: "linear" }, operands, facts);
   },
+  addedTo: (sum, { attributes, inputs: [a, b] }) =>
+    sum.dtype === "f32" ? apply(matmulAddedOp, attributes, a, b, sum) : undefined,
   halfInputs: [0, 1],
   examples: matmulExamples,
 };
+
+export const matmulAddedOp: Op<MatmulAttributes> = {
+  name: "matmul_added",
+  // a, b as of matmul, c of its result's shape -> c + op(a) op(b)
+  infer(attributes, inputs) {
+    const [a, b, c] = inputs;
+    const { shape } = productOf("matmul_added", attributes, [a, b]);
+    if (a.dtype !== "f32" || c.dtype !== "f32" || !sameShape(c.shape, shape)) {
+      throw new ShapeError("matmul_added", inputs, `the third must be f32(${shape.join(", ")})`);
+    }
+    return [c];
+  },
+  gradient({ attributes, inputs: [a, b] }, [dc]) {
+    return dc ? [...productGradients(attributes, a, b, dc), dc] : [];
+  },
+  reference(attributes, [a, b, c]) {
+    const product = matmulReference(attributes, [a, b]);
+    return [
+      NdArray.of(
+        c.shape,
+        product.data.map((value, i) => value + c.data[i]),
+      ),
+    ];
+  },
+  cpu({ attributes, inputs: [a, b, c] }, facts) {
+    const { product } = productOf("matmul_added", attributes, [a, b]);
+    const shape = { ...product, accumulate: true, activation: "linear" } as const;
+    return [wholeCopyCpu(2, sizeOf(c.shape)), ...productCpu(shape, operands, facts)];
+  },
+  webgpu({ attributes, inputs: [a, b, c] }, facts) {
+    const { product } = productOf("matmul_added", attributes, [a, b]);
+    const shape = { ...product, accumulate: true, activation: "linear" } as const;
+    return after(wholeCopyWgsl(2, c, facts), productWgsl(shape, operands, facts));
+  },
+  inPlace: [[0, 2]],
+  examples: matmulAddedExamples,
+};
+
+/** What a product needs done first, before each of its candidates. */
+const after = (first: GpuDispatch, product: GpuDispatch | GpuChoice): GpuAnswer =>
+  isGpuChoice(product)
+    ? {
+        ...product,
+        candidates: product.candidates.map(({ name, dispatches }) => ({
+          name,
+          dispatches: () => [first, ...dispatches()],
+        })),
+      }
+    : [first, product];
+
+/** C = A B: dA = dC B^T, dB = A^T dC; the other forms by transposing these. */
+function productGradients(
+  { transA, transB, merge }: MatmulAttributes,
+  a: Tensor,
+  b: Tensor,
+  dc: Tensor,
+): readonly [da: Tensor, db: Tensor] {
+  const product = (x: Tensor, y: Tensor, left: boolean, right: boolean): Tensor =>
+    apply(matmulOp, { transA: left, transB: right, merge }, x, y);
+  const da = transA ? product(b, dc, transB, true) : product(dc, b, false, !transB);
+  const db = transB ? product(dc, a, true, transA) : product(a, dc, !transA, false);
+  return [fold(da, a, merge), fold(db, b, merge)];
+}
 
 /** A gradient in its operand's own shape: summed over the batch that the operand served. */
 const fold = (gradient: Tensor, { shape }: Tensor, merge: boolean): Tensor =>

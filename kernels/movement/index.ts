@@ -22,6 +22,7 @@ export {
   scatterAddRows,
   scatterCpu,
 } from "./rows.ts";
+export { wholeCopyCpu } from "./strided.ts";
 
 const reshapeOp: Op<{ readonly shape: Shape }> = {
   name: "reshape",

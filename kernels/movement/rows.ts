@@ -31,8 +31,15 @@ export const gatherCpu = ({ rows, width, count, scale }: RowsCopy): CpuDispatch 
   grain: Math.max(1, Math.floor(4096 / Math.max(1, width))),
 });
 
-/** y (rows, width) from dy (count, width) and index (count): columns are split over the threads. */
-export const scatterCpu = ({ rows, width, count, scale, skipped }: RowsCopy): CpuDispatch => ({
+/**
+ * y (rows, width) from dy (count, width) and index (count): columns are split over the threads.
+ *
+ * @param adds to what y holds, in place of zeros.
+ */
+export const scatterCpu = (
+  { rows, width, count, scale, skipped }: RowsCopy,
+  adds = false,
+): CpuDispatch => ({
   kernel: "movement_scatter_add",
   arguments: [
     { input: 0 },
@@ -43,6 +50,7 @@ export const scatterCpu = ({ rows, width, count, scale, skipped }: RowsCopy): Cp
     { i32: width },
     { f32: scale },
     { i32: skipped },
+    { i32: adds ? 1 : 0 },
   ],
   work: width,
   grain: 16,

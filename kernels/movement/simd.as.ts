@@ -157,7 +157,7 @@ export function movement_gather(
  */
 export function movement_scatter_add(
   dy: usize, index: usize, y: usize,
-  count: i32, rows: i32, width: i32, scale: f32, skipped: i32, start: i32, end: i32,
+  count: i32, rows: i32, width: i32, scale: f32, skipped: i32, adds: i32, start: i32, end: i32,
 ): void {
   const step = <usize>width << 2;
   const first = <usize>start << 2;
@@ -166,7 +166,9 @@ export function movement_scatter_add(
   const tail = columns & 3;
   const factor = f32x4.splat(scale);
   const zero = f32x4.splat(0);
-  if (columns == width) memory.fill(y, 0, <usize>rows * step);
+  if (adds) {
+    // What is there stays.
+  } else if (columns == width) memory.fill(y, 0, <usize>rows * step);
   else {
     for (let row = 0; row < rows; row++) fillSpan(y + <usize>row * step + first, zero, columns);
   }

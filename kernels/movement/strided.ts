@@ -59,6 +59,15 @@ export function mergeCopy(
 export const copiesCpu = (copies: readonly MergedCopy[]): readonly CpuDispatch[] =>
   copies.map((copy, i) => ({ ...copyCpu(copy), follows: i > 0 }));
 
+/** An input to output 0, whole: left out where they are one memory. */
+export const wholeCopyCpu = (input: number, elements: number): CpuDispatch => ({
+  kernel: "movement_copy",
+  arguments: [{ input }, { output: 0 }, { i32: 0 }, { i32: 0 }, { i32: 1 }],
+  work: elements,
+  grain: 16384,
+  copies: true,
+});
+
 function copyCpu(copy: MergedCopy): CpuDispatch {
   const { extents, xStrides, yStrides } = copy;
   const operands = [{ input: copy.input }, { output: 0 }];

@@ -108,15 +108,22 @@ ${ENTRY} {
   workgroups: elementWorkgroups(count * width, facts),
 });
 
+const CLEAR_ROW_WGSL = `for (var column = lane; column < width; column = column + LANES) {
+    y[row * width + column] = 0.0;
+  }`;
+
 /**
  * One workgroup per row of y. As many tokens as lanes are compared with the row at a time; the hits
  * are then added in order, lanes side by side in the row's columns. Sums are f32: those of halves lie
  * elsewhere until they are rounded.
+ *
+ * @param adds to what y holds, f32 only, in place of zeros.
  */
 export function scatterWgsl(
   { rows, width, count, scale, skipped }: RowsCopy,
   dtype: DType,
   facts: GpuFacts,
+  adds = false,
 ): GpuDispatch[] {
   const y = { output: 0 } as const;
   const elements = rows * width;
@@ -136,9 +143,7 @@ ${entryWgsl(lanesFor(width))} {
   let row = ${GROUP_INDEX};
   let width = params[0].z;
   if (row >= params[0].y) { return; }
-  for (var column = lane; column < width; column = column + LANES) {
-    y[row * width + column] = 0.0;
-  }
+  ${adds ? "" : CLEAR_ROW_WGSL}
   if (row == params[1].x) { return; }
   let scale = bitcast<f32>(params[0].w);
   for (var first = 0u; first < params[0].x; first = first + LANES) {
@@ -192,6 +197,16 @@ ${ENTRY} {
   workgroups: elementWorkgroups(elements, facts),
 });
 
+/** An input like output 0 to it: left out where they are one memory. */
+export const wholeCopyWgsl = (
+  input: number,
+  { shape, dtype }: TensorSpec,
+  facts: GpuFacts,
+): GpuDispatch => ({
+  ...copyWgsl({ input }, { output: 0 }, sizeOf(shape), dtype, facts),
+  copies: true,
+});
+
 /** The old cache first (left out in place), then the new rows. */
 export function cacheStoreWgsl(
   { inputs: [cache, x] }: OpSpec<NoAttributes>,
@@ -216,10 +231,7 @@ ${ENTRY} {
   y[((i / width) * params[0].y + at) * width + i % width] = rows[i];
 }`;
   return [
-    {
-      ...copyWgsl({ input: 0 }, { output: 0 }, sizeOf(cache.shape), cache.dtype, facts),
-      copies: true,
-    },
+    wholeCopyWgsl(0, cache, facts),
     {
       code: storeCode,
       bindings: [{ input: 1 }, { input: 2 }, { output: 0 }],

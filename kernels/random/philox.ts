@@ -6,22 +6,32 @@ function multiplyHigh(a: number, b: number): number {
   const aHigh = a >>> 16;
   const bLow = b & 0xffff;
   const bHigh = b >>> 16;
-  const middle = aHigh * bLow + Math.floor((aLow * bLow) / 65536);
-  const cross = aLow * bHigh + (middle % 65536);
-  return (aHigh * bHigh + Math.floor(middle / 65536) + Math.floor(cross / 65536)) >>> 0;
+  // No sum exceeds 32 bits, so that all of it stays whole numbers for the compiler.
+  const middle = Math.imul(aHigh, bLow) + (Math.imul(aLow, bLow) >>> 16);
+  const cross = Math.imul(aLow, bHigh) + (middle & 0xffff);
+  return (Math.imul(aHigh, bHigh) + (middle >>> 16) + (cross >>> 16)) | 0;
 }
 
-/** The four output words of one counter, as unsigned numbers. */
-export function philox(
-  counter: readonly [number, number, number, number],
-  key: readonly [number, number],
-): [number, number, number, number] {
-  let [c0, c1, c2, c3] = counter;
-  let [key0, key1] = key;
+/** Writes the four output words of one counter: for millions of them, since it leaves no garbage. */
+export function philoxInto(
+  words: Uint32Array,
+  counter0: number,
+  counter1: number,
+  counter2: number,
+  counter3: number,
+  firstKey: number,
+  secondKey: number,
+): void {
+  let c0 = counter0 | 0;
+  let c1 = counter1 | 0;
+  let c2 = counter2 | 0;
+  let c3 = counter3 | 0;
+  let key0 = firstKey | 0;
+  let key1 = secondKey | 0;
   for (let round = 0; round < 10; round++) {
-    const high0 = multiplyHigh(c0 >>> 0, 0xd2511f53);
+    const high0 = multiplyHigh(c0, 0xd2511f53);
     const low0 = Math.imul(c0, 0xd2511f53);
-    const high1 = multiplyHigh(c2 >>> 0, 0xcd9e8d57);
+    const high1 = multiplyHigh(c2, 0xcd9e8d57);
     const low1 = Math.imul(c2, 0xcd9e8d57);
     c0 = high1 ^ c1 ^ key0;
     c1 = low1;
@@ -30,7 +40,20 @@ export function philox(
     key0 = (key0 + 0x9e3779b9) | 0;
     key1 = (key1 + 0xbb67ae85) | 0;
   }
-  return [c0 >>> 0, c1 >>> 0, c2 >>> 0, c3 >>> 0];
+  words[0] = c0;
+  words[1] = c1;
+  words[2] = c2;
+  words[3] = c3;
+}
+
+/** The four output words of one counter, as unsigned numbers. */
+export function philox(
+  counter: readonly [number, number, number, number],
+  key: readonly [number, number],
+): [number, number, number, number] {
+  const words = new Uint32Array(4);
+  philoxInto(words, ...counter, ...key);
+  return [words[0], words[1], words[2], words[3]];
 }
 
 /** Key of a random op: the i32 tensor [seed, update, microBatch, 0] and the op's static stream. */

@@ -60,6 +60,11 @@ export interface Device {
   readonly description: string;
   /** Batches get widths of multiples of this, so that plans are reused; 1 where a new plan is cheap. */
   readonly widthMultiple: number;
+  /**
+   * Temporaries beyond so many bytes are not worth their memory: training then computes a batch in pieces.
+   * Absent where whole batches always serve better.
+   */
+  readonly pieceBytes?: number;
   /** How f16 tensors are stored: as such, or packed in pairs; undefined where there are none. */
   readonly half: "native" | "packed" | undefined;
   /** Where the device's memory is this process's own. */

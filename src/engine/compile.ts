@@ -1,4 +1,6 @@
 // A function over tensors, traced once per signature of its inputs, placed, prepared and replayed.
+
+import { collectGarbage } from "../device/collect_garbage.ts";
 import type { Device, Pending, PreparedProgram, Watch } from "../device/device.ts";
 import type { HostArray } from "../device/program.ts";
 import { type Span, timed } from "../device/spans.ts";
@@ -6,6 +8,7 @@ import type { Shape, TensorSpec } from "../tensor/shape.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import { input, type Tensor } from "../tensor/tensor.ts";
 import type { Variable } from "../tensor/variable.ts";
+import { peakBytes } from "./peak_bytes.ts";
 import { place } from "./placement.ts";
 import { withTrace } from "./trace.ts";
 
@@ -38,6 +41,8 @@ export interface CompiledFunction<Inputs extends string, Outputs extends string>
   ): Record<Outputs, Pending>;
   /** Makes the plan without running it; returns the bytes of its temporaries. */
   prepare(specs: Readonly<Record<Inputs, TensorSpec>>, variant?: string): number;
+  /** Bytes of temporaries that such a plan has alive at once; no plan is made. */
+  peakBytes(specs: Readonly<Record<Inputs, TensorSpec>>, variant?: string): number;
   /** How many signatures have a plan now. */
   planCount(): number;
   /** When set, every run appends its spans here. */
@@ -58,9 +63,13 @@ const specOf = ({ data, shape }: HostTensor): TensorSpec => {
   return { shape, dtype: data instanceof Int32Array ? "i32" : "f32" };
 };
 
+/** So many new plans leave tens of MiB of garbage; collecting it takes as long as making five to ten of them. */
+const PLANS_PER_COLLECTION = 64;
+
 /** A function's plans by signature, in order of use: the first is the one unused for longest. */
 class PlanCache {
   private readonly plans = new Map<string, Plan>();
+  private made = 0;
 
   constructor(
     private readonly capacity: number,
@@ -75,7 +84,7 @@ class PlanCache {
     const signature = signatureOf(specs, variant);
     const plan =
       this.plans.get(signature) ??
-      timed(spans, "make a plan", () => this.make(specs, variant), signature);
+      timed(spans, "make a plan", () => this.makePlan(specs, variant), signature);
     if (!this.plans.delete(signature) && this.plans.size >= this.capacity) this.evictOldest();
     this.plans.set(signature, plan);
     return plan;
@@ -84,6 +93,11 @@ class PlanCache {
   release(): void {
     for (const { prepared } of this.plans.values()) prepared.release();
     this.plans.clear();
+  }
+
+  private makePlan(specs: Readonly<Record<string, TensorSpec>>, variant: string): Plan {
+    if (++this.made % PLANS_PER_COLLECTION === 0) collectGarbage();
+    return this.make(specs, variant);
   }
 
   private evictOldest(): void {
@@ -105,17 +119,20 @@ export function compile<Inputs extends string, Outputs extends string>(
   fn: (inputs: Readonly<Record<Inputs, Tensor>>, variant: string) => Record<Outputs, Tensor>,
   options: CompileOptions = {},
 ): CompiledFunction<Inputs, Outputs> {
-  const plans = new PlanCache(options.plans ?? 512, (specs, variant) => {
+  const traced = (specs: Readonly<Record<string, TensorSpec>>, variant: string) => {
     const inputs = new Map(Object.entries(specs).map(([key, spec]) => [key, input(key, spec)]));
     const { result, trace } = withTrace(() =>
       fn(Object.fromEntries(inputs) as Record<Inputs, Tensor>, variant),
     );
     const outputs = new Map(Object.entries<Tensor>(result));
-    const program = place({ name, inputs, outputs, assignments: trace.assignments() });
+    return place({ name, inputs, outputs, assignments: trace.assignments() });
+  };
+  const plans = new PlanCache(options.plans ?? 512, (specs, variant) => {
+    const program = traced(specs, variant);
     return {
       prepared: device.prepare({ ...program, frozen: options.frozen }),
-      inputs: [...inputs.keys()],
-      outputs: [...outputs.keys()],
+      inputs: program.inputs.map((port) => port.name),
+      outputs: program.outputs.map((port) => port.name),
     };
   });
 
@@ -141,6 +158,8 @@ export function compile<Inputs extends string, Outputs extends string>(
   const compiled: CompiledFunction<Inputs, Outputs> = Object.assign(call, {
     prepare: (specs: Readonly<Record<string, TensorSpec>>, variant = "") =>
       plans.get(specs, variant).prepared.bytes,
+    peakBytes: (specs: Readonly<Record<Inputs, TensorSpec>>, variant = "") =>
+      peakBytes(traced(specs, variant)),
     planCount: () => plans.size,
     spans: undefined,
     release: () => plans.release(),

@@ -26,8 +26,15 @@ class Cotangents {
     const slots = this.byNode.get(target.node.id) ?? [];
     this.byNode.set(target.node.id, slots);
     const before = slots[target.index];
-    slots[target.index] = before ? add(before, gradient) : gradient;
+    slots[target.index] = before ? addTo(before, gradient) : gradient;
   }
+}
+
+/** sum + term, for a term that nobody else needs: in the op that makes it where that can add. */
+function addTo(sum: Tensor, term: Tensor): Tensor {
+  const { node } = term;
+  const added = node.kind === "op" ? node.op.addedTo?.(sum, node) : undefined;
+  return added ?? add(sum, term);
 }
 
 /** Nodes from which some tensor of `wrt` is reachable, i.e. through which gradient must flow. */
@@ -58,15 +65,21 @@ export function topologicalOrder(roots: readonly Tensor[]): OpNode[] {
  * d loss / d wrt[i], each of the shape of wrt[i]; zeros where the loss does not depend on it.
  *
  * @param loss scalar f32.
+ * @param onto what is there already, by wrt: the gradients are added to it, each where it is made.
  * @throws Error naming the op if gradient must pass an op that has none.
  */
-export function gradient(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
+export function gradient(
+  loss: Tensor,
+  wrt: readonly Tensor[],
+  onto: readonly Tensor[] = [],
+): Tensor[] {
   if (loss.size !== 1 || loss.dtype !== "f32") {
     throw new Error(`gradient: the loss must be a scalar f32, not ${formatShape(loss.shape)}`);
   }
   const order = topologicalOrder([loss]);
   const needed = dependents(order, wrt);
   const cotangents = new Cotangents();
+  for (const [index, sum] of onto.entries()) cotangents.accumulate(wrt[index], sum);
   cotangents.accumulate(
     loss,
     loss.shape.length === 0 ? scalar(1) : constant(new Float32Array([1]), loss.shape),

@@ -4,6 +4,7 @@ import { FlatParameters, type Precision } from "../engine/flat_parameters.ts";
 import { HostRandom } from "../nn/host_random.ts";
 import { Module, uniqueParameters } from "../nn/module.ts";
 import type { KeysAndValues } from "../nn/multihead_attention.ts";
+import { sizeOf } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { LayerCaches, StepContext } from "./incremental.ts";
 
@@ -108,8 +109,13 @@ export function bindParameters(
 
 /** Writes initial values that depend on the seed and each parameter's name alone. */
 export function initializeParameters(model: Module, device: Device, seed: number): void {
-  for (const [name, parameter] of uniqueParameters(model)) {
-    const values = parameter.initialize(parameter.shape, HostRandom.named(seed, name));
+  const parameters = uniqueParameters(model);
+  // One block for all of them: freed one by one, they would stay resident for long.
+  const largest = Math.max(0, ...[...parameters.values()].map(({ shape }) => sizeOf(shape)));
+  const block = new Float32Array(largest);
+  for (const [name, parameter] of parameters) {
+    const values = block.subarray(0, sizeOf(parameter.shape));
+    parameter.initialize(values, parameter.shape, HostRandom.named(seed, name));
     device.write(parameter.variable, values);
   }
 }

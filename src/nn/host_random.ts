@@ -1,11 +1,11 @@
 // Numbers drawn on the host: initial values, layer drop. Philox keyed by a seed and a name, so that
 // a parameter starts the same whatever else the model contains.
-import { philox } from "../../kernels/random/philox.ts";
+import { philoxInto } from "../../kernels/random/philox.ts";
 
 export class HostRandom {
   private counter = 0;
-  private words: readonly number[] = [];
-  private used = 0;
+  private readonly words = new Uint32Array(4);
+  private used = 4;
 
   constructor(
     private readonly seed: number,
@@ -23,8 +23,8 @@ export class HostRandom {
 
   /** Uniform in (0, 1), of 32 random bits. */
   uniform(): number {
-    if (this.used === this.words.length) {
-      this.words = philox([this.counter++, 0, 0, 1], [this.seed, this.stream]);
+    if (this.used === 4) {
+      philoxInto(this.words, this.counter++, 0, 0, 1, this.seed, this.stream);
       this.used = 0;
     }
     return (this.words[this.used++] + 0.5) / 2 ** 32;

@@ -15,6 +15,11 @@ export interface GraphOp<Attributes> {
     node: OpNode<Attributes>,
     outputGradients: readonly (Tensor | undefined)[],
   ): readonly (Tensor | undefined)[];
+  /**
+   * `sum` plus the only output of such a node, in one pass where the op itself can add: a fresh node, which
+   * leaves the given one without a user. Undefined if it cannot for this dtype.
+   */
+  addedTo?(sum: Tensor, node: OpNode<Attributes>): Tensor | undefined;
 }
 
 export interface OpNode<Attributes = unknown> {

@@ -90,9 +90,13 @@ export class BatchSource {
     return batch;
   }
 
-  /** Shapes of the training batches that may need most memory. */
-  largest(epoch: number): BatchShape[] {
-    return largestBatches(this.training(epoch));
+  /**
+   * Shapes of the training batches that may need most memory.
+   *
+   * @param pieces in how many pieces a batch is computed.
+   */
+  largest(epoch: number, pieces: (shape: BatchShape) => number): BatchShape[] {
+    return largestBatches(this.training(epoch), pieces);
   }
 
   /** Batches of a validation set, in order of length. */
@@ -146,8 +150,13 @@ export class BatchSource {
 /**
  * Shapes of the batches that may need most memory: which of them does is known when they are planned.
  * Memory grows with tokens of the source for the encoder, of the target for logits, of both for the rest.
+ *
+ * @param pieces in how many pieces a batch is computed: what counts is the largest of them.
  */
-export function largestBatches({ dataset, batches }: BatchedSet): BatchShape[] {
+export function largestBatches(
+  { dataset, batches }: BatchedSet,
+  pieces: (shape: BatchShape) => number = () => 1,
+): BatchShape[] {
   const { padToMultiple = 1 } = dataset.options;
   const widthOf = (longest: number): number => Math.ceil(longest / padToMultiple) * padToMultiple;
   const shapes = batches.map((ids): BatchShape => {
@@ -159,10 +168,11 @@ export function largestBatches({ dataset, batches }: BatchedSet): BatchShape[] {
     }
     return [ids.length, source, target];
   });
+  const atOnce = (shape: BatchShape): number => Math.ceil(shape[0] / pieces(shape));
   const costs: ((shape: BatchShape) => number)[] = [
-    ([sentences, source, target]) => sentences * (source + target),
-    ([sentences, source]) => sentences * source,
-    ([sentences, , target]) => sentences * target,
+    (shape) => atOnce(shape) * (shape[1] + shape[2]),
+    (shape) => atOnce(shape) * shape[1],
+    (shape) => atOnce(shape) * shape[2],
   ];
   const largest = costs.map((cost) => shapes.reduce((a, b) => (cost(b) > cost(a) ? b : a)));
   return [...new Map(largest.map((shape) => [shape.join(), shape])).values()];

@@ -42,8 +42,10 @@ export function announceMemory(
   const temporaries = Math.max(largest.bytes, ...validating);
   const [sentences, source, target] = largest.shape;
   const { limit } = trainer.options.device.memory();
+  const pieces = trainer.pieces(largest.shape);
+  const cut = pieces > 1 ? `, in ${pieces} pieces` : "";
   say(
     `memory: ${mib(bytesOfState(trainer))} of parameters and state, ${mib(temporaries)} for the largest batches ` +
-      `(training: ${sentences} sentences of ${source} and ${target} tokens), limit ${limit === undefined ? "not known" : mib(limit)}`,
+      `(training: ${sentences} sentences of ${source} and ${target} tokens${cut}), limit ${limit === undefined ? "not known" : mib(limit)}`,
   );
 }

@@ -283,7 +283,8 @@ async function trainOn(attempt: Attempt): Promise<number | undefined> {
   if (!checkpoint.no_save && company.leads) await removeUnfinished(checkpoint.save_dir);
   const epoch = theirs ?? own;
   const validation = dataset.disable_validation ? [] : validator.largest();
-  announceMemory(trainer, batches.largest(epoch), validation, say);
+  const largest = batches.largest(epoch, (shape) => trainer.pieces(shape));
+  announceMemory(trainer, largest, validation, say);
 
   const end = await run.run(epoch);
   const othersSave = !company.leads && !checkpoint.no_save;

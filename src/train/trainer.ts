@@ -126,7 +126,12 @@ export class Trainer {
     return this.step.plan(...shape);
   }
 
-  /** The same for validation. */
+  /** In how many pieces such a batch is computed. */
+  pieces(shape: BatchShape): number {
+    return this.step.pieces(...shape);
+  }
+
+  /** The same as plan(), for validation. */
   planValidation(shape: BatchShape): number {
     return this.step.planValidation(...shape);
   }

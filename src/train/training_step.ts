@@ -16,6 +16,7 @@ import type { EncoderDecoderModel } from "../models/model.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
 import { f32, i32, type TensorSpec } from "../tensor/shape.ts";
 import { input, type Tensor } from "../tensor/tensor.ts";
+import { cutBatch, pieceCount, pieceKey, piecesOfShape, sumOfPieces } from "./batch_pieces.ts";
 import type { LossScaler } from "./loss_scaler.ts";
 
 /** A collated batch on the host. */
@@ -59,12 +60,23 @@ export interface TrainingStepOptions {
   readonly spans: Span[] | undefined;
 }
 
+/** Of so many sentences, all of these widths. */
+function sampleSpecs(
+  sentences: number,
+  sourceWidth: number,
+  targetWidth: number,
+): Record<SampleInputs, TensorSpec> {
+  const target = i32(sentences, targetWidth);
+  return { srcTokens: i32(sentences, sourceWidth), prevOutputTokens: target, target };
+}
+
 export class TrainingStep {
   private readonly accumulate: CompiledFunction<SampleInputs | "key", string>;
   private readonly update: CompiledFunction<UpdateInputs, "norm">;
   private readonly validation: CompiledFunction<SampleInputs, string>;
   private readonly averaging: CompiledFunction<"decay", never>;
   private readonly halving: CompiledFunction<never, never>;
+  private bytesPerPosition: number | undefined;
 
   constructor(private readonly options: TrainingStepOptions) {
     const { device, criterion, model, spans } = options;
@@ -99,9 +111,15 @@ export class TrainingStep {
     kept: string,
     watch?: Watch,
   ): Record<string, Pending> {
-    const words = Int32Array.of(key.seed, key.update, key.microBatch, 0);
-    const inputs = { ...sample, key: { data: words, shape: [4] } };
-    return this.accumulate(inputs, `${order} ${kept}`, watch);
+    const pieces = cutBatch(sample, pieceCount(sample, this.positionsAtOnce));
+    const sums = pieces.map((piece, number) => {
+      const { seed, update, microBatch } = pieceKey(key, number);
+      const words = { data: Int32Array.of(seed, update, microBatch, 0), shape: [4] };
+      const heard = number === pieces.length - 1 ? watch : undefined;
+      const variant = `${number === 0 ? order : "more"} ${kept}`;
+      return this.accumulate({ ...piece, key: words }, variant, heard);
+    });
+    return sumOfPieces(sums);
   }
 
   /**
@@ -161,27 +179,47 @@ export class TrainingStep {
 
   /** Bytes of temporaries that training on a batch of this shape needs. Plans it, runs nothing. */
   plan(sentences: number, sourceWidth: number, targetWidth: number): number {
-    const target: TensorSpec = i32(sentences, targetWidth);
+    const pieces = this.pieces(sentences, sourceWidth, targetWidth);
+    const specs = sampleSpecs(Math.ceil(sentences / pieces), sourceWidth, targetWidth);
     const { length: droppable } = this.options.model.droppableLayers;
     const kept = "1".repeat(droppable);
-    const gradients = this.accumulate.prepare(
-      { srcTokens: i32(sentences, sourceWidth), prevOutputTokens: target, target, key: i32(4) },
-      `first ${kept}`,
+    const orders = pieces > 1 ? ["first", "more"] : ["first"];
+    const gradients = orders.map((order) =>
+      this.accumulate.prepare({ ...specs, key: i32(4) }, `${order} ${kept}`),
     );
     const { length } = this.options.optimizer.scalars(0, 1);
     const scalars = f32(1 + droppable, length);
     const update = { scalars, normalization: f32(), lastOverflow: i32() };
-    return Math.max(gradients, this.update.prepare(update, kept));
+    return Math.max(...gradients, this.update.prepare(update, kept));
+  }
+
+  /** In how many pieces such a batch is computed. */
+  pieces(sentences: number, sourceWidth: number, targetWidth: number): number {
+    return piecesOfShape(sentences, sourceWidth, targetWidth, this.positionsAtOnce);
+  }
+
+  /**
+   * Source and target positions, padding too, whose activations the device wants to hold at once. It follows
+   * from model and device alone, so that a run that is resumed cuts its batches as before.
+   */
+  private get positionsAtOnce(): number {
+    const { pieceBytes } = this.options.device;
+    if (pieceBytes === undefined) return Number.POSITIVE_INFINITY;
+    this.bytesPerPosition ??= this.measurePosition();
+    return Math.floor(pieceBytes / this.bytesPerPosition);
+  }
+
+  private measurePosition(): number {
+    const [sentences, width] = [16, 32];
+    const specs = sampleSpecs(sentences, width, width);
+    const kept = "1".repeat(this.options.model.droppableLayers.length);
+    const bytes = this.accumulate.peakBytes({ ...specs, key: i32(4) }, `first ${kept}`);
+    return bytes / (2 * sentences * width);
   }
 
   /** The same for validation. */
   planValidation(sentences: number, sourceWidth: number, targetWidth: number): number {
-    const target = i32(sentences, targetWidth);
-    return this.validation.prepare({
-      srcTokens: i32(sentences, sourceWidth),
-      prevOutputTokens: target,
-      target,
-    });
+    return this.validation.prepare(sampleSpecs(sentences, sourceWidth, targetWidth));
   }
 
   release(): void {
@@ -211,11 +249,9 @@ export class TrainingStep {
     const gradients = gradient(
       scaler ? mul(sums.loss, readVariable(scaler.scale)) : sums.loss,
       slots.map(({ working }) => readVariable(working)),
+      order === "first" ? [] : slots.map((slot) => readVariable(slot.gradient)),
     );
-    for (const [index, slot] of slots.entries()) {
-      const added = gradients[index];
-      assign(slot.gradient, order === "first" ? added : add(readVariable(slot.gradient), added));
-    }
+    for (const [index, slot] of slots.entries()) assign(slot.gradient, gradients[index]);
     return sums;
   }
 

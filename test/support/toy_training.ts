@@ -15,13 +15,13 @@ import { seededRandom } from "./random.ts";
 const SYMBOLS = 100;
 const special = { pad: 1, eos: 2 };
 
-/** 1 + 1 layers of width 32, with dropout, initialised from one seed. */
-export function toyTrainer(device: Device): Trainer {
+/** 1 + 1 layers of width 32, initialised from one seed. */
+export function toyTrainer(device: Device, dropout = 0.1): Trainer {
   const sizes = {
     ...{ encoder_embed_dim: 32, encoder_ffn_embed_dim: 64, encoder_layers: 1 },
     ...{ decoder_layers: 1, encoder_attention_heads: 2, decoder_attention_heads: 2 },
   };
-  const config = transformerConfig.parse({ ...sizes, dropout: 0.1 });
+  const config = transformerConfig.parse({ ...sizes, dropout });
   const model = new TransformerModel(config, {
     sourceSymbols: SYMBOLS,
     targetSymbols: SYMBOLS,

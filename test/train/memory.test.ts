@@ -20,6 +20,7 @@ const trainer = (limit: number | undefined, cost: (shape: BatchShape) => number 
     },
     average: undefined,
     plan: cost,
+    pieces: ([sentences]: BatchShape) => (sentences > 3 ? 2 : 1),
     planValidation: cost,
   }) as unknown as Trainer;
 
@@ -57,6 +58,14 @@ test("largestBatches() offers the most source tokens, the most target tokens and
   ).toEqual([[2, 5, 4]]);
 });
 
+test("largestBatches() goes by the largest piece of batches that are cut", () => {
+  const sentences = (count: number, width: number) =>
+    Array.from({ length: count }, () => [width, width] as const);
+  const set = setOf([sentences(6, 10), sentences(5, 9)]);
+  expect(largestBatches(set)).toEqual([[6, 10, 10]]);
+  expect(largestBatches(set, ([count]) => (count > 5 ? 2 : 1))).toEqual([[5, 9, 9]]);
+});
+
 test("announceMemory() plans every candidate and tells of the one that needs most", () => {
   const lines: string[] = [];
   const byTarget = trainer(undefined, ([sentences, , target]) => sentences * target * 2 ** 20);
@@ -68,5 +77,19 @@ test("announceMemory() plans every candidate and tells of the one that needs mos
   expect(lines).toEqual([
     "memory: 8 MiB of parameters and state, 50 MiB for the largest batches " +
       "(training: 1 sentences of 1 and 50 tokens), limit not known",
+  ]);
+});
+
+test("announceMemory() says in how many pieces the largest batch is computed", () => {
+  const lines: string[] = [];
+  announceMemory(
+    trainer(2 ** 30, () => 2 ** 20),
+    [[4, 8, 8]],
+    [],
+    (line) => lines.push(line),
+  );
+  expect(lines).toEqual([
+    "memory: 8 MiB of parameters and state, 1 MiB for the largest batches " +
+      "(training: 4 sentences of 8 and 8 tokens, in 2 pieces), limit 1024 MiB",
   ]);
 });

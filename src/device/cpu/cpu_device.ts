@@ -27,6 +27,9 @@ import {
   type ThreadSetup,
 } from "./team.ts";
 
+/** About half of the parameters and state of a Transformer of usual size; its pieces still keep products busy. */
+const PIECE_BYTES = 3 * 2 ** 27;
+
 /** Threads share no cache line of their scratch. */
 const SCRATCH_ALIGNMENT = 64;
 
@@ -35,6 +38,8 @@ export interface CpuOptions {
   readonly threads?: number;
   /** Path of a BLAS library, or "none"; default: WEFT_BLAS, else the usual places. */
   readonly blas?: string;
+  /** Temporaries beyond which training computes a batch in pieces. Default 384 MiB. */
+  readonly pieceBytes?: number;
 }
 
 /** Starts the threads and finds a BLAS. */
@@ -70,7 +75,8 @@ export async function openCpuDevice(options: CpuOptions = {}): Promise<CpuDevice
     return { thread, threads, memory, wasm, control, blas: description };
   });
   const workers = await Promise.all(setups.slice(1).map(startWorker));
-  return new CpuDevice(await openThread(setups[0]), workers, memory, heap, blas);
+  const { pieceBytes = PIECE_BYTES } = options;
+  return new CpuDevice(await openThread(setups[0]), workers, memory, heap, blas, pieceBytes);
 }
 
 /** A library that was asked for must serve; one that was looked for may be absent. */
@@ -125,6 +131,7 @@ export class CpuDevice implements Device {
     private readonly wasmMemory: WebAssembly.Memory,
     private readonly heap: Heap,
     readonly blas: Blas | NoBlas,
+    readonly pieceBytes: number,
   ) {
     this.shared = {
       memory: wasmMemory,

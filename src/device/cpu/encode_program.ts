@@ -55,14 +55,23 @@ export function encodeProgram(
       return packed(buffer, offset, weight);
     };
     const dispatches = op.cpu(spec, facts);
-    for (const dispatch of Array.isArray(dispatches) ? dispatches : [dispatches]) {
-      encode(words, dispatch as CpuDispatch, kernels, place, inPanels);
-      scratchBytes = Math.max(scratchBytes, scratchOf(dispatch as CpuDispatch));
+    const list: readonly CpuDispatch[] = Array.isArray(dispatches) ? dispatches : [dispatches];
+    for (const dispatch of list) {
+      if (isIdle(dispatch, place)) continue;
+      encode(words, dispatch, kernels, place, inPanels);
+      scratchBytes = Math.max(scratchBytes, scratchOf(dispatch));
       owners.push(number);
     }
   }
   const header = encodeHeader(scratch(scratchBytes));
   return { words: Int32Array.from([...header, ...words]), owners };
+}
+
+/** Does it copy something to where it already lies? */
+function isIdle(dispatch: CpuDispatch, place: (argument: CpuArgument) => number): boolean {
+  if ("sgemm" in dispatch || !dispatch.copies) return false;
+  const [from, to] = dispatch.arguments;
+  return place(from) === place(to);
 }
 
 /** Bytes that each thread wants for itself. */

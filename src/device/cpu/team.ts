@@ -24,6 +24,8 @@ export interface Thread {
   readonly memory: WebAssembly.Memory;
   /** Decoded programs by address, the one unused for longest first, with the version they had. */
   readonly programs: Map<number, { version: number; commands: Command[] }>;
+  /** How many programs were decoded so far. */
+  decoded: number;
 }
 
 /** Decoded programs that a thread keeps; one that is met again later is decoded again. */
@@ -50,6 +52,7 @@ export async function openThread(setup: ThreadSetup): Promise<Thread> {
     control: new Int32Array(setup.memory.buffer, setup.control, 16),
     memory: setup.memory,
     programs: new Map(),
+    decoded: 0,
   };
 }
 
@@ -78,7 +81,8 @@ export function runProgram(thread: Thread, watch?: CommandWatch): void {
   barrier(control, context.threads);
 }
 
-function commandsAt({ control, memory, programs, context }: Thread): Command[] {
+function commandsAt(thread: Thread): Command[] {
+  const { control, memory, programs, context } = thread;
   // The upper half of the memory has addresses that a signed word shows as negative.
   const address = control[CONTROL.address] >>> 0;
   const version = control[CONTROL.version];
@@ -86,6 +90,7 @@ function commandsAt({ control, memory, programs, context }: Thread): Command[] {
   if (program?.version !== version) {
     const words = new Int32Array(memory.buffer, address, control[CONTROL.words]).slice();
     program = { version, commands: decode(words, context) };
+    thread.decoded++;
   }
   programs.delete(address);
   programs.set(address, program);

@@ -1,4 +1,5 @@
 // Entry of a cpu thread. Waits for programs in shared memory, so it never returns to its event loop.
+import { collectGarbage } from "../collect_garbage.ts";
 import { barrier, CONTROL, waitWhile } from "./barrier.ts";
 import { reportFailure } from "./failure.ts";
 import { openThread, runProgram, type Thread, type ThreadSetup } from "./team.ts";
@@ -18,8 +19,12 @@ self.onmessage = async ({ data: setup }) => {
   }
 };
 
+/** So many decoded programs leave garbage that is worth collecting while this thread waits. */
+const PROGRAMS_PER_COLLECTION = 64;
+
 function serve(thread: Thread): void {
   const { control, context } = thread;
+  let collected = 0;
   for (let generation = 0; ; ) {
     waitWhile(control, CONTROL.generation, generation);
     generation = Atomics.load(control, CONTROL.generation);
@@ -31,5 +36,8 @@ function serve(thread: Thread): void {
       reportFailure(control, context.thread, error);
       for (;;) barrier(control, context.threads);
     }
+    if (thread.decoded - collected < PROGRAMS_PER_COLLECTION) continue;
+    collectGarbage();
+    collected = thread.decoded;
   }
 }
