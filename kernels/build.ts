@@ -5,10 +5,10 @@
 //   build/exchange.wasm   kernels/exchange/module.as.ts: sums what peers exchange, on memory that threads share
 //   build/quantised.wasm  kernels/quantised/module.as.ts: what decodes at the edge, on plain memory
 //   build/quantised_relaxed.wasm  the same with relaxed SIMD, where the machine has it
-import { createHash } from "node:crypto";
 import { existsSync, globSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import asc from "assemblyscript/asc";
+import { hashOfKernelSources, KERNEL_STAMP } from "../src/build_stamps.ts";
 import { INITIAL_PAGES, MAXIMUM_PAGES } from "./pages.ts";
 
 const root = resolve(import.meta.dirname, "..");
@@ -61,24 +61,24 @@ export interface KernelBuild {
 /** Compiles the modules unless they already belong to these sources. @throws on a compile error. */
 export async function buildKernels(): Promise<KernelBuild> {
   const began = performance.now();
-  const hashFile = join(root, "build/kernels.wasm.sha256");
+  const stampFile = join(root, KERNEL_STAMP);
   const outputs = modules.map(({ output }) => join(root, output));
-  const hash = hashSources();
+  const stamp = `${hashOfKernelSources(root)} ${asc.version}`;
   const compiled = !(
     outputs.every((path) => existsSync(path)) &&
-    existsSync(hashFile) &&
-    readFileSync(hashFile, "utf8") === hash
+    existsSync(stampFile) &&
+    readFileSync(stampFile, "utf8") === stamp
   );
   if (compiled) {
     mkdirSync(join(root, "build"), { recursive: true });
     for (const module of modules) {
       const binary = await compile(module);
-      // Renamed, so that nobody reads half a module; the hash last, so that a build cut short is repeated.
+      // Renamed, so that nobody reads half a module; the stamp last, so that a build cut short is repeated.
       const partial = join(root, `${module.output}.${process.pid}`);
       writeFileSync(partial, binary);
       renameSync(partial, join(root, module.output));
     }
-    writeFileSync(hashFile, hash);
+    writeFileSync(stampFile, stamp);
   }
   const files = modules.reduce((sum, { entries }) => sum + entries.length, 0);
   return { outputs, compiled, files, milliseconds: performance.now() - began };
@@ -99,19 +99,6 @@ async function compile(module: Module): Promise<Uint8Array> {
     throw new Error(`${module.output}: ${reason}\n${stderr.toString()}`);
   }
   return binary;
-}
-
-/** Over all AssemblyScript sources, the options (here and in pages.ts) and the compiler's version. */
-function hashSources(): string {
-  const hash = createHash("sha256").update(asc.version);
-  for (const name of [
-    ...globSync("kernels/**/*.as.ts", { cwd: root }).map(slashes).sort(),
-    "kernels/build.ts",
-    "kernels/pages.ts",
-  ]) {
-    hash.update(`\0${name}\0`).update(readFileSync(join(root, name)));
-  }
-  return hash.digest("hex");
 }
 
 function slashes(path: string): string {

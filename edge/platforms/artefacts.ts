@@ -1,6 +1,7 @@
 // The files of build/edge and the kernels, where there is a file system: Bun, Deno, the compiled binary.
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import { checkEdge, checkKernels } from "../../src/build_stamps.ts";
 
 /** What deployments are made of. */
 export const artefactNames = [
@@ -19,7 +20,7 @@ export const artefactNames = [
 
 export type ArtefactName = (typeof artefactNames)[number];
 
-/** Reads one. @throws Error that says how to build it. */
+/** Reads one. @throws Error that says how to build it; UserError if it is of other sources. */
 export type Artefacts = (name: ArtefactName) => Promise<Uint8Array>;
 
 const builtAs = (name: ArtefactName): string =>
@@ -30,10 +31,14 @@ export const artefacts: Artefacts = async (name) => {
     typeof Bun === "undefined"
       ? fileURLToPath(new URL(`../../build/${builtAs(name)}`, import.meta.url))
       : (await import("./embedded_artefacts.ts")).default[name];
+  let bytes: Uint8Array;
   try {
-    return await readFile(path);
+    bytes = await readFile(path);
   } catch (cause) {
     const build = "run `bun kernels/build.ts` and `bun edge/build.ts`";
     throw new Error(`${name} of build/ is missing: ${build}`, { cause });
   }
+  if (name.endsWith(".wasm")) checkKernels(name);
+  else checkEdge(`${name}.asset`);
+  return bytes;
 };

@@ -20,10 +20,11 @@ const lists = ["components", "registry", "registries", "scorer_components"];
 const arrows: Readonly<Record<string, readonly string[]>> = {
   // numbers, from the bottom up
   tensor: [],
-  kernels: ["tensor"],
+  build_stamps: ["config"],
+  kernels: ["tensor", "build_stamps"],
   wasm: ["config"],
   native: [],
-  device: ["kernels", "tensor", "config", "workers", "wasm", "native"],
+  device: ["kernels", "tensor", "config", "workers", "wasm", "native", "build_stamps"],
   engine: ["device", "kernels", "tensor", "config"],
   sinusoid: [],
   nn: ["engine", "kernels", "tensor", "sinusoid"],
@@ -61,7 +62,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   workers: [],
   version: [],
   // further houses: peers know the data they share, a bundle for the edge stays small
-  cluster: ["config", "data", "workers", "native"],
+  cluster: ["config", "data", "workers", "native", "build_stamps"],
   "edge/export": [
     ...[...pure, ...components, ...lists, "train", "generate", "interop", "nn", "version"],
     ...["edge/runtime", "edge/onnx", "edge/platforms"],
@@ -70,11 +71,11 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   "edge/onnx": ["config", "data", "decode", "sinusoid", "edge/runtime"],
   "edge/server": ["config", "data", "decode", "wasm", "edge/runtime", "version"],
   "edge/platforms": [
-    ...["config", "data", "decode"],
+    ...["config", "data", "decode", "build_stamps"],
     ...["edge/runtime", "edge/onnx", "edge/server", "edge/page"],
   ],
   "edge/page": ["config", "data", "decode", "edge/runtime", "edge/onnx"],
-  "edge/build.ts": ["edge/page"],
+  "edge/build.ts": ["edge/page", "build_stamps"],
   "edge/mod.ts": ["config", "edge/runtime", "edge/platforms"],
 };
 
