@@ -1,7 +1,7 @@
 // All-reduce between processes: on loopback beside PyTorch's gloo, and on links of 1 Gbit/s, which network
 // namespaces make (root, ip and tc; skipped with a reason otherwise). Prints tables in Markdown.
 //
-//   bun bench/allreduce.ts [loopback] [links] [MIB...]                PYTHON=/path/to/python with torch, SOCKETS=libc
+//   bun bench/allreduce.ts [loopback] [links] [MIB...]      PYTHON=/path/to/python with torch, SOCKETS=libc, PEERS=2,4
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import process from "node:process";
@@ -22,6 +22,9 @@ const here = import.meta.dirname;
 const python = process.env.PYTHON ?? "python3";
 /** As of weft train --sockets. */
 const sockets = process.env.SOCKETS ?? "auto";
+/** Numbers of peers, if not all are wanted. */
+const only = process.env.PEERS?.split(",").map(Number);
+const counts = (all: readonly number[]): readonly number[] => only ?? all;
 
 function output(command: readonly string[]): Promise<string> {
   const [program, ...args] = command;
@@ -78,7 +81,7 @@ async function loopback(): Promise<void> {
     "| peers | bytes | weft f32, ms (best) | CPU-s/GB | gloo, ms (best) | CPU-s/GB | gloo / weft |",
   );
   console.log("|--:|--:|--:|--:|--:|--:|--:|");
-  for (const peers of [2, 4]) {
+  for (const peers of counts([2, 4])) {
     for (const bytes of sizes) {
       const count = Math.max(8, Math.min(300, Math.round((200 * MIB) / bytes / peers)));
       const ours: Result[] = [];
@@ -104,9 +107,9 @@ async function loopback(): Promise<void> {
 const LINE_RATE = ((1e9 / 8) * (1448 / 1514)) / 1000;
 
 async function links(): Promise<void> {
-  console.log("| peers | wire | bytes | ms (best) | ideal ms | share of line rate (best) |");
+  console.log("| peers | wire | ms (best) | ideal ms | share of line rate (best) | CPU-s/GB |");
   console.log("|--:|--|--:|--:|--:|--:|");
-  for (const peers of [2, 4, 8]) {
+  for (const peers of counts([2, 4, 8])) {
     buildLab(peers, "1gbit");
     try {
       for (const wire of ["f32", "bf16"]) {
@@ -116,8 +119,8 @@ async function links(): Promise<void> {
         const ideal = onWire / LINE_RATE;
         const share = (time: number): string => `${((100 * ideal) / time).toFixed(1)} %`;
         console.log(
-          `| ${peers} | ${wire} | 16 MiB | ${ms(result.median)} (${ms(result.best)}) | ${ms(ideal)} | ` +
-            `${share(result.median)} (${share(result.best)}) |`,
+          `| ${peers} | ${wire} | ${ms(result.median)} (${ms(result.best)}) | ${ms(ideal)} | ` +
+            `${share(result.median)} (${share(result.best)}) | ${ms(result.cpuPerGb)} |`,
         );
       }
     } finally {

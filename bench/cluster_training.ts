@@ -3,6 +3,8 @@
 // the loss of local updates beside that of synchronous ones on the same data.
 //
 //   bun bench/cluster_training.ts DATA [speed] [curves]
+//
+// MODELS=small NETWORKS=none,1gbit (none: one process) and EVERY=1,10 in the environment choose parts.
 import { spawn } from "node:child_process";
 import { resolve } from "node:path";
 import process from "node:process";
@@ -10,6 +12,12 @@ import { addressOf, buildLab, onHost, removeLab } from "./support/network_lab.ts
 
 const [data, ...wanted] = process.argv.slice(2);
 if (!data) throw new Error("bun bench/cluster_training.ts DATA [speed] [curves]");
+/** What a variable of the environment leaves of some choices. */
+function chosen<T>(variable: string, all: readonly T[], nameOf: (each: T) => string): readonly T[] {
+  const names = process.env[variable]?.split(",");
+  return names ? all.filter((each) => names.includes(nameOf(each))) : all;
+}
+
 const main = resolve(import.meta.dirname, "../src/cli/main.ts");
 
 const shape = (width: number, layers: number): string[] =>
@@ -67,6 +75,7 @@ function peers(flags: readonly string[], lab: boolean): Promise<Entry[]> {
     addresses.map((_, rank) => [
       ...(lab ? onHost(rank) : []),
       ...[process.execPath, main, ...flags, "--peers", addresses.join(), "--rank", `${rank}`],
+      ...(lab ? ["--sockets", "libc"] : []), // else they read each other's memory, past the network
     ]),
   );
 }
@@ -79,29 +88,37 @@ function mean(log: readonly Entry[], key: string): number {
   return values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
 }
 
+const exchanges: readonly (readonly [network: string, wire: string])[] = [
+  ["none", ""],
+  ["loopback", "bf16"],
+  ["1gbit", "bf16"],
+  ["1gbit", "f32"],
+  ["100mbit", "bf16"],
+  ["100mbit", "int8"],
+];
+
 async function speed(): Promise<void> {
   console.log(
     "| model | peers, network, wire | tokens/s | to one process | exchanged, MB | hidden |",
   );
   console.log("|---|---|--:|--:|--:|--:|");
-  for (const model of ["quick", "small"]) {
-    const flags = [...common(model), "--disable-validation", "--max-update", "80"];
-    const alone = mean(await together([[process.execPath, main, ...flags]]), "wps");
-    console.log(`| ${model} | one process | ${alone.toFixed(0)} | 1.00 | | |`);
-    for (const [network, wire] of [
-      ["loopback", "bf16"],
-      ["1gbit", "bf16"],
-      ["1gbit", "f32"],
-      ["100mbit", "bf16"],
-      ["100mbit", "int8"],
-    ]) {
+  for (const model of chosen("MODELS", Object.keys(models), String)) {
+    const flags = [...common(model), "--disable-validation", "--max-update", "60"];
+    let alone: number | undefined;
+    for (const [network, wire] of chosen("NETWORKS", exchanges, ([network]) => network)) {
+      if (network === "none") {
+        alone = mean(await together([[process.execPath, main, ...flags]]), "wps");
+        console.log(`| ${model} | one process | ${alone.toFixed(0)} | 1.00 | | |`);
+        continue;
+      }
       const isLab = network !== "loopback";
       if (isLab) buildLab(2, network);
       try {
         const log = await peers([...flags, "--wire", wire, "--update-freq", "1"], isLab);
         const wps = mean(log, "wps");
+        const share = alone === undefined ? "" : (wps / alone).toFixed(2);
         console.log(
-          `| ${model} | 2, ${network}, ${wire} | ${wps.toFixed(0)} | ${(wps / alone).toFixed(2)} | ` +
+          `| ${model} | 2, ${network}, ${wire} | ${wps.toFixed(0)} | ${share} | ` +
             `${mean(log, "exchanged_mb").toFixed(1)} | ${mean(log, "hidden").toFixed(0)} % |`,
         );
       } finally {
@@ -111,17 +128,23 @@ async function speed(): Promise<void> {
   }
 }
 
+/** Epochs of each curve. */
+const EPOCHS = 4;
+
+const rounds: readonly (readonly [name: string, flags: readonly string[]])[] = [
+  ["1", []],
+  ["10", ["--sync-every", "10"]],
+  ["50", ["--sync-every", "50"]],
+  ["10 averaged", ["--sync-every", "10", "--outer-lr", "1", "--outer-momentum", "0"]],
+  ["50 averaged", ["--sync-every", "50", "--outer-lr", "1", "--outer-momentum", "0"]],
+];
+
 async function curves(): Promise<void> {
-  const runs = {
-    "every update": ["--sync-every", "1"],
-    "every 10": ["--sync-every", "10"],
-    "every 50": ["--sync-every", "50"],
-  };
   console.log("| exchange | validation perplexity after each epoch |\n|---|---|");
-  for (const [name, rounds] of Object.entries(runs)) {
-    const log = await peers([...common("quick"), "--max-epoch", "6", ...rounds], false);
+  for (const [every, flags] of chosen("EVERY", rounds, ([name]) => name)) {
+    const log = await peers([...common("quick"), "--max-epoch", `${EPOCHS}`, ...flags], false);
     const values = log.filter((entry) => "valid_ppl" in entry).map((entry) => entry.valid_ppl);
-    console.log(`| ${name} | ${values.join(" ")} |`);
+    console.log(`| every ${every} | ${values.join(" ")} |`);
   }
 }
 

@@ -4,7 +4,9 @@ import type { ExchangeStats } from "./protocol.ts";
 export class ExchangeClock {
   private bytesSent = 0;
   private bytesReceived = 0;
+  private begunAt = 0;
   private first: number | undefined;
+  /** When the gradients of all were final, as far as this peer knows. */
   private finalAt: number | undefined;
   private reducedAt: number | undefined;
 
@@ -12,6 +14,7 @@ export class ExchangeClock {
   constructor(private readonly now: () => number) {}
 
   begin(): void {
+    this.begunAt = this.now();
     this.first = undefined;
     this.finalAt = undefined;
     this.reducedAt = undefined;
@@ -26,9 +29,19 @@ export class ExchangeClock {
     this.bytesReceived += bytes;
   }
 
-  /** More of the gradients is final; the last call counts. */
+  /** More of this peer's gradients is final; the last call counts. */
   final(): void {
     this.finalAt = this.now();
+  }
+
+  /**
+   * Another peer says that it has computed its share. Waiting for one that is slower is not exchange.
+   * @param busy seconds that it took from the beginning of the update: the word may come later than that,
+   * behind gradients that it sent before.
+   */
+  othersFinal(busy: number): void {
+    const at = Math.min(this.now(), this.begunAt + 1000 * busy);
+    this.finalAt = Math.max(this.finalAt ?? at, at);
   }
 
   reduced(): void {

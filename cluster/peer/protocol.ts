@@ -166,6 +166,6 @@ export interface ExchangeStats {
   readonly received: number;
   /** Milliseconds from the first bytes sent to the last sum received. */
   readonly lasted: number;
-  /** Of these, after the backward pass: what was not hidden. */
+  /** Of these, after the last peer's backward pass: what was not hidden. */
   readonly exposed: number;
 }

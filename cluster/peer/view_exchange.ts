@@ -160,7 +160,10 @@ export class ViewExchange {
     const { barrier } = this.parts;
     if (message.t === "sums") {
       barrier.addSums(rank, message.step, message);
-      if (message.step === barrier.step) this.reduction.begun(this.ranks.indexOf(rank));
+      if (message.step === barrier.step) {
+        this.parts.clock.othersFinal(message.busy);
+        this.reduction.begun(this.ranks.indexOf(rank));
+      }
     }
     if (message.t === "ready") barrier.addReady(rank, message.step);
     if (message.t === "share") this.hearShare(rank, message);

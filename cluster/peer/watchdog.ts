@@ -5,9 +5,9 @@ import type { Event, NodeRequest } from "./protocol.ts";
 /** Requests after which the main thread waits for the communication thread. */
 const WAITS: ReadonlySet<NodeRequest["kind"]> = new Set(["sums", "share", "fetch", "installed"]);
 
-/** Events after which it has something to do. */
+/** Events after which it has something to do; so it has after "taken", if it waited for that. */
 const WORKS: ReadonlySet<Event["kind"]> = new Set([
-  ...(["view", "fetched", "assembled", "taken", "update", "shared"] as const),
+  ...(["view", "fetched", "assembled", "update", "shared"] as const),
 ]);
 
 /** Milliseconds that count at most between two ticks: this process may have been stopped meanwhile. */
@@ -37,7 +37,9 @@ export class Watchdog {
 
   /** It is told something. */
   told({ kind }: Event): void {
-    if (WORKS.has(kind) && !this.isWorking) {
+    // Else it may wait for others by now: contributions are on their way long after it has asked for sums.
+    const isAwaited = kind === "taken" && this.elements !== undefined;
+    if ((isAwaited || WORKS.has(kind)) && !this.isWorking) {
       this.isWorking = true;
       this.silent = 0;
     }

@@ -20,6 +20,7 @@ const SOCK_CLOEXEC = 0o2000000;
 const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
 const SO_ERROR = 4;
+const SO_RCVLOWAT = 18;
 const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
 const MSG_NOSIGNAL = 0x4000;
@@ -191,6 +192,11 @@ export class Libc {
     this.setOption(fd, IPPROTO_TCP, TCP_NODELAY);
   }
 
+  /** From now on `poll` says that a socket can be read once so many bytes are there, or its end. */
+  setLowWater(fd: number, bytes: number): void {
+    this.setOption(fd, SOL_SOCKET, SO_RCVLOWAT, bytes);
+  }
+
   /** What went wrong with a socket since this was asked last. */
   failure(fd: number): LibcError | undefined {
     const { address, view } = this.scratch;
@@ -281,9 +287,9 @@ export class Libc {
     return decodeAddress(this.scratch.bytes.slice(AT.address, AT.address + MAX_ADDRESS_BYTES));
   }
 
-  private setOption(fd: number, level: number, option: number): void {
+  private setOption(fd: number, level: number, option: number, value = 1): void {
     const { address, view } = this.scratch;
-    view.setInt32(AT.number, 1, true);
+    view.setInt32(AT.number, value, true);
     this.checked("setsockopt", this.call.setsockopt(fd, level, option, address + AT.number, 4));
   }
 

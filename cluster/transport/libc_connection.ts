@@ -9,6 +9,13 @@ import type { Address, NearMemory, SendOptions } from "./transport.ts";
 /** Bytes in one direction after which other connections have their turn. */
 const TURN = 4 * 2 ** 20;
 
+/**
+ * Of a payload so many bytes are waited for at once, where as many are still to come: every waking costs
+ * processor time. No more than that, for a peer of which nothing is read for too long counts as dead, and
+ * its line may be slow.
+ */
+const LOW_WATER = [65536, 16384];
+
 const lengthOf = (pieces: readonly Uint8Array[]): number =>
   pieces.reduce((sum, { length }) => sum + length, 0);
 
@@ -18,6 +25,8 @@ export class LibcConnection extends StreamConnection {
   /** Whether frames wait for the end of this turn, to be sent together. */
   #isDue = false;
   #isPrompt = true;
+  /** Bytes that poll() waits for. */
+  #lowWater = 1;
   /** Why nothing can be written any more. */
   #broken: string | undefined;
 
@@ -75,21 +84,34 @@ export class LibcConnection extends StreamConnection {
 
   #read(): void {
     try {
-      for (let left = TURN; left > 0 && !this.over; ) {
-        const space = this.space();
-        const count = this.libc.receive(this.#watch.fd, space);
-        if (count === undefined) return;
-        if (count === 0) {
-          this.end(this.#broken);
-          return;
-        }
-        this.filled(count);
-        if (count < space.length) return;
-        left -= count;
-      }
+      this.#readAll();
+      if (!this.over) this.#awaitEnough();
     } catch (error) {
       this.end(this.#broken ?? reasonOf(error));
     }
+  }
+
+  #readAll(): void {
+    for (let left = TURN; left > 0 && !this.over; ) {
+      const space = this.space();
+      const count = this.libc.receive(this.#watch.fd, space);
+      if (count === undefined) return;
+      if (count === 0) {
+        this.end(this.#broken);
+        return;
+      }
+      this.filled(count);
+      if (count < space.length) return;
+      left -= count;
+    }
+  }
+
+  #awaitEnough(): void {
+    const { awaited } = this;
+    const wanted = LOW_WATER.find((bytes) => bytes <= awaited) ?? 1;
+    if (wanted === this.#lowWater) return;
+    this.#lowWater = wanted;
+    this.libc.setLowWater(this.#watch.fd, wanted);
   }
 
   #write(): void {

@@ -34,6 +34,10 @@ class PartsReceiver implements Receiver {
     this.#proceed();
   }
 
+  get awaited(): number {
+    return this.#next?.awaited ?? 0;
+  }
+
   space(): Uint8Array {
     return this.#next ? this.#next.space() : this.#part.subarray(this.#filled);
   }

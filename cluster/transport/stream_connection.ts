@@ -92,6 +92,11 @@ export abstract class StreamConnection implements Connection {
     return space;
   }
 
+  /** As Receiver.awaited. */
+  protected get awaited(): number {
+    return this.#receiver?.awaited ?? 0;
+  }
+
   /** So many bytes have been read there. */
   protected filled(count: number): void {
     this.#received += count;

@@ -13,6 +13,8 @@ export interface Receiver {
    * memory. Until `filled` or `closed` it belongs to the connection, which may wait long for bytes.
    */
   space(): Uint8Array;
+  /** Bytes that the other side must still send before anything can be done: the rest of a payload. */
+  readonly awaited?: number;
   /** The first `count` bytes of that space have arrived. An error it throws ends the connection. */
   filled(count: number): void;
   /**

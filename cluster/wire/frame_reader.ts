@@ -78,6 +78,10 @@ export class FrameReader implements Receiver {
     else released();
   }
 
+  get awaited(): number {
+    return this.frame ? this.frame.bytes - this.frame.received : 0;
+  }
+
   space(): Uint8Array {
     this.refuseAfterFailure();
     const { frame } = this;

@@ -29,7 +29,7 @@ export interface PeerSurroundings {
 }
 
 /** Milliseconds after which a test stops waiting for a line, if no update is made. */
-const PATIENCE = 20_000;
+const PATIENCE = 60_000;
 
 export class PeerProcess {
   readonly lines: Line[] = [];

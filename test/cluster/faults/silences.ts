@@ -45,7 +45,7 @@ async function shortStop(stage: Stage): Promise<string> {
     await job.peer(rank).makesOneMore();
   }
   const end = await stage.judge(job);
-  check(!job.processes.some((peer) => peer.has(/generation 2/)), `a member was lost\n${job.log}`);
+  check(!job.processes.some((peer) => peer.has(/lost rank/)), `a member was lost\n${job.log}`);
   return `nobody is expelled; ${end}`;
 }
 

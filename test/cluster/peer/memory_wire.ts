@@ -4,6 +4,7 @@ import {
   ConnectError,
   type Connection,
   type Receiver,
+  type SendOptions,
   type Transport,
 } from "../../../cluster/transport/transport.ts";
 
@@ -20,11 +21,12 @@ class End implements Connection {
     private readonly wire: MemoryWire,
   ) {}
 
-  send(pieces: readonly Uint8Array[]): void {
+  send(pieces: readonly Uint8Array[], { sent }: SendOptions = {}): void {
     if (this.isOver) return;
     const bytes = pieces.map((piece) => piece.slice());
     this.wire.later(() => {
       for (const each of bytes) this.other?.take(each);
+      sent?.();
     });
   }
 

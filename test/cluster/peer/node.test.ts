@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { NodePeers } from "./node_peers.ts";
+import { ELEMENTS, NodePeers } from "./node_peers.ts";
 
 test("sums that are no finite numbers reach all: each finds out by itself that training diverges", async () => {
   const { peers, low, high } = await NodePeers.two();
@@ -17,6 +17,20 @@ test("sums that are no finite numbers reach all: each finds out by itself that t
     expect(held.sums.get(1)?.rows).toEqual([[1, [3, 1, Number.NaN, Number.POSITIVE_INFINITY]]]);
   }
   expect([low, high].map(({ view }) => view?.generation)).toEqual([1, 1]);
+});
+
+test("a peer that waits for one that hangs does not hang, though its gradients leave its memory late", async () => {
+  const { peers, low, high } = await NodePeers.two({ hangsAfter: 5000 });
+  for (const { node } of [low, high]) {
+    node.request({ kind: "begin", generation: 1, step: 0, slots: [0] });
+  }
+  low.node.request({ kind: "final", generation: 1, step: 0, slot: 0, elements: ELEMENTS });
+  low.node.request({ kind: "sums", generation: 1, step: 0, rows: [], busy: 0 });
+  expect(low.of("taken")).toEqual([]);
+  await peers.pass(10_000);
+  expect(low.of("taken").length).toBe(1);
+  expect(high.hung.length).toBe(1);
+  expect(low.hung).toEqual([]);
 });
 
 test("two newcomers that know only the first peers are connected, too, and stay members", async () => {
