@@ -116,7 +116,7 @@ export class TrainingStep {
       const { seed, update, microBatch } = pieceKey(key, number);
       const words = { data: Int32Array.of(seed, update, microBatch, 0), shape: [4] };
       const heard = number === pieces.length - 1 ? watch : undefined;
-      const variant = `${number === 0 ? order : "more"} ${kept}`;
+      const variant = `${number === 0 ? order : "piece"} ${kept}`;
       return this.accumulate({ ...piece, key: words }, variant, heard);
     });
     return sumOfPieces(sums);
@@ -183,7 +183,7 @@ export class TrainingStep {
     const specs = sampleSpecs(Math.ceil(sentences / pieces), sourceWidth, targetWidth);
     const { length: droppable } = this.options.model.droppableLayers;
     const kept = "1".repeat(droppable);
-    const orders = pieces > 1 ? ["first", "more"] : ["first"];
+    const orders = pieces > 1 ? ["first", "piece"] : ["first"];
     const gradients = orders.map((order) =>
       this.accumulate.prepare({ ...specs, key: i32(4) }, `${order} ${kept}`),
     );
@@ -249,9 +249,13 @@ export class TrainingStep {
     const gradients = gradient(
       scaler ? mul(sums.loss, readVariable(scaler.scale)) : sums.loss,
       slots.map(({ working }) => readVariable(working)),
-      order === "first" ? [] : slots.map((slot) => readVariable(slot.gradient)),
+      order === "piece" ? slots.map((slot) => readVariable(slot.gradient)) : [],
     );
-    for (const [index, slot] of slots.entries()) assign(slot.gradient, gradients[index]);
+    for (const [index, slot] of slots.entries()) {
+      const own = gradients[index];
+      // A micro-batch's gradient is rounded before it is added, as where a peer has computed it.
+      assign(slot.gradient, order === "more" ? add(readVariable(slot.gradient), own) : own);
+    }
     return sums;
   }
 

@@ -251,8 +251,9 @@ test("train stops at numbers out of bounds, names the update, and keeps the good
 test("train refuses a model that memory cannot hold before it makes it", () => {
   const size = "--encoder-embed-dim 8192 --encoder-ffn-embed-dim 32768 --encoder-layers 20";
   refused(good, size, "model: its parameters", "MiB are there", "use a smaller model");
-  const large = "--encoder-ffn-embed-dim 100000 --batch-size 400";
-  refused(good, `${large} --max-tokens 20000`, "memory", "MiB", "lower --max-tokens");
+  // Batches of training are cut into pieces that fit, those of validation are not.
+  const wide = "--encoder-ffn-embed-dim 1000000 --batch-size 1 --batch-size-valid 400";
+  refused(good, `${wide} --max-tokens-valid 20000`, "memory", "MiB", "lower --max-tokens");
 });
 
 test("train refuses a WebGPU adapter that is not there", () => {
