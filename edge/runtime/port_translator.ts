@@ -67,6 +67,10 @@ export class PortTranslator implements EdgeTranslator {
     return this.lastMemory;
   }
 
+  get isReady(): boolean {
+    return this.closed === undefined;
+  }
+
   /** Calls that run in the thread or wait there; without end once the thread is gone. */
   get load(): number {
     return this.closed ? Number.POSITIVE_INFINITY : this.waiting.size;

@@ -34,6 +34,7 @@ export interface TranslatorEngine {
 
 export class TextTranslator implements EdgeTranslator {
   readonly maxSourceTokens: number;
+  readonly isReady = true;
   private readonly special: SpecialTokens;
   private readonly turnstile: Turnstile;
 

@@ -70,6 +70,8 @@ export interface EdgeTranslator {
   readonly maxSourceTokens: number;
   /** What computes, for people. */
   readonly engine: string;
+  /** False once what computes has broken down, until it has a successor: requests fail meanwhile. */
+  readonly isReady: boolean;
   /** Bytes of WebAssembly memory in use, and grown to; of the GPU's, where it computes. */
   readonly memory: { readonly used: number; readonly grown: number };
 
