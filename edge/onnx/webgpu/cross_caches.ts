@@ -33,10 +33,15 @@ export class CrossCaches {
         const tensors = new Map(Object.entries(await model.encode(source)));
         encoded.push(new CrossCaches(model, [source.length], source.length, tensors));
       }
-      whole = encoded.length === 1 ? encoded[0] : CrossCaches.stacked(model, encoded);
+      whole =
+        encoded.length === 1
+          ? encoded[0]
+          : await model.inTurn(async () => CrossCaches.stacked(model, encoded));
       return whole;
     } finally {
-      for (const each of encoded) if (each !== whole) each.release();
+      await model.inTurn(async () => {
+        for (const each of encoded) if (each !== whole) each.release();
+      });
     }
   }
 
@@ -80,6 +85,7 @@ export class CrossCaches {
     model.count(this.bytes - before);
   }
 
+  /** In the model's turn. */
   release(): void {
     this.model.count(-this.bytes);
     for (const tensor of this.tensors.values()) tensor.dispose();
@@ -90,7 +96,7 @@ export class CrossCaches {
     return [...this.tensors.values()].reduce((sum, { size }) => sum + 4 * size, 0);
   }
 
-  /** Sentences of one as a batch. */
+  /** Sentences of one as a batch. In the model's turn. */
   private static stacked(model: GpuModel, parts: readonly CrossCaches[]): CrossCaches {
     const { attention_heads: H } = model.architecture.decoder;
     const lengths = parts.map(({ longest }) => longest);

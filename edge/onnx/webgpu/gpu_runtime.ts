@@ -50,7 +50,10 @@ export async function openGpuRuntime(files: GpuFiles): Promise<GpuRuntime> {
     requiredLimits: Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]])),
   });
   const name = nameOf(adapter.info);
-  if (!(await doesCompute(device))) throw refusal(`the adapter ${name} computes nothing`);
+  if (!(await doesCompute(device))) {
+    device.destroy();
+    throw refusal(`the adapter ${name} computes nothing`);
+  }
   const [ort, wasm] = await Promise.all([files.library(), files.wasm()]);
   ort.env.wasm.numThreads = 1;
   ort.env.wasm.wasmBinary = wasm;
