@@ -63,7 +63,7 @@ export interface TextResult {
   readonly sentences: readonly SentenceResult[];
 }
 
-/** A model that is loaded. Requests that run together share the steps of the decoder. */
+/** A model that is loaded. Requests that run together share the steps of the decoder, where our own kernels compute. */
 export interface EdgeTranslator {
   readonly manifest: Manifest;
   /** Longest source sentence in tokens, end of sentence included. */
