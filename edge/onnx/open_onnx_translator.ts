@@ -26,6 +26,12 @@ export async function openWith(
   const bundle = await Bundle.open(source);
   const text = await readText(bundle);
   const model = await load(bundle, text.target.length);
+  try {
+    await bundle.verify(); // what another engine reads may not be damaged either
+  } catch (error) {
+    model.release();
+    throw error;
+  }
   const decoder = new OnnxStepDecoder(model, text.target.padIndex);
   const engine = {
     name: model.name,

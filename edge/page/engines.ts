@@ -1,10 +1,10 @@
-/** What can compute in a visitor's browser: the Web Worker's script, and the files that its opening names. */
-export const ENGINES = {
+import type { PageEngine } from "../../src/config/schemas/engines.ts";
+
+/** What can compute in a visitor's browser: the Web Worker's script, and what people read. */
+export const ENGINES: Readonly<Record<PageEngine, { worker: string; label: string }>> = {
   weft: { worker: "translator_worker.js", label: "weft's kernels" },
   "onnxruntime-webgpu": { worker: "webgpu_worker.js", label: "ONNX Runtime, WebGPU" },
-} as const;
-
-export type Engine = keyof typeof ENGINES;
+};
 
 /** onnxruntime-web's files in a deployment: the package's names, but with endings that every web server knows. */
 export const ONNXRUNTIME_FILES = {
@@ -12,4 +12,4 @@ export const ONNXRUNTIME_FILES = {
   wasm: "onnxruntime.wasm",
 } as const;
 
-export const isEngine = (name: string): name is Engine => name in ENGINES;
+export const isEngine = (name: string): name is PageEngine => name in ENGINES;

@@ -1,15 +1,16 @@
 // Translations in this browser: a Web Worker holds the model, and nothing leaves the machine.
+import type { PageEngine } from "../../src/config/schemas/engines.ts";
 import { kernelFile } from "../runtime/kernel_file.ts";
 import { PortTranslator } from "../runtime/port_translator.ts";
 import { type Computer, describeModel, type Progress } from "./computer.ts";
-import { ENGINES, type Engine, isEngine, ONNXRUNTIME_FILES } from "./engines.ts";
+import { ENGINES, isEngine, ONNXRUNTIME_FILES } from "./engines.ts";
 import { fetchBytes } from "./fetch_source.ts";
 import type { GpuOpening, KernelOpening, Loading } from "./worker_messages.ts";
 
 /** What models.json holds. */
 export interface ModelList {
   readonly models: readonly string[];
-  readonly engines: readonly Engine[];
+  readonly engines: readonly PageEngine[];
 }
 
 /** @param base the page's address, beside which all files lie. */
@@ -43,7 +44,7 @@ export function workerComputer(base: string): Computer {
 async function openWorker(
   base: string,
   name: string,
-  engine: Engine,
+  engine: PageEngine,
   tell: (progress: Progress) => void,
 ): Promise<PortTranslator> {
   const worker = new Worker(new URL(ENGINES[engine].worker, base));
@@ -64,7 +65,7 @@ async function openWorker(
   return translator;
 }
 
-function openingOf(base: string, name: string, engine: Engine): KernelOpening | GpuOpening {
+function openingOf(base: string, name: string, engine: PageEngine): KernelOpening | GpuOpening {
   const address = (path: string): string => new URL(path, base).href;
   const bundle = address(`bundle/${encodeURIComponent(name)}/`);
   if (engine === "weft") return { bundle, kernels: address(kernelFile()) };

@@ -1,6 +1,7 @@
 // weft deploy static: the page alone, for any web server. The browser runs the model.
 import { createHash } from "node:crypto";
-import { ENGINES, type Engine, ONNXRUNTIME_FILES } from "../page/engines.ts";
+import type { PageEngine } from "../../src/config/schemas/engines.ts";
+import { ENGINES, ONNXRUNTIME_FILES } from "../page/engines.ts";
 import type { StaticDeployment } from "../page/static_deployment.ts";
 import type { ModelList } from "../page/worker_computer.ts";
 import type { ArtefactName, Artefacts } from "./artefacts.ts";
@@ -23,7 +24,7 @@ const MODELS = "models.json";
 export const staticPlatform: Platform = staticPlatformWith("weft");
 
 /** @param engine what visitors may choose, beside our own kernels, to compute. */
-export function staticPlatformWith(engine: Engine): Platform {
+export function staticPlatformWith(engine: PageEngine): Platform {
   return {
     bundleFolder: "bundle",
     async files(bundles, artefacts) {
@@ -80,7 +81,7 @@ Visitors may have ONNX Runtime (onnxruntime.js and onnxruntime.wasm, MIT licence
 compute on their GPU: 17 MB that are downloaded once, when it is first chosen.
 `;
 
-const readme = (names: readonly string[], engine: Engine): string => `\
+const readme = (names: readonly string[], engine: PageEngine): string => `\
 A page that translates with ${names.join(", ")}, in the browser of whoever visits it: no server
 computes, and no text leaves the visitor's machine. After the first visit it also works offline.
 

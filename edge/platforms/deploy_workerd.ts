@@ -8,6 +8,12 @@ const WEIGHT_BYTES = 64 * 2 ** 20;
 /** Old enough for the wrangler that Node 20 still runs. */
 const COMPATIBILITY_DATE = "2026-04-01";
 
+/**
+ * Has request.signal abort when a client goes away. workerd itself notices that when the connection is reset:
+ * whoever only closes it might still read.
+ */
+const COMPATIBILITY_FLAG = "enable_request_signal";
+
 export const workerdPlatform: Platform = {
   bundleFolder: "assets",
   async files(bundles, artefacts) {
@@ -42,6 +48,7 @@ const wrangler = (names: readonly string[]): string => `\
   "name": "weft-${names[0]?.toLowerCase().replaceAll(/[^a-z0-9-]/g, "-")}",
   "main": "worker.js",
   "compatibility_date": "${COMPATIBILITY_DATE}",
+  "compatibility_flags": ["${COMPATIBILITY_FLAG}"],
   "assets": { "directory": "assets", "binding": "ASSETS", "run_worker_first": true },
   "vars": { "WEFT_MODELS": "${names.join(",")}" },
   // A translation takes more processor time than the free plan's 10 ms.
@@ -70,6 +77,7 @@ const weft :Workerd.Worker = (
     (name = "WEFT_MODELS", text = "${names.join(",")}"),
   ],
   compatibilityDate = "${COMPATIBILITY_DATE}",
+  compatibilityFlags = ["${COMPATIBILITY_FLAG}"],
 );
 `;
 

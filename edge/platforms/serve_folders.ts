@@ -37,12 +37,16 @@ export interface FolderServer {
 
 const WATCH_MILLISECONDS = 1000;
 
-/** @throws UserError if a bundle is refused or the port cannot be had. */
+/**
+ * Listens, then loads: until the last bundle is loaded /readyz answers 503.
+ *
+ * @throws UserError if a bundle is refused or the port cannot be had.
+ */
 export async function serveFolders(options: ServeOptions): Promise<FolderServer> {
   const { hostname, port, limits, origins, page, watch, log } = options;
   const tokens = options.tokens.length > 0 ? options.tokens : undefined;
   const folders = namedFolders(options.folders);
-  const models = createModels();
+  const models = createModels([...folders.keys()]);
   const load = async (name: string, folder: string): Promise<void> => {
     let engine = "";
     await models.load(name, async () => {
@@ -52,16 +56,22 @@ export async function serveFolders(options: ServeOptions): Promise<FolderServer>
     });
     log(`${name}: loaded ${folder}, computed by ${engine}`);
   };
-  const marks = new Map<string, string>();
-  for (const [name, folder] of folders) {
-    marks.set(name, await markOf(folder));
-    await load(name, folder);
-  }
   const report = (error: unknown): void => {
     log(`internal error: ${error instanceof Error ? (error.stack ?? error.message) : error}`);
   };
   const server = createServer({ models, limits, tokens, origins, page, report });
   const listener = listen(server.fetch, hostname, port);
+  const marks = new Map<string, string>();
+  try {
+    for (const [name, folder] of folders) {
+      marks.set(name, await markOf(folder));
+      await load(name, folder);
+    }
+  } catch (error) {
+    await listener.close();
+    await models.close();
+    throw error;
+  }
   const reload = async (name: string, folder: string): Promise<void> => {
     try {
       await load(name, folder);

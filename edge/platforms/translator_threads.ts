@@ -9,30 +9,44 @@ export interface ThreadOptions extends ThreadSetup {
   readonly url: string;
   /** Hears of threads that break down. */
   readonly log: (line: string) => void;
+  /** Wait before the second try to start a thread; each further one is twice as long, up to a minute. */
+  readonly retryMilliseconds?: number;
 }
+
+const LONGEST_WAIT = 60_000;
 
 /**
  * Loads a folder's bundle into threads, each with a copy of the weights: requests run on all of
  * them, and the thread that answers HTTP never waits for a product. A thread that breaks down takes its
- * requests along, and another one is started in its place.
+ * requests along, and another one is started in its place; if that fails, it is tried again until it is closed.
  *
  * @throws UserError if the bundle is refused.
  */
 export async function openInThreads(options: ThreadOptions): Promise<EdgeTranslator> {
   const members: PortTranslator[] = [];
   let isClosed = false;
+  const waits = new Set<ReturnType<typeof setTimeout>>();
   const open = (place: number): Promise<PortTranslator> =>
-    openThread(options, (error) => void reopen(place, error));
-  const reopen = async (place: number, error: Error): Promise<void> => {
-    if (isClosed) return;
-    options.log(`${options.folder}: ${error.message}; starting another thread`);
+    openThread(options, (error) => {
+      if (isClosed) return;
+      options.log(`${options.folder}: ${error.message}; starting another thread`);
+      void reopen(place, options.retryMilliseconds ?? 1000);
+    });
+  const reopen = async (place: number, wait: number): Promise<void> => {
     try {
       const member = await open(place);
       members[place] = member;
       if (isClosed) member.close();
     } catch (cause) {
+      if (isClosed) return;
       const reason = cause instanceof Error ? cause.message : String(cause);
-      options.log(`${options.folder}: no other thread could be started: ${reason}`);
+      const announced = `trying again in ${wait / 1000} s`;
+      options.log(`${options.folder}: no other thread could be started, ${announced}: ${reason}`);
+      const timer = setTimeout(() => {
+        waits.delete(timer);
+        void reopen(place, Math.min(2 * wait, LONGEST_WAIT));
+      }, wait);
+      waits.add(timer);
     }
   };
   const count = Math.max(1, options.threads);
@@ -40,6 +54,7 @@ export async function openInThreads(options: ThreadOptions): Promise<EdgeTransla
   for (const each of settled) if (each.status === "fulfilled") members.push(each.value);
   const close = (): void => {
     isClosed = true;
+    for (const timer of waits) clearTimeout(timer);
     for (const member of members) member.close();
   };
   const refused = settled.find((each) => each.status === "rejected");

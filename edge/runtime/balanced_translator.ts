@@ -32,6 +32,10 @@ export class BalancedTranslator implements EdgeTranslator {
     this.engine = engine;
   }
 
+  get isReady(): boolean {
+    return this.members.some(({ isReady }) => isReady);
+  }
+
   get memory(): EdgeTranslator["memory"] {
     const sum = (of: (memory: EdgeTranslator["memory"]) => number): number =>
       this.members.reduce((total, { memory }) => total + of(memory), 0);

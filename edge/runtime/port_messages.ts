@@ -26,10 +26,10 @@ export type Request =
   | { readonly kind: "abort"; readonly id: number }
   | { readonly kind: "close" };
 
-export interface Failure {
-  readonly user?: UserError["detail"];
-  readonly message: string;
-}
+/** An error as it is sent: what the other end throws is of the same kind. */
+export type Failure =
+  | { readonly kind: "user" | "memory"; readonly detail: UserError["detail"] }
+  | { readonly kind: "internal"; readonly message: string };
 
 export type Reply =
   | {

@@ -1,5 +1,6 @@
 // A translator for whoever is at the other end of a port: what a worker thread runs.
 import { UserError } from "../../src/config/user_error.ts";
+import { OutOfMemoryError } from "../../src/wasm/heap.ts";
 import type { Call, Failure, Port, Reply, Request } from "./port_messages.ts";
 import type { EdgeTranslator, RequestOptions } from "./translator.ts";
 import { oncePerTurn } from "./turn.ts";
@@ -73,6 +74,7 @@ const memoryOf = ({ memory: { used, grown } }: EdgeTranslator): EdgeTranslator["
 });
 
 function failureOf(error: unknown): Failure {
-  const message = error instanceof Error ? error.message : String(error);
-  return error instanceof UserError ? { user: error.detail, message } : { message };
+  if (error instanceof OutOfMemoryError) return { kind: "memory", detail: error.detail };
+  if (error instanceof UserError) return { kind: "user", detail: error.detail };
+  return { kind: "internal", message: error instanceof Error ? error.message : String(error) };
 }

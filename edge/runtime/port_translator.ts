@@ -1,5 +1,6 @@
 // The other end of port_server.ts: a translator that lives in another thread.
 import { UserError } from "../../src/config/user_error.ts";
+import { OutOfMemoryError } from "../../src/wasm/heap.ts";
 import type { Manifest } from "./manifest.ts";
 import type { Call, Failure, Port, Reply, Request, SentOptions } from "./port_messages.ts";
 import type {
@@ -64,6 +65,10 @@ export class PortTranslator implements EdgeTranslator {
   /** As the thread said with its last answer. */
   get memory(): EdgeTranslator["memory"] {
     return this.lastMemory;
+  }
+
+  get isReady(): boolean {
+    return this.closed === undefined;
   }
 
   /** Calls that run in the thread or wait there; without end once the thread is gone. */
@@ -143,5 +148,9 @@ export class PortTranslator implements EdgeTranslator {
   }
 }
 
-const errorOf = ({ user, message }: Failure): Error =>
-  user ? new UserError(user) : new Error(message);
+function errorOf(failure: Failure): Error {
+  if (failure.kind === "internal") return new Error(failure.message);
+  return failure.kind === "memory"
+    ? new OutOfMemoryError(failure.detail)
+    : new UserError(failure.detail);
+}

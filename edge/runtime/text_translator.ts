@@ -34,6 +34,7 @@ export interface TranslatorEngine {
 
 export class TextTranslator implements EdgeTranslator {
   readonly maxSourceTokens: number;
+  readonly isReady = true;
   private readonly special: SpecialTokens;
   private readonly turnstile: Turnstile;
 
@@ -164,7 +165,7 @@ export class TextTranslator implements EdgeTranslator {
     if (nbest > beam) throw this.refusal("nbest", `${nbest} of a beam of ${beam}`, "raise beam");
     const most = this.computer.decoder.vocabulary - 1;
     if (beam > most) throw this.refusal("beam", `${beam} is too wide`, `give at most ${most}`);
-    const longest = Math.min(max_len, this.manifest.architecture.decoder.max_positions - 1);
+    const longest = this.longest(max_len);
     if (min_len > longest) {
       throw this.refusal("min_len", `${min_len} exceeds max_len ${longest}`, "lower it");
     }
@@ -195,9 +196,19 @@ export class TextTranslator implements EdgeTranslator {
     if (prefix === undefined || prefix === "") return undefined;
     const { target, codec } = this.text;
     const tokens = asWords(target, target.encodeLine(codec.encode(prefix), { appendEos: false }));
-    if (tokens.length <= max_len) return { tokens, width: tokens.length };
-    const problem = `${tokens.length} tokens, more than max_len ${max_len}`;
-    throw this.refusal("prefix", problem, "raise max_len, or shorten it");
+    const longest = this.longest(max_len);
+    if (tokens.length <= longest) return { tokens, width: tokens.length };
+    const isAsked = longest === max_len;
+    throw this.refusal(
+      "prefix",
+      `${tokens.length} tokens, more than ${isAsked ? "max_len" : "the model's outputs may have:"} ${longest}`,
+      isAsked ? "raise max_len, or shorten it" : "shorten it",
+    );
+  }
+
+  /** Tokens that an output may have, less its eos: as many as were asked for, or as the decoder has positions. */
+  private longest(maxLen: number): number {
+    return Math.min(maxLen, this.manifest.architecture.decoder.max_positions - 1);
   }
 
   private textOf(tokens: Int32Array): string {

@@ -63,13 +63,15 @@ export interface TextResult {
   readonly sentences: readonly SentenceResult[];
 }
 
-/** A model that is loaded. Requests that run together share the steps of the decoder. */
+/** A model that is loaded. Requests that run together share the steps of the decoder, where our own kernels compute. */
 export interface EdgeTranslator {
   readonly manifest: Manifest;
   /** Longest source sentence in tokens, end of sentence included. */
   readonly maxSourceTokens: number;
   /** What computes, for people. */
   readonly engine: string;
+  /** False once what computes has broken down, until it has a successor: requests fail meanwhile. */
+  readonly isReady: boolean;
   /** Bytes of WebAssembly memory in use, and grown to; of the GPU's, where it computes. */
   readonly memory: { readonly used: number; readonly grown: number };
 

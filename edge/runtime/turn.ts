@@ -1,12 +1,14 @@
 /**
  * Resolves after whatever else is waiting had its turn: requests arrive, cancellations are heard. The
- * quickest way that the runtime has; timers of browsers wait 4 ms.
+ * quickest way that the runtime has: timers of browsers wait 4 ms, but workerd hears of no other request, and of
+ * no client that goes away, while messages follow each other.
  */
 export const nextTurn: () => Promise<void> = (() => {
   if (typeof setImmediate === "function") {
     return () => new Promise<void>((resolve) => setImmediate(resolve));
   }
-  if (typeof MessageChannel === "function") {
+  const isWorkerd = globalThis.navigator?.userAgent === "Cloudflare-Workers";
+  if (typeof MessageChannel === "function" && !isWorkerd) {
     return () =>
       new Promise<void>((resolve) => {
         const { port1, port2 } = new MessageChannel();

@@ -44,7 +44,7 @@ export function createMetrics(queue: Queue, models: ModelPool): Metrics {
 function describeModels({ collected }: Exposition, models: ModelPool): void {
   collected(
     "gauge",
-    "weft_wasm_used_bytes",
+    "weft_model_used_bytes",
     "Memory in use, by model: WebAssembly's, or the GPU's where it computes.",
     () =>
       models.list().map(({ name, translator }) => ({
@@ -52,7 +52,7 @@ function describeModels({ collected }: Exposition, models: ModelPool): void {
         value: translator.memory.used,
       })),
   );
-  collected("gauge", "weft_wasm_grown_bytes", "Memory grown to, by model, of the same kind.", () =>
+  collected("gauge", "weft_model_grown_bytes", "Memory grown to, by model, of the same kind.", () =>
     models.list().map(({ name, translator }) => ({
       labels: { model: name },
       value: translator.memory.grown,

@@ -26,6 +26,8 @@ export interface LoadCount {
 
 /** What a server needs to know of models. */
 export interface ModelPool {
+  /** Of all that are loaded or shall be. */
+  names(): readonly string[];
   /** In the order they were first loaded. */
   list(): readonly LoadedModel[];
   /** The model's present translator, which stays open until it is released; undefined if none. */
@@ -42,9 +44,7 @@ export interface Models extends ModelPool {
    * @throws what `open` throws; the present translator then goes on.
    */
   load(name: string, open: () => Promise<EdgeTranslator>): Promise<void>;
-  /** Takes a model out. Resolves when its last request has ended and it is closed. */
-  retire(name: string): Promise<void>;
-  /** Retires all of them, and loads nothing from now on. */
+  /** Takes all of them out, and loads nothing from now on. Resolves when the last request has ended. */
   close(): Promise<void>;
 }
 
@@ -56,7 +56,8 @@ interface Tenancy extends LoadedModel {
   readonly onClosed: (() => void)[];
 }
 
-export function createModels(): Models {
+/** @param expected names of models that will be loaded: what asks for one of them comes too early, not wrongly. */
+export function createModels(expected: readonly string[] = []): Models {
   const current = new Map<string, Tenancy>();
   const counts = new Map<string, { name: string; loads: number; refusals: number }>();
   /** The last load of each name. */
@@ -101,6 +102,7 @@ export function createModels(): Models {
   };
 
   return {
+    names: () => [...new Set([...expected, ...current.keys()])],
     list: () => [...current.values()],
     counts: () => [...counts.values()],
     lease(name) {
@@ -123,11 +125,6 @@ export function createModels(): Models {
       const settled = load.catch(() => undefined);
       loading.set(name, settled);
       await load;
-    },
-    async retire(name) {
-      const tenancy = current.get(name);
-      current.delete(name);
-      await retire(tenancy);
     },
     async close() {
       isClosed = true;

@@ -103,7 +103,15 @@ export function modelNotNamed(names: readonly string[]): Problem {
 }
 
 export function noModel(): Problem {
-  const message = "no model is loaded yet";
+  return notReady("no model is loaded yet");
+}
+
+/** Whatever computes for it has broken down, and its successor is not there yet. */
+export function brokenModel(name: string): Problem {
+  return notReady(`${quoted(name)} has broken down and is being started again`);
+}
+
+function notReady(message: string): Problem {
   const remedy = "try again when /readyz answers 200";
   return new Problem(503, { code: "not_ready", message, remedy }, retryAfter(5));
 }

@@ -17,7 +17,7 @@ import { pageHandler } from "./page_handler.ts";
 import { toProblem } from "./problem.ts";
 import { createQueue } from "./queue.ts";
 import { referencePage } from "./reference_page.ts";
-import { draining, noModel, noSuchRoute, wrongMethod } from "./refusals.ts";
+import { brokenModel, draining, noModel, noSuchRoute, wrongMethod } from "./refusals.ts";
 import { createScore } from "./score.ts";
 import { createService, type Host, type Service } from "./service.ts";
 import { createTranslate } from "./translate.ts";
@@ -87,7 +87,10 @@ export function createServer(options: ServerOptions): EdgeServer {
   app.get("/healthz", (c) => c.json({ status: "alive" }));
   app.get("/readyz", (c) => {
     if (gate.isClosed) throw draining();
-    if (models.list().length === 0) throw noModel();
+    const loaded = models.list();
+    if (loaded.length === 0 || loaded.length < models.names().length) throw noModel();
+    const broken = loaded.find(({ translator }) => !translator.isReady);
+    if (broken) throw brokenModel(broken.name);
     return c.json({ status: "ready" });
   });
   app.get("/metrics", (c) => c.text(metrics.text(), 200, { "content-type": EXPOSITION_TYPE }));

@@ -10,7 +10,14 @@ import type { Metrics } from "./metrics.ts";
 import type { Lease, ModelPool } from "./models.ts";
 import { toProblem } from "./problem.ts";
 import type { Queue } from "./queue.ts";
-import { clientGone, deadlinePassed, modelNotNamed, noModel, unknownModel } from "./refusals.ts";
+import {
+  brokenModel,
+  clientGone,
+  deadlinePassed,
+  modelNotNamed,
+  noModel,
+  unknownModel,
+} from "./refusals.ts";
 
 export interface ServiceParts {
   readonly limits: Limits;
@@ -67,6 +74,10 @@ export function createService(parts: ServiceParts): Service {
       // Asked again: models come and go during the wait.
       const lease = models.lease(nameOf(wanted, models));
       if (lease === undefined) throw noModel();
+      if (!lease.translator.isReady) {
+        lease.release();
+        throw brokenModel(lease.name);
+      }
       const end = (): void => {
         lease.release();
         leaveQueue();
@@ -145,7 +156,7 @@ function wantsEvents(request: Request): boolean {
 
 /** The model that a request means. @throws Problem. */
 function nameOf(wanted: string | undefined, models: ModelPool): string {
-  const names = models.list().map(({ name }) => name);
+  const names = models.names();
   if (names.length === 0) throw noModel();
   if (wanted !== undefined && !names.includes(wanted)) throw unknownModel(wanted, names);
   if (wanted === undefined && names.length > 1) throw modelNotNamed(names);

@@ -6,13 +6,14 @@ import { readPage } from "../../edge/platforms/file_page.ts";
 import { serveFolders } from "../../edge/platforms/serve_folders.ts";
 import { openInThreads } from "../../edge/platforms/translator_threads.ts";
 import { limits } from "../../edge/server/limits.ts";
-import { serve as config, type ServeFlags } from "../config/schemas/serve.ts";
+import type { Engine } from "../config/schemas/engines.ts";
+import { serve as config } from "../config/schemas/serve.ts";
 import { UserError } from "../config/user_error.ts";
 import { type WorkerEntry, workerUrl } from "../workers.ts";
 import { command } from "./command.ts";
 
 /** Entries of threads by what computes in them. */
-const ENGINES: Readonly<Record<ServeFlags["engine"], WorkerEntry>> = {
+const THREADS: Readonly<Record<Engine, WorkerEntry>> = {
   weft: "edge/platforms/translator_thread.ts",
   onnxruntime: "edge/platforms/onnx_thread.ts",
   "onnxruntime-webgpu": "edge/platforms/onnx_webgpu_thread.ts",
@@ -30,7 +31,7 @@ export const serve = command({
     let hangUp = (): void => undefined;
     process.on("SIGHUP", () => hangUp());
     const kernels = await compileKernels();
-    const url = workerUrl(ENGINES[flags.engine]);
+    const url = workerUrl(THREADS[flags.engine]);
     const log = (line: string): void => terminal.log(line);
     const server = await serveFolders({
       ...{ folders, hostname, port, limits, tokens, watch },

@@ -19,13 +19,15 @@ export interface HeapOwner {
 
 /** Thrown when the memory cannot hold a request; names both sizes. */
 export class OutOfMemoryError extends UserError {
-  constructor(owner: HeapOwner, requested: number, used: number, limit: number) {
-    const mib = (bytes: number) => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
-    super({
-      ...owner,
-      problem: `${mib(requested)} more do not fit: ${mib(used)} of ${mib(limit)} are in use`,
-    });
+  constructor(detail: UserError["detail"]) {
+    super(detail);
     this.name = "OutOfMemoryError";
+  }
+
+  static of(owner: HeapOwner, requested: number, used: number, limit: number): OutOfMemoryError {
+    const mib = (bytes: number) => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
+    const problem = `${mib(requested)} more do not fit: ${mib(used)} of ${mib(limit)} are in use`;
+    return new OutOfMemoryError({ ...owner, problem });
   }
 }
 
@@ -83,7 +85,7 @@ export class Heap {
     const last = this.free.at(-1);
     const address = last && last.address + last.bytes === this.top ? last.address : this.top;
     if (address + bytes > this.limit) {
-      throw new OutOfMemoryError(this.owner, bytes, this.usedBytes, this.limit);
+      throw OutOfMemoryError.of(this.owner, bytes, this.usedBytes, this.limit);
     }
     this.grow(address + bytes);
     if (last && address === last.address) this.free.pop();

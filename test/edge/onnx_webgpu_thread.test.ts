@@ -33,21 +33,29 @@ onGpu("a thread of weft serve translates on the GPU, and says so", async () => {
   here.close();
 });
 
-onGpu("a thread breaks down with its GPU, and another takes its place", async () => {
-  const lines: string[] = [];
-  const translator = await openInThreads({
-    ...{ folder: "fake", kernels: await compileKernels(), threads: 1 },
-    url: new URL("fixtures/losing_thread.ts", import.meta.url).href,
-    log: (line) => lines.push(line),
-  });
-  await expect(translator.generate("lose the GPU")).rejects.toThrow("the GPU was lost");
-  expect(lines[0]).toContain("starting another thread");
-  await until(async () => {
-    const answer = await translator.generate("w6").catch(() => undefined);
-    return answer?.source === "w6";
-  });
-  translator.close();
-});
+onGpu(
+  "a thread breaks down with its GPU, or what that refuses, and another takes its place",
+  async () => {
+    const lines: string[] = [];
+    const translator = await openInThreads({
+      ...{ folder: "fake", kernels: await compileKernels(), threads: 1 },
+      url: new URL("fixtures/losing_thread.ts", import.meta.url).href,
+      log: (line) => lines.push(line),
+    });
+    for (const [asked, said] of [
+      ["lose the GPU", "the GPU was lost"],
+      ["misuse the GPU", "the GPU refused a command: "],
+    ]) {
+      await expect(translator.generate(asked)).rejects.toThrow(said);
+      expect(lines.at(-1)).toContain("starting another thread");
+      await until(async () => {
+        const answer = await translator.generate("w6").catch(() => undefined);
+        return answer?.source === "w6";
+      });
+    }
+    translator.close();
+  },
+);
 
 const refused = "a thread without navigator.gpu names what is missing and what to do";
 const refusal = async (): Promise<void> => {

@@ -68,7 +68,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     ...["edge/runtime", "edge/onnx", "edge/platforms"],
   ],
   "edge/runtime": ["config", "data", "decode", "wasm", "sinusoid"],
-  "edge/onnx": ["config", "data", "decode", "sinusoid", "edge/runtime"],
+  "edge/onnx": ["config", "data", "decode", "sinusoid", "wasm", "edge/runtime"],
   "edge/server": ["config", "data", "decode", "wasm", "edge/runtime", "version"],
   "edge/platforms": [
     ...["config", "data", "decode", "build_stamps"],

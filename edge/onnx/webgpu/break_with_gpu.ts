@@ -1,12 +1,17 @@
 /**
- * Has the thread break down when its GPU is lost, because ONNX Runtime cannot be used after that: whoever
- * began the thread hears of it, and may begin another.
+ * Has the thread break down when its GPU is lost, because ONNX Runtime cannot be used after that, or refuses a
+ * command, because what it computes from then on is nothing to rely on: whoever began the thread hears of it, and
+ * may begin another.
  */
 export function breakWithGpu(device: GPUDevice): void {
-  void device.lost.then(({ message }) => {
+  const breakDown = (problem: string, message: string): void => {
     // Thrown in a task of its own: a thread does not break down by a promise everywhere.
     setTimeout(() => {
-      throw new Error(`the GPU was lost${message ? `: ${message}` : ""}`);
+      throw new Error(`${problem}${message ? `: ${message}` : ""}`);
     });
-  });
+  };
+  device.addEventListener("uncapturederror", ({ error }) =>
+    breakDown("the GPU refused a command", error.message),
+  );
+  void device.lost.then(({ message }) => breakDown("the GPU was lost", message));
 }

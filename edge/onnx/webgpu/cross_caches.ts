@@ -1,4 +1,5 @@
 import type { Tensor } from "onnxruntime-web/jspi";
+import { OutOfMemoryError } from "../../../src/wasm/heap.ts";
 import { cacheNames } from "./cache_names.ts";
 import type { GpuModel, Tensors } from "./gpu_model.ts";
 
@@ -23,7 +24,7 @@ export class CrossCaches {
     model.count(this.bytes);
   }
 
-  /** Encodes sentences, without padding. */
+  /** Encodes sentences, without padding. @throws OutOfMemoryError if the GPU cannot bind as much. */
   static async of(model: GpuModel, sources: readonly Int32Array[]): Promise<CrossCaches> {
     const encoded: CrossCaches[] = [];
     let whole: CrossCaches | undefined;
@@ -32,10 +33,15 @@ export class CrossCaches {
         const tensors = new Map(Object.entries(await model.encode(source)));
         encoded.push(new CrossCaches(model, [source.length], source.length, tensors));
       }
-      whole = encoded.length === 1 ? encoded[0] : CrossCaches.stacked(model, encoded);
+      whole =
+        encoded.length === 1
+          ? encoded[0]
+          : await model.inTurn(async () => CrossCaches.stacked(model, encoded));
       return whole;
     } finally {
-      for (const each of encoded) if (each !== whole) each.release();
+      await model.inTurn(async () => {
+        for (const each of encoded) if (each !== whole) each.release();
+      });
     }
   }
 
@@ -79,6 +85,7 @@ export class CrossCaches {
     model.count(this.bytes - before);
   }
 
+  /** In the model's turn. */
   release(): void {
     this.model.count(-this.bytes);
     for (const tensor of this.tensors.values()) tensor.dispose();
@@ -89,7 +96,7 @@ export class CrossCaches {
     return [...this.tensors.values()].reduce((sum, { size }) => sum + 4 * size, 0);
   }
 
-  /** Sentences of one as a batch. */
+  /** Sentences of one as a batch. In the model's turn. */
   private static stacked(model: GpuModel, parts: readonly CrossCaches[]): CrossCaches {
     const { attention_heads: H } = model.architecture.decoder;
     const lengths = parts.map(({ longest }) => longest);
@@ -109,7 +116,7 @@ export class CrossCaches {
   }
 }
 
-/** New tensors (B, H, L, D) of pieces of others. */
+/** New tensors (B, H, L, D) of pieces of others. @throws OutOfMemoryError if the GPU cannot bind as much. */
 function copied(
   model: GpuModel,
   [B, L]: readonly [number, number],
@@ -120,11 +127,17 @@ function copied(
   const { attention_heads: H, embed_dim } = model.architecture.decoder;
   const D = embed_dim / H;
   const { STORAGE, COPY_SRC, COPY_DST } = GPUBufferUsage;
+  const size = Math.max(4, 4 * B * H * L * D);
+  const most = device.limits.maxStorageBufferBindingSize;
+  if (size > most) {
+    const problem = `${B} sentences of up to ${L} tokens take ${size} bytes, a binding at most ${most}`;
+    const remedy = "translate fewer or shorter sentences at a time";
+    throw new OutOfMemoryError({ place: model.name, problem, remedy });
+  }
   const commands = device.createCommandEncoder();
   const tensors = new Map<string, Tensor>();
   for (const name of names) {
     // New buffers hold zeros.
-    const size = Math.max(4, 4 * B * H * L * D);
     const buffer = device.createBuffer({ size, usage: STORAGE | COPY_SRC | COPY_DST });
     for (const { from, row, to, count } of piecesOf(name)) {
       commands.copyBufferToBuffer(from, 4 * row * D, buffer, 4 * to * D, 4 * count * D);

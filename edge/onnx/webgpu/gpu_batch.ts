@@ -42,8 +42,10 @@ export class GpuBatch implements OnnxBatch {
     if (input.keptSentences) await this.cross.keep(input.keptSentences);
     const next = this.names.map((name) => `next_self_${name}`);
     const feeds = this.feeds(input, wanted);
-    const results = await this.model.decode(feeds, input.step, [...next, ...wanted.outputs]);
-    this.replacePast(next.map((name) => results[name]));
+    const outputs = [...next, ...wanted.outputs];
+    const results = await this.model.decode(feeds, input.step, outputs, (results) =>
+      this.replacePast(next.map((name) => results[name])),
+    );
     const data = (name: string) => results[name]?.data;
     const scores = data("scores") as Float32Array | undefined;
     return {
@@ -63,7 +65,7 @@ export class GpuBatch implements OnnxBatch {
     });
   }
 
-  /** The step before may still be read until its successor is there. */
+  /** In the model's turn. The step before may still be read until its successor is there. */
   private replacePast(next: readonly Tensor[]): void {
     const [before, after] = [this.past, this.isReleased ? [] : next];
     this.past = after;

@@ -1,4 +1,4 @@
-import type { Value } from "../graph.ts";
+import { NONE, type Value } from "../graph.ts";
 import { GraphLayers } from "../graph_layers.ts";
 
 /** Elements of a row that share a scale; a bundle's 4-bit numbers have a step for so many. */
@@ -15,7 +15,7 @@ export class GpuLayers extends GraphLayers {
     const numbers = graph.input(`${name}.weight`, "u8", [N, blocks, (BLOCK / 8) * bits]);
     const operands = [x, numbers, this.scales(name)];
     const product = graph.addContrib("MatMulNBits", operands, { N, K, bits, block_size: BLOCK });
-    return bias === "" ? product : graph.add("Add", [product, bias]);
+    return bias === NONE ? product : graph.add("Add", [product, bias]);
   }
 
   protected override quantisedEmbedding(name: string, tokens: Value, factor: number): Value {

@@ -42,15 +42,16 @@ export class GpuModel implements OnnxBackend {
       decoder: await HostPositions.load(bundle, "decoder"),
     };
     const encoder = await session(runtime, gpuEncoderGraph(manifest), ends("cross"));
-    const decoder = await session(runtime, gpuDecoderGraph(manifest), ends("next_self"));
-    const shapes = new Map([...parametersOf(encoder), ...parametersOf(decoder)]);
+    let decoder: InferenceSession | undefined;
     try {
+      decoder = await session(runtime, gpuDecoderGraph(manifest), ends("next_self"));
+      const shapes = new Map([...parametersOf(encoder), ...parametersOf(decoder)]);
       const weights = await GpuWeights.load(bundle, runtime, shapes);
       const parts = [runtime, manifest.architecture, vocabulary, encoder, decoder] as const;
       return new GpuModel(...parts, weights, positions);
     } catch (error) {
       await encoder.release();
-      await decoder.release();
+      await decoder?.release();
       throw error;
     }
   }
@@ -77,10 +78,18 @@ export class GpuModel implements OnnxBackend {
     return this.run(this.encoder, feeds, this.encoder.outputNames);
   }
 
-  /** @param feeds all but weights and positions. @param step of the tokens. */
-  decode(feeds: Tensors, step: number, wanted: readonly string[]): Promise<Tensors> {
+  /**
+   * @param feeds all but weights and positions. @param step of the tokens.
+   * @param receive takes the results while ONNX Runtime does nothing else: it may free what was fed.
+   */
+  decode(
+    feeds: Tensors,
+    step: number,
+    wanted: readonly string[],
+    receive: (results: Tensors) => void,
+  ): Promise<Tensors> {
     const positions = this.rowsOf("decoder", step, 1);
-    return this.run(this.decoder, { ...feeds, positions }, wanted);
+    return this.run(this.decoder, { ...feeds, positions }, wanted, receive);
   }
 
   tensor(type: "float32" | "int32", data: Float32Array | Int32Array, dims: number[]): Tensor {
@@ -118,13 +127,18 @@ export class GpuModel implements OnnxBackend {
     session: InferenceSession,
     given: Tensors,
     wanted: readonly string[],
+    receive?: (results: Tensors) => void,
   ): Promise<Tensors> {
     const feeds: Record<string, Tensor> = {};
     for (const name of session.inputNames) {
       const tensor = given[name] ?? this.weights.tensors.get(name);
       if (tensor) feeds[name] = tensor;
     }
-    return this.inTurn(async () => (await session.run(feeds, wanted)) as Tensors);
+    return this.inTurn(async () => {
+      const results = (await session.run(feeds, wanted)) as Tensors;
+      receive?.(results);
+      return results;
+    });
   }
 }
 

@@ -2,11 +2,9 @@
 // for which this build needs WebAssembly's promise integration (JSPI): another build of the package does
 // without, but is larger than the 24 MiB that static hosts take.
 import type * as Ort from "onnxruntime-web/jspi";
+import type { Engine } from "../../../src/config/schemas/engines.ts";
 import { UserError } from "../../../src/config/user_error.ts";
 import { doesCompute } from "./does_compute.ts";
-
-/** What the engine is called on command lines and in the page. */
-export const WEBGPU_ENGINE = "onnxruntime-webgpu";
 
 /** How a platform comes by the package's files; asked for only where there is a GPU. */
 export interface GpuFiles {
@@ -22,6 +20,9 @@ export interface GpuRuntime {
   /** What computes, for people. */
   readonly name: string;
 }
+
+/** As command lines and the page call it. */
+const ENGINE: Engine = "onnxruntime-webgpu";
 
 /** What ONNX Runtime makes use of where an adapter has it. */
 const FEATURES = ["shader-f16", "subgroups"] as const;
@@ -50,7 +51,10 @@ export async function openGpuRuntime(files: GpuFiles): Promise<GpuRuntime> {
     requiredLimits: Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]])),
   });
   const name = nameOf(adapter.info);
-  if (!(await doesCompute(device))) throw refusal(`the adapter ${name} computes nothing`);
+  if (!(await doesCompute(device))) {
+    device.destroy();
+    throw refusal(`the adapter ${name} computes nothing`);
+  }
   const [ort, wasm] = await Promise.all([files.library(), files.wasm()]);
   ort.env.wasm.numThreads = 1;
   ort.env.wasm.wasmBinary = wasm;
@@ -63,7 +67,7 @@ const nameOf = ({ vendor, architecture, device, description }: GPUAdapterInfo): 
 
 const refusal = (problem: string): UserError =>
   new UserError({
-    place: WEBGPU_ENGINE,
+    place: ENGINE,
     problem,
     remedy:
       "use a browser with WebGPU and JSPI (Chromium 137 or newer), run weft serve on Deno where " +

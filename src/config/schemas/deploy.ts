@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { PAGE_ENGINES } from "./engines.ts";
 
 /** Bundles to a folder that runs somewhere else. */
 export const deployFlags = z.strictObject({
@@ -13,7 +14,7 @@ export const deployFlags = z.strictObject({
 /** The page alone may carry more than our own kernels. */
 export const deployStaticFlags = deployFlags.extend({
   engine: z
-    .enum(["weft", "onnxruntime-webgpu"])
+    .enum(PAGE_ENGINES)
     .default("weft")
     .describe(
       "what computes in the browser: our own kernels, or, for visitors who choose it, onnxruntime-web on " +

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { ENGINES } from "./engines.ts";
 
 /** Where and how bundles are served; the limits are edge/server's. */
 export const serve = z.strictObject({
@@ -18,7 +19,7 @@ export const serve = z.strictObject({
     .default(1)
     .describe("threads that translate, each with a copy of the weights"),
   engine: z
-    .enum(["weft", "onnxruntime", "onnxruntime-webgpu"])
+    .enum(ENGINES)
     .default("weft")
     .describe(
       "what computes: our own kernels, or onnxruntime-web on the processor (slower; a check of ours) or on a " +
@@ -36,5 +37,3 @@ export const serve = z.strictObject({
     .describe("origin whose pages may call the server, or *; may be repeated")
     .meta({ placeholder: "ORIGIN" }),
 });
-
-export type ServeFlags = z.output<typeof serve>;

@@ -3,6 +3,8 @@
 import { expect } from "bun:test";
 import { memorySource } from "../../../edge/export/bundle_files.ts";
 import { OnnxStepDecoder } from "../../../edge/onnx/onnx_step_decoder.ts";
+import { CrossCaches } from "../../../edge/onnx/webgpu/cross_caches.ts";
+import type { GpuModel } from "../../../edge/onnx/webgpu/gpu_model.ts";
 import { openGpuTranslator } from "../../../edge/onnx/webgpu/open_gpu_translator.ts";
 import { openTranslator } from "../../../edge/runtime/open_translator.ts";
 import type { Hypothesis } from "../../../src/decode/hypothesis.ts";
@@ -127,6 +129,20 @@ for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) {
     await expect(gpuModel(files)).rejects.toThrow(`random: ${damaged} holds ${value}`);
   });
 }
+
+onGpu("sources whose keys the GPU cannot bind are refused, and hold nothing", async () => {
+  const model = await gpuModel(tied);
+  const device = { limits: { maxStorageBufferBindingSize: 4 * 40 * 12 } };
+  const narrow: GpuModel = Object.create(model, {
+    runtime: { value: { ...model.runtime, device } },
+  });
+  const sources = [5, 7].map((length) => new Int32Array(length).fill(9));
+  await expect(CrossCaches.of(narrow, sources)).rejects.toThrow(
+    "2 sentences of up to 7 tokens take 2240 bytes, a binding at most 1920",
+  );
+  expect(narrow.memory.used).toBe(model.memory.used);
+  model.release();
+});
 
 onGpu("openGpuTranslator() gives the translator that openTranslator() gives", async () => {
   const source = memorySource(tied, "random");

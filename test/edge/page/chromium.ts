@@ -93,7 +93,7 @@ function translateInPage(page: Page, asked: Asked): Promise<TextResult[]> {
       new Promise((resolve, reject) => {
         const listen = ({ data: reply }: MessageEvent<Reply>): void => {
           if (reply.kind === "refused" || reply.kind === "failed") {
-            reject(new Error(reply.failure.message));
+            reject(new Error(JSON.stringify(reply.failure)));
           } else if (isAnswer(reply)) {
             worker.removeEventListener("message", listen);
             resolve(reply);

@@ -13,6 +13,7 @@ function member(name: string, load: number, called: string[]): LoadedTranslator 
     manifest: fake.manifest,
     maxSourceTokens: fake.maxSourceTokens,
     engine: fake.engine,
+    isReady: fake.isReady,
     memory: fake.memory,
     translate: (text, options) => fake.translate(text, options),
     score: (source, target, options) => fake.score(source, target, options),

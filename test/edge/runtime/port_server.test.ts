@@ -4,6 +4,9 @@ import { serveOnPort } from "../../../edge/runtime/port_server.ts";
 import { PortTranslator } from "../../../edge/runtime/port_translator.ts";
 import type { EdgeTranslator } from "../../../edge/runtime/translator.ts";
 import { nextTurn } from "../../../edge/runtime/turn.ts";
+import { toProblem } from "../../../edge/server/problem.ts";
+import { UserError } from "../../../src/config/user_error.ts";
+import { OutOfMemoryError } from "../../../src/wasm/heap.ts";
 import { createFake } from "../server/fake_translator.ts";
 
 type Listener = (event: { readonly data: unknown }) => void;
@@ -67,4 +70,19 @@ test("serveOnPort() sends no partial text behind the answer", async () => {
   await nextTurn();
   await nextTurn();
   expect(sent.map(({ kind }) => kind)).toEqual(["ready", "done"]);
+});
+
+test("an error is of the same kind at the other end of the port", async () => {
+  const detail = { place: "the model", problem: "no room", remedy: "send less" };
+  for (const error of [new OutOfMemoryError(detail), new UserError(detail), new Error("ours")]) {
+    const fake: EdgeTranslator = { ...createFake(), generate: () => Promise.reject(error) };
+    const { port, sent } = await open(fake);
+    const thrown = await port.generate("x").catch((reason: unknown) => reason);
+    expect((thrown as Error).name).toBe(error.name);
+    expect(thrown).toEqual(error);
+    expect(toProblem(thrown, () => undefined).status).toBe(
+      error instanceof OutOfMemoryError ? 503 : 500,
+    );
+    expect(structuredClone(sent.at(-1))).toEqual(sent.at(-1));
+  }
 });

@@ -4,6 +4,7 @@ import { compileKernels } from "../../../edge/platforms/file_kernels.ts";
 import { openTranslator } from "../../../edge/runtime/open_translator.ts";
 import { goldenTransformer } from "../../models/golden_transformer.ts";
 import { cpu } from "../../support/devices.ts";
+import { randomFiles } from "../onnx/random_bundle.ts";
 import { goldenFiles } from "./golden_bundle.ts";
 
 const golden = goldenTransformer("transformer_prenorm_shared", cpu);
@@ -135,6 +136,18 @@ test("a sentence that is too long is refused, and those beside it stop", async (
   ] as const) {
     await expect(translator.generate("w5", options)).rejects.toThrow(`${field}: `);
   }
+});
+
+test("a prefix is refused that leaves the decoder no position for the end, not cut", async () => {
+  const short = await randomFiles({ max_target_positions: 16 }, "int8");
+  const small = await openTranslator(memorySource(short, "short"), await compileKernels());
+  const prefix = (words: number) => Array.from({ length: words }, (_, i) => `w${i}`).join(" ");
+  const { hypotheses } = await small.generate("w5", { prefix: prefix(15) });
+  expect(hypotheses[0].text).toBe(prefix(15));
+  await expect(small.generate("w5", { prefix: prefix(16) })).rejects.toThrow(
+    "prefix: 16 tokens, more than the model's outputs may have: 15",
+  );
+  small.close();
 });
 
 test("words spelled like special symbols are unknown words, not what they are for", async () => {

@@ -69,7 +69,7 @@ test("GET /metrics is well-formed, and what clients send makes it no longer", as
     'weft_requests_total{route="other",status="404"} 50',
     'weft_request_duration_seconds_count{route="/v1/translate"} 3',
     'weft_tokens_total{model="fake"} 5',
-    'weft_wasm_grown_bytes{model="fake"} 65536',
+    'weft_model_grown_bytes{model="fake"} 65536',
     'weft_bundle_loads_total{model="fake"} 1',
     "weft_requests_running 0",
   ]) {

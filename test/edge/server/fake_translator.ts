@@ -23,6 +23,7 @@ export interface FakeTranslator extends EdgeTranslator {
   /** Steps made in all. */
   readonly steps: number;
   readonly isClosed: boolean;
+  isReady: boolean;
   /** Options of all requests, in their order. */
   readonly asked: readonly RequestOptions[];
 }
@@ -70,6 +71,7 @@ export function createFake({
     manifest,
     maxSourceTokens,
     engine: "a fake",
+    isReady: true,
     memory: { used: 1000, grown: 65_536 },
     async translate(text, options = {}) {
       asked.push(options);

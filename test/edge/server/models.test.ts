@@ -54,27 +54,26 @@ test("load() keeps the order of its calls, however long each takes", async () =>
   expect([old.isClosed, last.isClosed]).toEqual([true, false]);
 });
 
-test("retire() takes a model out and closes it behind its last request", async () => {
+test("close() takes a model out and closes it behind its last request", async () => {
   const models = createModels();
   const fake = createFake();
   await models.load("m", async () => fake);
   const leases = [models.lease("m"), models.lease("m")];
-  let isRetired = false;
-  const retired = models.retire("m").then(() => {
-    isRetired = true;
+  let isOver = false;
+  const closed = models.close().then(() => {
+    isOver = true;
   });
   expect(models.lease("m")).toBe(undefined);
   leases[0]?.release();
   leases[0]?.release();
   await settled();
-  expect([isRetired, fake.isClosed]).toEqual([false, false]);
+  expect([isOver, fake.isClosed]).toEqual([false, false]);
   leases[1]?.release();
-  await retired;
+  await closed;
   expect(fake.isClosed).toBe(true);
-  await models.retire("m");
 });
 
-test("close() retires all models and refuses those still being loaded", async () => {
+test("close() takes out all models and refuses those still being loaded", async () => {
   const models = createModels();
   const [loaded, late] = [createFake(), createFake()];
   await models.load("a", async () => loaded);
@@ -104,7 +103,7 @@ test("a request that waits is answered by the model that is current when its tur
   expect([await textOf(await first), await textOf(await second)]).toEqual(["A", "A!"]);
 });
 
-test("a request whose model is retired while it waits is told so", async () => {
+test("a request that waits while the models are closed is told so", async () => {
   const stepper = createStepper();
   const { post, models, fake } = await startServer({
     fake: { pause: stepper.pause },
@@ -113,8 +112,8 @@ test("a request whose model is retired while it waits is told so", async () => {
   const first = post("/v1/translate", { text: "a" });
   const second = post("/v1/translate", { text: "a" });
   await until(() => fake.running === 1);
-  const retired = models.retire("fake");
+  const closed = models.close();
   await stepper.open();
-  await retired;
+  await closed;
   expect([(await first).status, (await second).status]).toEqual([200, 503]);
 });

@@ -141,6 +141,33 @@ test("GET /healthz answers at once, /readyz and requests only once a model is lo
   expect((await get("/readyz")).status).toBe(200);
 });
 
+test("/readyz waits for all models that are expected, and so do requests for them", async () => {
+  const models = createModels(["a", "b"]);
+  const { fetch } = createServer({ models });
+  await models.load("a", async () => createFake());
+  const ready = () => fetch(new Request("http://weft.test/readyz"));
+  const ask = (model?: string) =>
+    fetch(jsonRequest("/v1/translate", JSON.stringify({ text: "a", model })));
+  expect(await errorOf(await ready())).toMatchObject({ status: 503, code: "not_ready" });
+  expect(await errorOf(await ask("b"))).toMatchObject({ status: 503, code: "not_ready" });
+  expect(await errorOf(await ask())).toMatchObject({ status: 422, code: "model_not_named" });
+  expect((await ask("a")).status).toBe(200);
+  await models.load("b", async () => createFake());
+  expect([(await ready()).status, (await ask("b")).status]).toEqual([200, 200]);
+});
+
+test("a model whose threads have broken down is not ready until one is there again", async () => {
+  const { fake, get, post, reported } = await startServer();
+  const ask = () => post("/v1/translate", { text: "a" });
+  fake.isReady = false;
+  for (const answer of [await get("/readyz"), await ask()]) {
+    expect(await errorOf(answer)).toMatchObject({ status: 503, code: "not_ready" });
+  }
+  fake.isReady = true;
+  expect([(await get("/readyz")).status, (await ask()).status]).toEqual([200, 200]);
+  expect(reported).toEqual([]);
+});
+
 test("GET / is the page that was given, or leads to the reference", async () => {
   const withPage = await startServer({ page: "<!doctype html><p>try it" });
   const response = await withPage.get("/");
