@@ -3,9 +3,9 @@ import { afterAll, beforeAll, expect } from "bun:test";
 import { join } from "node:path";
 import type { Browser, Page } from "puppeteer-core";
 import { buildEdge } from "../../../edge/build.ts";
-import { artefacts } from "../../../edge/platforms/artefacts.ts";
+import { type ArtefactName, artefacts } from "../../../edge/platforms/artefacts.ts";
 import { deploy } from "../../../edge/platforms/deploy.ts";
-import { staticPlatform } from "../../../edge/platforms/deploy_static.ts";
+import { staticPlatform, staticPlatformWith } from "../../../edge/platforms/deploy_static.ts";
 import { temporaryFolder } from "../platforms.ts";
 import { noChromium, openChromium, translateInChromium } from "./chromium.ts";
 import { asShown, openHere, writeGolden } from "./golden_page.ts";
@@ -147,6 +147,40 @@ inBrowser("a new deployment takes the place of the old one, its model too", asyn
     await deployGolden("int8");
   }
   await page.browserContext().close();
+});
+
+inBrowser("a new deployment does not cost another download of the same ONNX Runtime", async () => {
+  const stand = join(folder, "with-onnxruntime");
+  const platform = staticPlatformWith("onnxruntime-webgpu");
+  await deploy(platform, { bundles: [bundle], out: stand, artefacts });
+  const standing = serveFolder(stand);
+  const page = await (await browser.createBrowserContext()).newPage();
+  // As the page does once a visitor has chosen it; that needs a GPU.
+  const choose = (): Promise<number> =>
+    page.evaluate(async () => (await (await fetch("onnxruntime.wasm")).arrayBuffer()).byteLength);
+  await page.goto(standing.url);
+  await untilReady(page);
+  const bytes = await choose();
+  await page.waitForFunction(async () => {
+    const late = (await caches.keys()).find((name) => name.endsWith(" late"));
+    return late !== undefined && (await (await caches.open(late)).keys()).length === 1;
+  });
+  const newer = async (name: ArtefactName) => {
+    const file = await artefacts(name);
+    return name === "static/style.css" ? Buffer.concat([file, Buffer.from("/* new */")]) : file;
+  };
+  await deploy(platform, { bundles: [bundle], out: stand, artefacts: newer });
+  await page.reload();
+  await page.waitForFunction(() =>
+    document.querySelector("#footer")?.textContent?.includes("newer version"),
+  );
+  await page.reload();
+  await untilReady(page);
+  expect(await choose()).toBe(bytes);
+  expect(standing.asked.filter((path) => path === "/onnxruntime.wasm").length).toBe(1);
+  expect(standing.asked.filter((path) => path === "/style.css").length).toBeGreaterThan(1);
+  await page.browserContext().close();
+  await standing.stop();
 });
 
 inBrowser("the static page says in words which file of a model is missing", async () => {
