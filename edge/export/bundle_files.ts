@@ -28,15 +28,23 @@ const CODES = "bpe.codes";
 
 const bytesOf = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text);
 
-/** Quantises and packs a model with its text. */
-export async function bundleFiles(parts: BundleParts, quantize: Quantize): Promise<BundleFiles> {
+/**
+ * Quantises and packs a model with its text.
+ *
+ * @param shardBytes longest file of weights. Tensors go on from one into the next.
+ */
+export async function bundleFiles(
+  parts: BundleParts,
+  quantize: Quantize,
+  shardBytes = SHARD_BYTES,
+): Promise<BundleFiles> {
   const { architecture, card, dictionaries, tokenizer, bpe } = parts;
   const files = new Map<string, Uint8Array<ArrayBuffer>>();
   const { tensors, bytes } = layOut(parts.tensors, quantize);
   const shards: string[] = [];
-  for (let at = 0; at < bytes.length; at += SHARD_BYTES) {
+  for (let at = 0; at < bytes.length; at += shardBytes) {
     const name = `weights-${String(shards.length).padStart(3, "0")}.bin`;
-    files.set(name, bytes.slice(at, at + SHARD_BYTES));
+    files.set(name, bytes.slice(at, at + shardBytes));
     shards.push(name);
   }
   const { source_lang, target_lang } = card;

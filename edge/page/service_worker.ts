@@ -1,6 +1,7 @@
-// Entry point of the service worker: after the first visit the page needs no network. Two caches: the
-// page's own files, one cache for each deployment; and bundles, kept from deployment to deployment,
-// because a new page need not cost a new download of the weights.
+// Entry point of the service worker: after the first visit the page needs no network. Three caches: the
+// page's own files, one cache for each deployment; bundles, kept from deployment to deployment, because
+// a new page need not cost a new download of the weights; and what a visitor chose beside our own
+// kernels, megabytes that few deployments change, each file under the hash of what it holds.
 import type { StaticDeployment } from "./static_deployment.ts";
 
 /** The part of a service worker's scope that is used; TypeScript's own excludes the library of pages. */
@@ -30,9 +31,16 @@ const base = scope.registration.scope;
 const mine = `weft ${base} `;
 const pageCache = `${mine}page ${version}`;
 const bundleCache = `${mine}bundles`;
+const lateCache = `${mine}late`;
 
 const shellUrls = new Set(shell.map((path) => new URL(path, base).href));
-const lateUrls = new Set(late.map((path) => new URL(path, base).href));
+/** Addresses, and what they are called in the cache. */
+const lateUrls = new Map(
+  Object.entries(late).map(([path, hash]) => {
+    const { href } = new URL(path, base);
+    return [href, `${href}?${hash}`];
+  }),
+);
 const bundleUrls = models.map((name) => new URL(`bundle/${encodeURIComponent(name)}/`, base).href);
 
 scope.addEventListener("install", (event) => event.waitUntil(install()));
@@ -50,11 +58,15 @@ async function install(): Promise<void> {
 }
 
 async function activate(): Promise<void> {
+  const current = [pageCache, bundleCache, ...(lateUrls.size > 0 ? [lateCache] : [])];
   for (const name of await caches.keys()) {
-    const isOld = name.startsWith(mine) && name !== pageCache && name !== bundleCache;
-    if (isOld) await caches.delete(name);
+    if (name.startsWith(mine) && !current.includes(name)) await caches.delete(name);
   }
-  await forget((url) => !bundleUrls.some((bundle) => url.startsWith(bundle)));
+  await forget(bundleCache, (url) => !bundleUrls.some((bundle) => url.startsWith(bundle)));
+  if (lateUrls.size > 0) {
+    const wanted = [...lateUrls.values()];
+    await forget(lateCache, (url) => !wanted.includes(url));
+  }
   await scope.clients.claim();
 }
 
@@ -64,7 +76,9 @@ function answerTo(event: Asked): Promise<Response> | undefined {
   const { origin, pathname } = new URL(request.url);
   const url = origin + pathname;
   if (request.mode === "navigate" && isPage(url)) return keptOrFetched(event, base, pageCache);
-  if (shellUrls.has(url) || lateUrls.has(url)) return keptOrFetched(event, url, pageCache);
+  if (shellUrls.has(url)) return keptOrFetched(event, url, pageCache);
+  const key = lateUrls.get(url);
+  if (key !== undefined) return keptOrFetched(event, url, lateCache, key);
   const bundle = bundleUrls.find((each) => url.startsWith(each));
   if (bundle === undefined) return undefined;
   return url === `${bundle}manifest.json`
@@ -74,13 +88,19 @@ function answerTo(event: Asked): Promise<Response> | undefined {
 
 const isPage = (url: string): boolean => url === base || url === new URL("index.html", base).href;
 
-async function keptOrFetched(event: Asked, url: string, cacheName: string): Promise<Response> {
+/** @param key what the file is called in the cache. */
+async function keptOrFetched(
+  event: Asked,
+  url: string,
+  cacheName: string,
+  key = url,
+): Promise<Response> {
   const cache = await caches.open(cacheName);
-  const kept = await cache.match(url);
+  const kept = await cache.match(key);
   if (kept) return kept;
   const response = await fetch(url, { cache: "no-cache" });
   // Kept while the page already reads it, which shows how far a download is.
-  if (response.ok) event.waitUntil(keep(cache, url, response.clone()));
+  if (response.ok) event.waitUntil(keep(cache, key, response.clone()));
   return response;
 }
 
@@ -99,7 +119,7 @@ async function newestManifest(event: Asked, url: string, bundle: string): Promis
   if (!response.ok) return kept ?? response;
   const isSame = kept !== undefined && (await kept.text()) === (await response.clone().text());
   if (!isSame) {
-    await forget((each) => each.startsWith(bundle));
+    await forget(bundleCache, (each) => each.startsWith(bundle));
     event.waitUntil(keep(cache, url, response.clone()));
   }
   return response;
@@ -114,7 +134,7 @@ async function keep(cache: Cache, url: string, response: Response): Promise<void
   }
 }
 
-async function forget(isUnwanted: (url: string) => boolean): Promise<void> {
-  const cache = await caches.open(bundleCache);
+async function forget(cacheName: string, isUnwanted: (url: string) => boolean): Promise<void> {
+  const cache = await caches.open(cacheName);
   for (const { url } of await cache.keys()) if (isUnwanted(url)) await cache.delete(url);
 }

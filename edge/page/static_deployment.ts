@@ -8,8 +8,8 @@ export interface StaticDeployment {
   readonly version: string;
   /** Files of the page, relative to service_worker.js; "./" is the page. */
   readonly shell: readonly string[];
-  /** More files of the page, kept only once it has asked for them. */
-  readonly late: readonly string[];
+  /** More files of the page, kept only once it has asked for them, with a hash of what they hold. */
+  readonly late: Readonly<Record<string, string>>;
   /** Bundles, by the names of their folders. */
   readonly models: readonly string[];
 }

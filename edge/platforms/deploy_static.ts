@@ -42,7 +42,7 @@ export function staticPlatformWith(engine: PageEngine): Platform {
         version: versionOf(contents, bundles),
         // A browser asks for the page as the folder; web servers may lead index.html there.
         shell: Object.keys(files).map((name) => (name === "index.html" ? "./" : name)),
-        late: Object.keys(late),
+        late: hashesOf(late),
         models,
       };
       const first = `self.weftDeployment = ${JSON.stringify(deployment)};`;
@@ -65,6 +65,14 @@ async function gpuEngine(artefacts: Artefacts): Promise<Record<string, Uint8Arra
   };
 }
 
+const hashesOf = (files: Readonly<Record<string, Uint8Array>>): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(files).map(([name, bytes]) => [
+      name,
+      createHash("sha256").update(bytes).digest("hex").slice(0, 16),
+    ]),
+  );
+
 /** Differs as soon as any file of the deployment does: manifests hold the hashes of their bundles. */
 function versionOf(
   contents: readonly (string | Uint8Array)[],
@@ -78,7 +86,8 @@ function versionOf(
 
 const GPU_README = `
 Visitors may have ONNX Runtime (onnxruntime.js and onnxruntime.wasm, MIT licence, Microsoft Corporation)
-compute on their GPU: 17 MB that are downloaded once, when it is first chosen.
+compute on their GPU: 17 MB that are downloaded once, when it is first chosen, and again only if a
+new deployment brings another ONNX Runtime.
 `;
 
 const readme = (names: readonly string[], engine: PageEngine): string => `\

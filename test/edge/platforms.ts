@@ -92,7 +92,8 @@ export async function startServer(
         port,
         output: () => printed,
         stop(signal = "SIGTERM") {
-          child.kill(signal);
+          // Not child.kill(): of a child that was sent a signal by it, Deno tells no exit code.
+          if (child.pid !== undefined && !isOver) process.kill(child.pid, signal);
           return ended;
         },
       };

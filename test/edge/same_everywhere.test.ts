@@ -58,10 +58,15 @@ function expectSame(got: readonly Said[]): void {
   }
 }
 
-/** A test that deploys the bundle, starts the platform's program, and asks it. */
+/**
+ * A test that deploys the bundle, starts the platform's program, and asks it.
+ *
+ * @param endsWith the exit code after SIGTERM; undefined where the signal is the platform's, not our server's, to hear.
+ */
 function platformTest(
   name: string,
   program: string | undefined,
+  endsWith: 0 | undefined,
   start: (
     program: string,
     port: number,
@@ -76,16 +81,19 @@ function platformTest(
     const port = await freePort();
     const { command, cwd, env } = await start(program, port);
     const server = await startServer(command, { cwd, port, env });
+    let code: number | null | undefined;
     try {
       expectSame(await askServer(port, TEXTS, OPTIONS));
     } finally {
-      await server.stop();
+      code = await server.stop();
     }
+    if (endsWith !== undefined)
+      expect({ code, printed: server.output() }).toMatchObject({ code: endsWith });
   }, 60_000);
 }
 
 for (const runtime of ["bun", "deno"] as const) {
-  platformTest(runtime, installed(runtime), async (program, port) => {
+  platformTest(runtime, installed(runtime), 0, async (program, port) => {
     const out = join(folder, runtime);
     await deploy(serverPlatform(runtime), { bundles: [bundle], out, artefacts });
     const flags = runtime === "deno" ? ["run", "--allow-net", "--allow-read=.", "--allow-env"] : [];
@@ -94,7 +102,7 @@ for (const runtime of ["bun", "deno"] as const) {
   });
 }
 
-platformTest("workerd", installed("workerd"), async (program, port) => {
+platformTest("workerd", installed("workerd"), undefined, async (program, port) => {
   const out = join(folder, "workerd");
   await deploy(workerdPlatform, { bundles: [bundle], out, artefacts });
   const address = `--socket-addr=http=127.0.0.1:${port}`;

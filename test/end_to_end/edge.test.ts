@@ -15,7 +15,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort } from "../edge/platforms.ts";
 import { goldenPath } from "../support/golden.ts";
-import { cpu, RunningWeft, succeed, tinyModel, weft, words } from "./weft_process.ts";
+import { ask, served } from "./served.ts";
+import { cpu, succeed, tinyModel, weft, words } from "./weft_process.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "weft-edge-"));
 const at = (name: string): string => join(folder, name);
@@ -28,34 +29,6 @@ beforeAll(() => {
   succeed(["export", checkpoint, "--out", at("tiny"), "--licence", "CC0-1.0"]);
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-/** A server that runs until the test has ended. */
-async function served(
-  args: readonly string[],
-  body: (server: RunningWeft, port: number) => Promise<void>,
-) {
-  const port = await freePort();
-  const server = new RunningWeft(["serve", ...args, "--port", `${port}`]);
-  try {
-    if (!(await server.saw("loaded"))) throw new Error(server.lines.join("\n"));
-    for (let i = 0; i < 100; i++) {
-      const ready = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined);
-      if (ready?.ok) break;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-    await body(server, port);
-  } finally {
-    server.signal("SIGKILL");
-    await server.end();
-  }
-}
-
-const ask = (port: number, body: object, headers: Record<string, string> = {}) =>
-  fetch(`http://127.0.0.1:${port}/v1/generate`, {
-    method: "POST",
-    headers: { "content-type": "application/json", ...headers },
-    body: JSON.stringify(body),
-  });
 
 test("weft export measures what quantising cost, and weft info tells it", () => {
   const lines = Array.from({ length: 3 }, (_, i) => `a b ${i}\tc d ${i}\n`).join("");

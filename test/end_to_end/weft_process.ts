@@ -78,6 +78,11 @@ export class RunningWeft {
     });
   }
 
+  /** undefined if it could not be started. */
+  get pid(): number | undefined {
+    return this.child.pid;
+  }
+
   /** Resolves when `count` lines contain `text`. @returns false if the process ended before. */
   async saw(text: string, count = 1): Promise<boolean> {
     for (;;) {

@@ -51,11 +51,15 @@ const SMALL = {
   max_target_positions: 64,
 };
 
-/** @param change what the trainer's configuration cannot say. */
+/**
+ * @param change what the trainer's configuration cannot say.
+ * @param shardBytes longest file of weights; as exported if undefined.
+ */
 export async function randomFiles(
   settings: Partial<TransformerConfig>,
   quantize: Manifest["quantize"],
   change: (parts: BundleParts) => BundleParts = (parts) => parts,
+  shardBytes?: number,
 ): Promise<BundleFiles> {
   const config = transformerConfig.parse({ ...SMALL, ...settings });
   const random = seededRandom(17);
@@ -80,7 +84,7 @@ export async function randomFiles(
     card,
     dictionaries: { src: words, tgt: words },
   };
-  return bundleFiles(change(parts), quantize);
+  return bundleFiles(change(parts), quantize, shardBytes);
 }
 
 export const runtime = await compileOnnxRuntime();

@@ -168,3 +168,32 @@ onGpu("a search on the GPU that runs when the model is closed is rejected", asyn
   await expect(running).rejects.toThrow("the model was closed");
   await expect(search(gpu, randomBatch(2, [9]), 2)).rejects.toThrow("the model was closed");
 });
+
+for (const [quantize, most] of [
+  ["none", 72],
+  ["int8", 84],
+] as const) {
+  onGpu(`a step of two layers in ${quantize} is at most ${most} dispatches`, async () => {
+    const { prototype } = GPUComputePassEncoder;
+    const { dispatchWorkgroups } = prototype;
+    let dispatches = 0;
+    prototype.dispatchWorkgroups = function (...sizes) {
+      dispatches++;
+      return dispatchWorkgroups.apply(this, sizes);
+    };
+    const gpu = await gpuDecoder(await randomFiles({ share_all_embeddings: true }, quantize));
+    const dispatchesOf = async (steps: number): Promise<number> => {
+      dispatches = 0;
+      await play(gpu, { batch: randomBatch(3, [7, 5]), beam: 2, steps });
+      return dispatches;
+    };
+    try {
+      // The difference is a step's; the rest is the encoder's.
+      expect((await dispatchesOf(6)) - (await dispatchesOf(5))).toBeLessThanOrEqual(most);
+      expect(dispatches).toBeGreaterThan(0);
+    } finally {
+      prototype.dispatchWorkgroups = dispatchWorkgroups;
+      gpu.close();
+    }
+  });
+}

@@ -22,7 +22,7 @@ async function deployed(bundles: readonly string[], page = "page", platform = st
   const { version, shell, late, models } = JSON.parse(json) as {
     readonly version: string;
     readonly shell: readonly string[];
-    readonly late: readonly string[];
+    readonly late: Readonly<Record<string, string>>;
     readonly models: readonly string[];
   };
   return { out, version, shell, late, models };
@@ -30,7 +30,7 @@ async function deployed(bundles: readonly string[], page = "page", platform = st
 
 test("deploy static writes the page, its workers, the kernels and the bundles", async () => {
   const { out, shell, late, models } = await deployed([bundle, other]);
-  expect(late).toEqual([]);
+  expect(late).toEqual({});
   const names = [
     ...[
       ".weft-deployment",
@@ -71,7 +71,7 @@ test("deploy static carries ONNX Runtime only if it is asked for, and visitors f
   const platform = staticPlatformWith("onnxruntime-webgpu");
   const { out, shell, late, version } = await deployed([bundle], "page", platform);
   const files = ["webgpu_worker.js", "onnxruntime.js", "onnxruntime.wasm"];
-  expect(late).toEqual(files);
+  expect(Object.keys(late)).toEqual(files);
   expect(shell.filter((name) => files.includes(name))).toEqual([]);
   const bytes = files.map((name) => statSync(join(out, name)).size);
   expect(Math.max(...bytes)).toBeLessThan(24 * 2 ** 20); // what static hosts take
@@ -79,6 +79,11 @@ test("deploy static carries ONNX Runtime only if it is asked for, and visitors f
   expect(engines).toEqual(["weft", "onnxruntime-webgpu"]);
   expect(readFileSync(join(out, "README.txt"), "utf8")).toContain("ONNX Runtime");
   expect(version).not.toBe((await deployed([bundle])).version);
+  // What stays the same keeps its hash, and visitors do not fetch it again.
+  const next = await deployed([bundle], "new page", platform);
+  expect(next.version).not.toBe(version);
+  const changed = files.filter((name) => next.late[name] !== late[name]);
+  expect(changed).toEqual(["webgpu_worker.js"]);
 });
 
 test("a static deployment has another version as soon as its page or a bundle differs", async () => {

@@ -131,16 +131,21 @@ onGpu("ONNX Runtime is fetched only once a visitor chooses it", async () => {
   await page.browserContext().close();
 });
 
-inBrowser("without a GPU the page says so in words, and our kernels go on", async () => {
-  const without = await openChromium();
-  const { page } = await visit(without);
-  await page.select("#engines", "onnxruntime-webgpu");
-  const problem = await problemOf(page);
-  expect(problem).toMatch(/^onnxruntime-webgpu: (navigator.gpu offers no adapter|there is no nav)/);
-  expect(problem).toContain("choose the engine weft");
-  await page.select("#engines", "weft");
-  await untilReady(page);
-  await paste(page, "w10 w11");
-  expect(await translationAfter(page)).not.toBe("");
-  await without.close();
-});
+inBrowser(
+  "without a GPU the page says so in words, and translates once a visitor chooses our kernels again",
+  async () => {
+    const without = await openChromium();
+    const { page } = await visit(without);
+    await page.select("#engines", "onnxruntime-webgpu");
+    const problem = await problemOf(page);
+    expect(problem).toMatch(
+      /^onnxruntime-webgpu: (navigator.gpu offers no adapter|there is no nav)/,
+    );
+    expect(problem).toContain("choose the engine weft");
+    await page.select("#engines", "weft");
+    await untilReady(page);
+    await paste(page, "w10 w11");
+    expect(await translationAfter(page)).not.toBe("");
+    await without.close();
+  },
+);
