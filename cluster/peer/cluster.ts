@@ -11,7 +11,7 @@ import { Deadlines } from "./deadlines.ts";
 import { ExchangeTotals } from "./exchange_totals.ts";
 import { failureOf } from "./failure_of.ts";
 import { type EventOf, Mailbox, waitingFor } from "./mailbox.ts";
-import type { Event, NodeSettings, Request, SharedNumbers } from "./protocol.ts";
+import type { Event, ExchangeRoom, NodeSettings, Request, SharedNumbers } from "./protocol.ts";
 import { refuseTooLong } from "./refuse_too_long.ts";
 import type { StepUnit } from "./status_report.ts";
 import { ViewChanged } from "./view_changed.ts";
@@ -211,6 +211,11 @@ export class Cluster {
   rates(): ReadonlyMap<string, number> {
     const { generation, totals } = this;
     return new Map([["members", this.ranks.length], ["generation", generation], ...totals.take()]);
+  }
+
+  /** While the state is taken over: more micro-batches make an update than `start` was told. */
+  useRoom(room: ExchangeRoom): void {
+    this.ask({ kind: "room", room });
   }
 
   /** Tells those who ask for the job's status. */

@@ -19,7 +19,7 @@ import { Links, type LinksEvents } from "./links.ts";
 import type { NodeParts } from "./node_parts.ts";
 import { objectionTo } from "./objection.ts";
 import { ParameterHash } from "./parameter_hash.ts";
-import type { Event, NodeRequest } from "./protocol.ts";
+import type { Event, NodeRequest, SharedNumbers } from "./protocol.ts";
 import { RareLines } from "./rare_lines.ts";
 import { Shares } from "./shares.ts";
 import { Strangers } from "./strangers.ts";
@@ -51,6 +51,7 @@ export class ClusterNode implements LinksEvents {
   private readonly watchdog: Watchdog;
   private readonly strangers = new Strangers();
   private readonly status: JobStatus;
+  private numbers: SharedNumbers;
 
   private readonly requests: RequestHandlers = {
     begin: ({ step, slots }) => {
@@ -59,6 +60,10 @@ export class ClusterNode implements LinksEvents {
     },
     final: ({ step, slot, elements }) => this.exchange?.finish(step, slot, elements),
     sums: (sums) => this.exchange?.giveSums(sums),
+    room: ({ room }) => {
+      this.numbers = { ...this.numbers, ...room };
+      this.exchange?.useRoom(room);
+    },
     installed: () =>
       this.onceUntouched(() => {
         this.parameters.take(this.barrier.step);
@@ -79,6 +84,7 @@ export class ClusterNode implements LinksEvents {
   constructor(private readonly parts: NodeParts) {
     const { settings, numbers, own, addresses, transport, step, fence, now } = parts;
     const { rank, size, incarnation, joining, patience } = settings;
+    this.numbers = numbers;
     const tell = (event: Event): void => this.tell(event);
     const elements = numbers.gradients.reduce((sum, each) => sum + each.elements, 0);
     this.watchdog = new Watchdog(
@@ -238,8 +244,8 @@ export class ClusterNode implements LinksEvents {
   }
 
   private install(view: View): void {
-    const { numbers, settings, arithmetic } = this.parts;
-    const { barrier, clock } = this;
+    const { settings, arithmetic } = this.parts;
+    const { barrier, clock, numbers } = this;
     const tell = (event: Event): void => this.tell(event);
     const { rank } = this.self;
     const { held, step } = barrier;

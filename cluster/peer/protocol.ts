@@ -9,18 +9,22 @@ import type { Wire } from "../wire/frame.ts";
 import type { SharedValues } from "./shares.ts";
 import type { StepUnit } from "./status_report.ts";
 
+/** What an exchange works in. */
+export interface ExchangeRoom {
+  /** Micro-batches of an update, if each is a contribution of its own; else 0. */
+  readonly microBatches: number;
+  /** Memory that the exchange may use for itself. */
+  readonly scratch: { readonly address: number; readonly bytes: number };
+}
+
 /** Where a peer's numbers lie: one shared memory, that of a cpu device or one of its own. */
-export interface SharedNumbers {
+export interface SharedNumbers extends ExchangeRoom {
   readonly memory: WebAssembly.Memory;
   /** The flat gradients, in the order in which the backward pass finishes them. */
   readonly gradients: readonly Block[];
   /** All that a newcomer needs: first the parameters (`parameterBlocks` of them), then moments. */
   readonly state: readonly Block[];
   readonly parameterBlocks: number;
-  /** Micro-batches of an update, if each is a contribution of its own; else 0. */
-  readonly microBatches: number;
-  /** Memory that the exchange may use for itself. */
-  readonly scratch: { readonly address: number; readonly bytes: number };
 }
 
 export interface NodeSettings {
@@ -93,6 +97,8 @@ export type NodeRequest =
       /** Seconds that this peer computed for the update. */
       readonly busy: number;
     })
+  /** An update has more micro-batches than was known: from now on the exchange works there. */
+  | { readonly kind: "room"; readonly room: ExchangeRoom }
   /** The view's state is in memory: what was held is applied, what was fetched is in use. */
   | (OfView & { readonly kind: "installed" })
   /** Tells all members a value, and hears theirs. */

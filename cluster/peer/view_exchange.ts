@@ -13,7 +13,7 @@ import { CODEC, type DataHeader, KIND, ProtocolError, type Wire } from "../wire/
 import { cutText } from "../wire/text_parts.ts";
 import { difference } from "./difference.ts";
 import type { ExchangeClock } from "./exchange_clock.ts";
-import type { Event, Request, SharedNumbers } from "./protocol.ts";
+import type { Event, ExchangeRoom, Request, SharedNumbers } from "./protocol.ts";
 import type { SharedValues, Shares } from "./shares.ts";
 import { StateTransfer } from "./state_transfer.ts";
 
@@ -47,7 +47,7 @@ export interface ViewExchangeParts {
 
 export class ViewExchange {
   private readonly ranks: readonly number[];
-  private readonly reduction: Reduction;
+  private reduction: Reduction;
   private readonly transfer: StateTransfer;
   /** All that newcomers need besides numbers, once the numbers are in memory. */
   private record: string | undefined;
@@ -59,16 +59,27 @@ export class ViewExchange {
 
   /** @throws UserError if there is no memory for so many peers. */
   constructor(private readonly parts: ViewExchangeParts) {
-    const { view, rank, wire, numbers, arithmetic, barrier, clock } = parts;
+    const { view, rank, numbers } = parts;
     this.ranks = ranksOf(view.members);
+    this.reduction = this.open(numbers);
+    this.transfer = new StateTransfer(view, rank, numbers.state);
+  }
+
+  /** Before this peer is installed, until when nobody begins an update. @throws UserError as above */
+  useRoom(room: ExchangeRoom): void {
+    this.reduction = this.open(room);
+  }
+
+  private open({ microBatches, scratch }: ExchangeRoom): Reduction {
+    const { rank, wire, numbers, arithmetic, barrier, clock } = this.parts;
     const peers = this.ranks.length;
     const pieces = cutPieces(numbers.gradients, peers);
     const codec = codecOf(wire, arithmetic);
-    const slots = Math.max(peers, numbers.microBatches);
+    const slots = Math.max(peers, microBatches);
     const self = this.ranks.indexOf(rank);
-    const isByMicroBatch = numbers.microBatches > 0;
+    const isByMicroBatch = microBatches > 0;
     const options = { self, peers, pieces, slots, isByMicroBatch, codec, arithmetic };
-    this.reduction = openReduction(options, reductionMemory(options, numbers.scratch), {
+    return openReduction(options, reductionMemory(options, scratch), {
       send: (place, frame, address, bytes, sent) =>
         this.sendData(this.ranks[place], frame, address, bytes, sent),
       taken: (slot) => this.taken(slot),
@@ -79,7 +90,6 @@ export class ViewExchange {
         this.advance();
       },
     });
-    this.transfer = new StateTransfer(view, rank, numbers.state);
   }
 
   begin(step: number, slots: readonly number[]): void {

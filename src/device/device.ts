@@ -24,6 +24,8 @@ export interface SharedMemory {
   addressOf(variable: Variable): number;
   /** @returns the address. @throws OutOfMemoryError */
   allocate(bytes: number): number;
+  /** Gives back what `allocate` gave. */
+  release(address: number): void;
 }
 
 /** A program made ready: memory planned, kernels chosen, commands encoded. */

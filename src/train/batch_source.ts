@@ -69,16 +69,30 @@ export class BatchSource {
     return this.iterator;
   }
 
-  /** Goes to where a checkpoint stood. @throws UserError if the batches are not those of then. */
+  /**
+   * Goes to where a checkpoint stood. Updates go on being made of as many batches as then, whoever is
+   * there now, unless the user says otherwise.
+   *
+   * @throws UserError if the batches are not those of then, or updates of another size cannot begin there.
+   */
   resume(state: EpochIteratorState): void {
-    const saved = state.num_shards;
-    if (this.wanted.given === undefined && saved !== undefined && saved !== this.numShards) {
-      this.numShards = saved;
-      this.iterator = undefined;
-      this.log(
-        `updates go on being made of ${saved} x --update-freq batches, as in the checkpoint; ` +
-          "--batch-shards would change that",
-      );
+    const { num_shards: saved = this.numShards, iterations_in_epoch: rounds = 0 } = state;
+    const { given } = this.wanted;
+    if (saved !== this.numShards) {
+      if (given === undefined) {
+        this.numShards = saved;
+        this.iterator = undefined;
+        this.log(
+          `updates go on being made of ${saved} x --update-freq batches, as in the checkpoint; ` +
+            "--batch-shards would change that",
+        );
+      } else {
+        if ((rounds * saved) % given !== 0) throw unevenShards(given, saved, state);
+        this.log(
+          `updates are made of ${given} x --update-freq batches from now on, as --batch-shards says; ` +
+            `in the checkpoint they were made of ${saved}`,
+        );
+      }
     }
     this.epochs(state.epoch).loadState(state);
   }
@@ -177,6 +191,21 @@ export function largestBatches(
   const largest = costs.map((cost) => shapes.reduce((a, b) => (cost(b) > cost(a) ? b : a)));
   return [...new Map(largest.map((shape) => [shape.join(), shape])).values()];
 }
+
+const unevenShards = (
+  given: number,
+  saved: number,
+  { epoch, iterations_in_epoch: rounds = 0 }: EpochIteratorState,
+): UserError =>
+  new UserError({
+    place: `--batch-shards ${given}`,
+    problem:
+      `the checkpoint's updates are made of ${saved} batches, ${rounds * saved} of epoch ${epoch} so far, ` +
+      `which cannot be cut into updates of ${given}`,
+    remedy:
+      `give --batch-shards ${saved}, or leave the flag out, to go on as before; ` +
+      "or pass --reset-dataloader to begin with epoch 1 anew",
+  });
 
 const nothingLeft = (what: string, pairs: number): UserError =>
   new UserError({

@@ -12,7 +12,7 @@ import { fromExactJson, toExactJson } from "./exact_json.ts";
 import { LocalSgd } from "./local_sgd.ts";
 import type { Meeting } from "./meet_peers.ts";
 import type { TrainingMetrics } from "./metrics.ts";
-import { PeerMemory } from "./peer_memory.ts";
+import { type ExchangeRoom, PeerMemory } from "./peer_memory.ts";
 import { Rounds } from "./rounds.ts";
 import { type RunIdentity, restoreRecord } from "./run_record.ts";
 import type { RunState } from "./run_state.ts";
@@ -68,15 +68,17 @@ export async function joinPeers(meeting: Meeting, parts: JoinParts): Promise<num
   const states = [...optimizer.state.values(), ...(trainer.average ? [trainer.average] : [])];
   const codec = codecBytes(config.wire);
   const peers = Math.max(config.max_peers, size);
-  const microBatches = config.reproducible ? batches.shards * Math.max(...parts.updateFreq) : 0;
+  // Those who have made more updates may know better: see `restore`.
+  const contributions = (): number =>
+    config.reproducible ? batches.shards * Math.max(...parts.updateFreq) : 0;
   const memory = new PeerMemory({
-    ...{ device, microBatches, gradients: parameters },
+    ...{ device, microBatches: contributions(), gradients: parameters },
     // Between two exchanges only the beginning of the round is common to all.
     common: sgd ? sgd.anchor.segments : parameters.segments.map(({ values }) => values),
     others: (sgd ? [sgd.momentum, ...states] : states).flatMap(({ segments }) => segments),
-    scratchBytes: (gradients) => scratchBytes(gradients, codec, peers, microBatches),
+    scratchBytes: (gradients, count) => scratchBytes(gradients, codec, peers, count),
   });
-  announceScratch(memory.numbers.scratch.bytes, microBatches, parts.say);
+  announceScratch(memory.numbers, parts.say);
   const rounds = sgd && new Rounds({ sgd, peers: cluster, memory, company, say: parts.say });
   trainer.trainWith(cluster, memory, rounds);
   run.rounds = rounds;
@@ -90,10 +92,7 @@ export async function joinPeers(meeting: Meeting, parts: JoinParts): Promise<num
       counts: sgd ? "round" : "update",
       patience: config.peer_timeout * 1000,
       hangsAfter: config.hang_timeout * 1000,
-      agreement: {
-        ...agreementOf(parts.identity, config, parameters.elements),
-        ...(microBatches > 0 ? { "number of batches of an update": String(microBatches) } : {}),
-      },
+      agreement: agreementOf(parts.identity, config, parameters.elements),
     },
     numbers: memory.numbers,
     // What is exchanged are updates, or rounds of them.
@@ -116,6 +115,12 @@ export async function joinPeers(meeting: Meeting, parts: JoinParts): Promise<num
       memory.stateIn();
       const handover = fromExactJson(text) as Handover;
       const restored = restore(handover, parts);
+      // Where this one knew only how many peers there are, an update may turn out to have more batches.
+      const room = memory.makeRoom(contributions());
+      if (room) {
+        announceScratch(room, parts.say);
+        cluster.useRoom(room);
+      }
       const began = handover.began === null ? undefined : parseRecord(handover.began, PLACE);
       rounds?.takeOver(trainer.updates, began);
       if (handover.isBeginning) rounds?.begin(trainer.updates);
@@ -135,10 +140,14 @@ const PLACE = "the other peers' state";
 const MUCH = 2 ** 28;
 
 /** Each micro-batch's gradients lie there until they are summed: of two peers each keeps half of all. */
-function announceScratch(bytes: number, microBatches: number, say: (line: string) => void): void {
-  if (microBatches === 0 || bytes < MUCH) return;
+function announceScratch(
+  { microBatches, scratch }: ExchangeRoom,
+  say: (line: string) => void,
+): void {
+  if (microBatches === 0 || scratch.bytes < MUCH) return;
+  const mib = (scratch.bytes / 2 ** 20).toFixed(0);
   say(
-    `--reproducible sets ${(bytes / 2 ** 20).toFixed(0)} MiB aside, for half the gradients of each of the ` +
+    `--reproducible sets ${mib} MiB aside, for half the gradients of each of the ` +
       `${microBatches} batches of an update`,
   );
 }

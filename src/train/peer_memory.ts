@@ -12,14 +12,18 @@ export interface NumberBlock {
   readonly elements: number;
 }
 
-export interface PeerNumbers {
+/** Memory of the exchange itself, and for how many micro-batches of an update it suffices. */
+export interface ExchangeRoom {
+  readonly microBatches: number;
+  readonly scratch: { readonly address: number; readonly bytes: number };
+}
+
+export interface PeerNumbers extends ExchangeRoom {
   readonly memory: WebAssembly.Memory;
   readonly gradients: readonly NumberBlock[];
   /** Parameters first, then everything else that training changes. */
   readonly state: readonly NumberBlock[];
   readonly parameterBlocks: number;
-  readonly microBatches: number;
-  readonly scratch: { readonly address: number; readonly bytes: number };
 }
 
 export interface PeerMemoryOptions {
@@ -33,7 +37,7 @@ export interface PeerMemoryOptions {
   /** Micro-batches of an update, if each is a contribution of its own; else 0. */
   readonly microBatches: number;
   /** Bytes that the exchange wants for itself, given the gradients' blocks. */
-  readonly scratchBytes: (gradients: readonly NumberBlock[]) => number;
+  readonly scratchBytes: (gradients: readonly NumberBlock[], microBatches: number) => number;
 }
 
 /** Where a variable's copy lies. */
@@ -43,15 +47,16 @@ interface Copy {
 }
 
 export class PeerMemory {
-  readonly numbers: PeerNumbers;
+  private known: PeerNumbers;
   private readonly gradients: readonly Copy[];
   private readonly state: readonly Copy[];
+  private readonly staging = new Staging();
 
   constructor(private readonly options: PeerMemoryOptions) {
-    const { device, common, others, microBatches, scratchBytes } = options;
+    const { device, common, others } = options;
     const gradients = options.gradients.segments.map((segment) => segment.gradients);
     const { shared } = device;
-    const staging = new Staging();
+    const { staging } = this;
     const place = (variable: Variable): Copy => {
       const bytes = bytesOf(variable.spec);
       const address = shared ? shared.addressOf(variable) : staging.allocate(bytes);
@@ -59,19 +64,41 @@ export class PeerMemory {
     };
     this.gradients = gradients.map(place);
     this.state = [...common, ...others].map(place);
-    const blocks = this.gradients.map(({ block }) => block);
-    const bytes = scratchBytes(blocks);
-    const address = shared ? shared.allocate(bytes) : staging.allocate(bytes);
-    const memory = shared?.memory ?? staging.open();
-    new Uint8Array(memory.buffer, address, bytes).fill(0);
-    this.numbers = {
-      memory,
-      gradients: blocks,
+    this.known = {
+      memory: shared?.memory ?? staging.open(),
+      gradients: this.gradients.map(({ block }) => block),
       state: this.state.map(({ block }) => block),
       parameterBlocks: common.length,
-      microBatches,
-      scratch: { address, bytes },
+      ...{ microBatches: 0, scratch: { address: 0, bytes: 0 } },
     };
+    this.setAside(options.microBatches);
+  }
+
+  get numbers(): PeerNumbers {
+    return this.known;
+  }
+
+  /**
+   * Makes room for so many micro-batches of an update.
+   *
+   * @returns undefined if there is enough; else where it is now. What lay in the old room is lost.
+   */
+  makeRoom(microBatches: number): ExchangeRoom | undefined {
+    return microBatches > this.known.microBatches ? this.setAside(microBatches) : undefined;
+  }
+
+  private setAside(microBatches: number): ExchangeRoom {
+    const { known, staging } = this;
+    const { shared } = this.options.device;
+    const bytes = this.options.scratchBytes(known.gradients, microBatches);
+    const before = known.scratch;
+    // Given back first: the new room may begin at the same place.
+    if (before.bytes > 0) (shared ?? staging).release(before.address);
+    const address = (shared ?? staging).allocate(bytes);
+    new Uint8Array(known.memory.buffer, address, bytes).fill(0);
+    const room = { microBatches, scratch: { address, bytes } };
+    this.known = { ...known, ...room };
+    return room;
   }
 
   /** This peer's gradients are to be sent. */
@@ -113,18 +140,32 @@ export class PeerMemory {
   }
 }
 
-/** Memory that is laid out first and made then. */
+/** Memory that is laid out first and made then; it grows if more is laid out. */
 class Staging {
   private end = PAGE_BYTES; // address 0 means "no such operand" to kernels
+  private memory: WebAssembly.Memory | undefined;
 
   allocate(bytes: number): number {
     const address = this.end;
     this.end += Math.ceil(bytes / 64) * 64;
+    const missing = this.memory ? this.pages - this.memory.buffer.byteLength / PAGE_BYTES : 0;
+    if (missing > 0) this.memory?.grow(missing);
     return address;
   }
 
+  /** Of what was allocated last. */
+  release(address: number): void {
+    this.end = address;
+  }
+
   open(): WebAssembly.Memory {
-    const pages = Math.ceil(this.end / PAGE_BYTES);
-    return new WebAssembly.Memory({ initial: pages, maximum: MAXIMUM_PAGES, shared: true });
+    this.memory = new WebAssembly.Memory({
+      ...{ initial: this.pages, maximum: MAXIMUM_PAGES, shared: true },
+    });
+    return this.memory;
+  }
+
+  private get pages(): number {
+    return Math.ceil(this.end / PAGE_BYTES);
   }
 }

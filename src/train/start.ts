@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { CheckpointConfig } from "../config/schemas/checkpoint.ts";
 import type { EmaConfig } from "../config/schemas/ema.ts";
 import { UserError } from "../config/user_error.ts";
+import type { EpochIteratorState } from "../data/epoch_iterator.ts";
 import type { ParameterState } from "../engine/flat_parameters.ts";
 import { type FairseqOptimizer, readFairseqCheckpoint } from "../interop/fairseq_checkpoint.ts";
 import { openFileSource } from "../interop/file_source.ts";
@@ -127,7 +128,7 @@ function restoreWeft(path: string, parts: StartParts): number {
       metrics,
       run: run.state,
       metric: checkpoint.best_checkpoint_metric,
-      resume: (iterator) => batches.resume(iterator),
+      resume: (iterator) => batches.resume(record.num_updates > 0 ? iterator : unbegun(iterator)),
     });
     const { outerMomentum } = parts;
     restoreTensors(trainer, file, path, { optimizer: !checkpoint.reset_optimizer, outerMomentum });
@@ -138,6 +139,13 @@ function restoreWeft(path: string, parts: StartParts): number {
     opened.close();
   }
 }
+
+/**
+ * Before its first update a run has no batches to go on with: it takes as many as there are peers now, as do
+ * those who have no checkpoint, and who see no reason to fetch the state, for it is the seed's.
+ */
+const unbegun = (iterator: EpochIteratorState): EpochIteratorState =>
+  iterator.iterations_in_epoch ? iterator : { ...iterator, num_shards: undefined };
 
 /** As openCheckpoint; if the file is damaged, the error names others that a run can go back to. */
 function openOwn(path: string, folder: string): CheckpointFile {

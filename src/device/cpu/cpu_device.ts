@@ -137,6 +137,7 @@ export class CpuDevice implements Device {
       memory: wasmMemory,
       addressOf: (variable) => this.addressOf(variable) + variable.byteOffset,
       allocate: (bytes) => heap.allocate(bytes),
+      release: (address) => heap.release(address),
     };
     this.arena = new GrowingBlock(heap);
     this.scratch = new GrowingBlock(heap);

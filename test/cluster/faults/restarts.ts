@@ -5,10 +5,18 @@ import { freeAddresses, type Job } from "./job.ts";
 import type { Scenario } from "./scenario.ts";
 import { check, goOn, ms, type Stage } from "./stage.ts";
 
+/** How a job is before it ends, and after. */
+interface Sizes {
+  readonly before: number;
+  readonly after: number;
+  /** Batches of an update. */
+  readonly shards: number;
+  readonly flags?: readonly string[];
+}
+
 /** The checkpoint is on rank 0's disk alone; whoever comes gets it from there. */
-async function otherSize(stage: Stage, before: number, after: number): Promise<string> {
-  const flags = ["--save-interval-updates", "20"];
-  const shards = Math.min(before, after);
+async function otherSize(stage: Stage, { before, after, shards, flags: own = [] }: Sizes) {
+  const flags = ["--save-interval-updates", "20", ...own];
   const updates = 150;
   // How many batches make an update is not said again: it is in the checkpoint.
   const first = await stage.begin({ peers: before, shards, updates, flags });
@@ -26,6 +34,21 @@ async function otherSize(stage: Stage, before: number, after: number): Promise<s
     `${said.text.replace(/^.*: epoch/, "from epoch")}; ` +
     sameEnd(stage, reference, second, isExact(second, shards))
   );
+}
+
+/** Updates of three batches cannot begin after 25 updates of two. */
+async function contradicted(stage: Stage): Promise<string> {
+  const first = await stage.begin({ peers: 2, shards: 2, updates: 25 });
+  await first.finish();
+  const second = await stage.prepare({ peers: 3, shards: 3, updates: 40 });
+  cpSync(first.folderOf(0), second.folderOf(0), { recursive: true });
+  for (const rank of [0, 1, 2]) second.start(rank);
+  for (const peer of second.processes) {
+    check((await peer.end()) === 2, second.log);
+    const error = /^weft: .*--batch-shards 3: the checkpoint's updates are made of 2 batches, 50/;
+    check(peer.has(error) && peer.has(/give --batch-shards 2, or leave/), second.log);
+  }
+  return "all say so, and what to give instead";
 }
 
 const isExact = (job: Job, shards: number): boolean =>
@@ -54,11 +77,20 @@ async function lateJoiner(stage: Stage): Promise<string> {
 export const restarts: readonly Scenario[] = [
   {
     name: "a job of 3 is killed and begins again with 2 peers",
-    play: (stage) => otherSize(stage, 3, 2),
+    play: (stage) => otherSize(stage, { before: 3, after: 2, shards: 2 }),
   },
   {
     name: "a job of 2 is killed and begins again with 4 peers",
-    play: (stage) => otherSize(stage, 2, 4),
+    play: (stage) => otherSize(stage, { before: 2, after: 4, shards: 2 }),
+  },
+  {
+    name: "a job of 3 with --reproducible is killed and begins again with 2 peers",
+    play: (stage) =>
+      otherSize(stage, { before: 3, after: 2, shards: 3, flags: ["--reproducible"] }),
+  },
+  {
+    name: "a job of 2 begins again with a --batch-shards that its checkpoint contradicts",
+    play: contradicted,
   },
   { name: "rank 3 joins a cluster of 3 at work", play: lateJoiner },
 ];

@@ -78,3 +78,35 @@ test("a peer whose training hangs ends, and the others go on; one that waits for
     "rank 1 has left: rank 1 hangs: its training has given no sign for 5 s, after update 0",
   );
 });
+
+test("a newcomer that counted fewer micro-batches to an update takes the others' number over", async () => {
+  const { peers, low, high } = await NodePeers.two({}, 5);
+  const newcomer = await peers.add(2, { joining: true }, 1);
+  await peers.pass(1000);
+  const generation = newcomer.view?.generation ?? 0;
+  expect(newcomer.view).toMatchObject({ members: [{}, {}, {}], fetching: [2] });
+  newcomer.node.request({ kind: "fetch", generation });
+  low.node.request({ kind: "record", generation, text: "5 micro-batches" });
+  high.node.request({ kind: "record", generation, text: "5 micro-batches" });
+  await peers.pass(200);
+  expect(newcomer.of("fetched")).toMatchObject([{ record: "5 micro-batches" }]);
+  const scratch = { address: 524_288, bytes: 262_144 };
+  newcomer.node.request({ kind: "room", room: { microBatches: 5, scratch } });
+  for (const { node } of peers.all) node.request({ kind: "installed", generation });
+  await peers.pass(200);
+  const slots = [0, 1, 2, 3, 4];
+  for (const { node } of peers.all) {
+    node.request({ kind: "begin", generation, step: 0, slots });
+    node.request({ kind: "sums", generation, step: 0, rows: [], busy: 0 });
+  }
+  for (const slot of slots) {
+    const { node, gradients } = peers.all[slot % 3];
+    gradients.fill(slot + 1);
+    node.request({ kind: "final", generation, step: 0, slot, elements: ELEMENTS });
+    await peers.pass(200);
+  }
+  for (const { gradients, of } of peers.all) {
+    expect(of("update")).toHaveLength(1);
+    expect(new Set(gradients)).toEqual(new Set([1 + 2 + 3 + 4 + 5]));
+  }
+});

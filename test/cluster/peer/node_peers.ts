@@ -26,7 +26,12 @@ export class NodePeers {
   readonly all: NodePeer[] = [];
   now = 0;
 
-  async add(rank: number, settings: Partial<NodeSettings> = {}): Promise<NodePeer> {
+  /** @param microBatches of an update, if each is a contribution of its own. */
+  async add(
+    rank: number,
+    settings: Partial<NodeSettings> = {},
+    microBatches = 0,
+  ): Promise<NodePeer> {
     const memory = new WebAssembly.Memory({ initial: 16, maximum: 16, shared: true });
     const told: Event[] = [];
     const hung: string[] = [];
@@ -45,7 +50,7 @@ export class NodePeers {
         ...settings,
       },
       numbers: {
-        ...{ memory, gradients: [gradients], state: [], parameterBlocks: 0, microBatches: 0 },
+        ...{ memory, gradients: [gradients], state: [], parameterBlocks: 0, microBatches },
         scratch,
       },
       arithmetic: await openArithmetic(memory),
@@ -80,9 +85,13 @@ export class NodePeers {
   /** Two that have formed a cluster. */
   static async two(
     settings: Partial<NodeSettings> = {},
+    microBatches = 0,
   ): Promise<{ peers: NodePeers; low: NodePeer; high: NodePeer }> {
     const peers = new NodePeers();
-    const [low, high] = [await peers.add(0, settings), await peers.add(1, settings)];
+    const [low, high] = [
+      await peers.add(0, settings, microBatches),
+      await peers.add(1, settings, microBatches),
+    ];
     await peers.pass(1000);
     for (const { node, view } of peers.all) {
       node.request({ kind: "installed", generation: view?.generation ?? 0 });
