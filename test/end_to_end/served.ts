@@ -12,7 +12,8 @@ export async function served(
   try {
     if (!(await server.saw("loaded"))) throw new Error(server.lines.join("\n"));
     for (let i = 0; i < 100; i++) {
-      if (await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined)) break;
+      const ready = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined);
+      if (ready?.ok) break;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
     await body(server, port);
