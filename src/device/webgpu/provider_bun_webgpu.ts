@@ -1,6 +1,7 @@
 // bun-webgpu: Dawn through bun:ffi. The default under Bun, also inside the compiled binary: the
 // bundler follows the package's own import of the shared library and embeds it.
 import type { Pointer } from "bun:ffi";
+import { collectGarbage } from "../collect_garbage.ts";
 import type { AdapterWish, NativeFacts, OpenProvider, Provider } from "./provider.ts";
 
 /** wgpu::BackendType and wgpu::AdapterType, by number. */
@@ -89,8 +90,12 @@ function openProvider(gpu: GPU, toggles: Pointer): OpenProvider {
         wish === "fallback"
           ? { nextInChain: toggles, forceFallbackAdapter: true }
           : { nextInChain: toggles, powerPreference: wish };
+      collectGarbage();
       const adapter = await gpu.requestAdapter(request);
-      if (adapter) referenced.add(adapter);
+      if (adapter) {
+        referenced.add(adapter);
+        collectBeforeDevices(adapter);
+      }
       return adapter;
     },
     nativeFacts(adapter): NativeFacts {
@@ -104,6 +109,19 @@ function openProvider(gpu: GPU, toggles: Pointer): OpenProvider {
       commands?._destroy();
       for (const group of groups) group.destroy();
     },
+  };
+}
+
+/**
+ * bun-webgpu gives Dawn addresses of buffers that nothing refers to while the call is made; if they are
+ * collected just then, Dawn finds features that nobody asked for ("Value 1493 is invalid for
+ * WGPUFeatureName"), or the process crashes. Right after a collection no other one is due.
+ */
+function collectBeforeDevices(adapter: GPUAdapter): void {
+  const request = adapter.requestDevice.bind(adapter);
+  adapter.requestDevice = (descriptor) => {
+    collectGarbage();
+    return request(descriptor);
   };
 }
 
