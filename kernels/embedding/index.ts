@@ -9,10 +9,10 @@ import {
   sizeOf,
 } from "../../src/tensor/shape.ts";
 import { apply, type Tensor } from "../../src/tensor/tensor.ts";
+import { binaryReference } from "../elementwise/reference.ts";
 import { gatherCpu, type RowsCopy, scatterCpu, wholeCopyCpu } from "../movement/index.ts";
 import { gatherReference, scatterReference } from "../movement/reference.ts";
 import { gatherWgsl, scatterWgsl, wholeCopyWgsl } from "../movement/wgsl.ts";
-import { NdArray } from "../nd_array.ts";
 import type { Op } from "../op.ts";
 import {
   embeddingExamples,
@@ -115,15 +115,9 @@ const embeddingGradientAddedOp: Op<EmbeddingGradient> = {
     }
     return outputs;
   },
-  reference({ shape, scale, paddingIndex }, [dy, tokens, sum]) {
-    const gradient = scatterReference(dy, tokens, shape, scale, paddingIndex);
-    return [
-      NdArray.of(
-        shape,
-        gradient.data.map((value, i) => value + sum.data[i]),
-      ),
-    ];
-  },
+  reference: ({ shape, scale, paddingIndex }, [dy, tokens, sum]) => [
+    binaryReference("add", [scatterReference(dy, tokens, shape, scale, paddingIndex), sum]),
+  ],
   cpu: ({ attributes, inputs: [, tokens] }) => [
     wholeCopyCpu(2, sizeOf(attributes.shape)),
     scatterCpu(rowsCopy(attributes.shape, tokens.shape, attributes), true),

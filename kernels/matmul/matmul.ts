@@ -1,9 +1,9 @@
 // The product of two tensors in all transposition and batch forms.
 import { type Shape, ShapeError, sameShape, sizeOf } from "../../src/tensor/shape.ts";
 import { apply, type Tensor } from "../../src/tensor/tensor.ts";
+import { binaryReference } from "../elementwise/reference.ts";
 import { broadcastTo, reshape, wholeCopyCpu } from "../movement/index.ts";
 import { wholeCopyWgsl } from "../movement/wgsl.ts";
-import { NdArray } from "../nd_array.ts";
 import { type GpuAnswer, type GpuChoice, type GpuDispatch, isGpuChoice, type Op } from "../op.ts";
 import { sumTo } from "../reduce/index.ts";
 import { productCpu } from "./cpu.ts";
@@ -50,15 +50,9 @@ export const matmulAddedOp: Op<MatmulAttributes> = {
   gradient({ attributes, inputs: [a, b] }, [dc]) {
     return dc ? [...productGradients(attributes, a, b, dc), dc] : [];
   },
-  reference(attributes, [a, b, c]) {
-    const product = matmulReference(attributes, [a, b]);
-    return [
-      NdArray.of(
-        c.shape,
-        product.data.map((value, i) => value + c.data[i]),
-      ),
-    ];
-  },
+  reference: (attributes, [a, b, c]) => [
+    binaryReference("add", [matmulReference(attributes, [a, b]), c]),
+  ],
   cpu({ attributes, inputs: [a, b, c] }, facts) {
     const { product } = productOf("matmul_added", attributes, [a, b]);
     const shape = { ...product, accumulate: true, activation: "linear" } as const;

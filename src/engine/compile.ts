@@ -1,5 +1,4 @@
 // A function over tensors, traced once per signature of its inputs, placed, prepared and replayed.
-
 import { collectGarbage } from "../device/collect_garbage.ts";
 import type { Device, Pending, PreparedProgram, Watch } from "../device/device.ts";
 import type { HostArray } from "../device/program.ts";

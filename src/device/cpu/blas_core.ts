@@ -62,8 +62,9 @@ export function takeFittingCore(
   // The choice is the process' own: between the two calls no other thread may multiply or ask.
   oneAtATime(runtime, libc, () => {
     const core = coreName(library, prefix);
+    if (core === undefined || !OUTDATED.has(core)) return;
     const fitting = coreFor(flags());
-    if (core === undefined || !OUTDATED.has(core) || fitting === undefined) return;
+    if (fitting === undefined) return;
     const texts = [VARIABLE, fitting].map((text) => new TextEncoder().encode(`${text}\0`));
     const [name, value] = texts.map((bytes) => runtime.addressOf(bytes));
     set(name, value, 1);
