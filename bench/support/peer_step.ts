@@ -102,6 +102,7 @@ function randomBatch({ B, S, T, V }: StepSizes): LanguagePairBatch {
   return {
     ids: Int32Array.from({ length: B }, (_, i) => i),
     nsentences: B,
+    pad: PADDING,
     ntokens: target.reduce((sum, { length }) => sum + length, 0),
     srcTokens: matrix(source, S),
     srcLengths: Int32Array.from(source, ({ length }) => length),

@@ -306,6 +306,41 @@ export function gatherExamples(random: ExampleRandom): Example<NoAttributes>[] {
   ];
 }
 
+export const moveExamples = (random: ExampleRandom): Example<NoAttributes>[] =>
+  (
+    [
+      [[7], [4], 5],
+      [[2, 6], [9], 1],
+      [[5], [3, 4], 260],
+      [[0], [3], 4],
+      [[3], [0], 4],
+      ...randomCases((): [Shape, Shape, number] => {
+        const from = [random.int(1, 4), random.int(1, 9)];
+        return [from, [random.int(1, 30)], randomExtent(random, CHUNK)];
+      }),
+    ] as [Shape, Shape, number][]
+  ).map(([from, to, width]) => {
+    const [rows, places] = [sizeOf(from), sizeOf(to)];
+    const index = new Float64Array(places).fill(-1);
+    const inverse = new Float64Array(rows).fill(-1);
+    const taken = shuffled(random, [...inverse.keys()]);
+    const given = shuffled(random, [...index.keys()]);
+    const moved = random.int(0, Math.min(rows, places));
+    for (const [n, row] of taken.slice(0, moved).entries()) {
+      index[given[n]] = row;
+      inverse[row] = given[n];
+    }
+    return {
+      name: named([from, "to", to, "of", [width]]),
+      attributes: {},
+      inputs: [
+        array(random, [...from, width]),
+        { shape: to, dtype: "i32", data: index },
+        { shape: from, dtype: "i32", data: inverse },
+      ],
+    };
+  });
+
 export const scatterExamples = (random: ExampleRandom): Example<{ readonly shape: Shape }>[] =>
   rowsOf(random).map(([shape, index]) => ({
     name: named([index, "rows into", shape]),

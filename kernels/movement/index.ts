@@ -18,6 +18,7 @@ export {
   cacheStore,
   gatherCpu,
   gatherRows,
+  moveRows,
   type RowsCopy,
   scatterAddRows,
   scatterCpu,

@@ -1,8 +1,9 @@
 // Rows chosen by index: gather, its deterministic scatter-add, and the decoder's cache.
 import { isFloat, type Shape, ShapeError, sameShape, sizeOf } from "../../src/tensor/shape.ts";
 import { apply, type Tensor } from "../../src/tensor/tensor.ts";
+import { NdArray } from "../nd_array.ts";
 import type { CpuDispatch, NoAttributes, Op } from "../op.ts";
-import { cacheStoreExamples, gatherExamples, scatterExamples } from "./examples.ts";
+import { cacheStoreExamples, gatherExamples, moveExamples, scatterExamples } from "./examples.ts";
 import { cacheStoreReference, gatherReference, scatterReference } from "./reference.ts";
 import { cacheStoreWgsl, gatherWgsl, scatterWgsl } from "./wgsl.ts";
 
@@ -94,6 +95,55 @@ const gatherOp: Op<NoAttributes> = {
  */
 export const gatherRows = (x: Tensor, index: Tensor): Tensor => apply(gatherOp, {}, x, index);
 
+/** Rows of x (...rows, C) as many as `from` numbers. */
+const movedRows = (from: Shape, to: Shape, x: Shape): RowsCopy => ({
+  rows: sizeOf(from),
+  width: x[x.length - 1],
+  count: sizeOf(to),
+  scale: 1,
+  skipped: -1,
+});
+
+const moveOp: Op<NoAttributes> = {
+  name: "move_rows",
+  // x (...from, C), index i32 (...to), inverse i32 (...from) -> (...to, C)
+  infer(_, [x, index, inverse]) {
+    const inputs = [x, index, inverse];
+    if (index.dtype !== "i32" || inverse.dtype !== "i32" || x.shape.length === 0) {
+      throw new ShapeError("move_rows", inputs, "needs rows and i32 row numbers");
+    }
+    if (!sameShape(x.shape.slice(0, -1), inverse.shape)) {
+      throw new ShapeError("move_rows", inputs, "needs one number of the inverse for each row");
+    }
+    return [{ shape: [...index.shape, x.shape[x.shape.length - 1]], dtype: x.dtype }];
+  },
+  gradient({ inputs: [x, index, inverse] }, [dy]) {
+    return dy && isFloat(x.dtype) ? [moveRows(dy, inverse, index)] : [];
+  },
+  reference: (_, [x, index]) => {
+    const width = x.shape[x.shape.length - 1];
+    const rows = NdArray.of([sizeOf(x.shape.slice(0, -1)), width], x.data);
+    return [gatherReference(rows, index, 1)];
+  },
+  cpu: ({ inputs: [x, index, inverse] }) =>
+    gatherCpu(movedRows(inverse.shape, index.shape, x.shape)),
+  webgpu: ({ inputs: [x, index, inverse] }, facts) =>
+    gatherWgsl(movedRows(inverse.shape, index.shape, x.shape), x.dtype, facts),
+  halfInputs: [0],
+  examples: moveExamples,
+};
+
+/**
+ * Rows in other places: x (...from, C), index i32 (...to) -> (...to, C). Row n of the result is row
+ * index[n] of x, counted through; zeros where index[n] is -1. No row may be taken twice.
+ *
+ * @param inverse i32 (...from): which n takes a row of x, -1 where none does. The gradient moves
+ *   rows by it in turn, so it need not add up anything.
+ * @throws ShapeError
+ */
+export const moveRows = (x: Tensor, index: Tensor, inverse: Tensor): Tensor =>
+  apply(moveOp, {}, x, index, inverse);
+
 const scatterOp: Op<{ readonly shape: Shape }> = {
   name: "scatter_add_rows",
   infer({ shape }, [dy, index]) {
@@ -169,4 +219,4 @@ const cacheStoreOp: Op<NoAttributes> = {
 export const cacheStore = (cache: Tensor, x: Tensor, position: Tensor): Tensor =>
   apply(cacheStoreOp, {}, cache, x, position);
 
-export const rowOps = [gatherOp, scatterOp, cacheStoreOp] as readonly Op<unknown>[];
+export const rowOps = [gatherOp, moveOp, scatterOp, cacheStoreOp] as readonly Op<unknown>[];

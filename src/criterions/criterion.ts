@@ -10,6 +10,12 @@ export interface Sample {
   readonly prevOutputTokens: Tensor;
   /** i32 (B, T). */
   readonly target: Tensor;
+  /**
+   * Where much of the target is padding: which positions b T + t have to be computed, i32 (N), and
+   * where each of them lies there, i32 (B, T), -1 for the others. A criterion may compute all.
+   */
+  readonly targetRows?: Tensor;
+  readonly targetPlaces?: Tensor;
 }
 
 /** Counts of a batch, known before it runs. */

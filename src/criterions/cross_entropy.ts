@@ -1,10 +1,9 @@
 import { z } from "zod";
 import { labelSmoothedNll } from "../../kernels/loss/index.ts";
-import { reshape } from "../../kernels/movement/index.ts";
 import { criterion } from "../components.ts";
 import { currentRandomness } from "../engine/randomness.ts";
-import { sizeOf } from "../tensor/shape.ts";
 import type { Criterion, CriterionContext } from "./criterion.ts";
+import { scoredRows } from "./scored_rows.ts";
 
 /** 2^bits, as fairseq prints perplexity: two decimals. */
 export const perplexity = (bits: number): number => Math.round(2 ** bits * 100) / 100;
@@ -14,11 +13,9 @@ export const crossEntropy = criterion({
   name: "cross_entropy",
   config: z.strictObject({}),
   build: (_, { padding, sentenceAvg }: CriterionContext): Criterion => ({
-    forward(model, { srcTokens, prevOutputTokens, target }) {
-      const logits = model.forward(srcTokens, prevOutputTokens); // (B, T, V)
-      const [B, T, V] = logits.shape;
-      const rows = reshape(logits, [B * T, V]);
-      const [loss] = labelSmoothedNll(rows, reshape(target, [sizeOf(target.shape)]), {
+    forward(model, sample) {
+      const { logits, labels } = scoredRows(model, sample, padding); // (N, V), (N)
+      const [loss] = labelSmoothedNll(logits, labels, {
         epsilon: 0,
         padding,
         differentiate: currentRandomness() !== undefined,

@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { accuracy, labelSmoothedNll } from "../../kernels/loss/index.ts";
-import { reshape, slice } from "../../kernels/movement/index.ts";
 import { criterion } from "../components.ts";
 import { currentRandomness } from "../engine/randomness.ts";
 import type { Criterion, CriterionContext, CriterionOutput } from "./criterion.ts";
 import { perplexity } from "./cross_entropy.ts";
+import { scoredRows } from "./scored_rows.ts";
 
 /**
  * Sum over target tokens that are not padding of
@@ -31,23 +31,16 @@ export const labelSmoothedCrossEntropy = criterion({
       .describe("leave out the first N target positions of every sentence"),
   }),
   build: (config, { padding, sentenceAvg }: CriterionContext): Criterion => ({
-    forward(model, { srcTokens, prevOutputTokens, target }) {
-      const all = model.forward(srcTokens, prevOutputTokens); // (B, T, V)
-      const [B, T, V] = all.shape;
-      const skipped = Math.min(config.ignore_prefix_size, T);
-      const logits = skipped > 0 ? slice(all, 1, skipped, T) : all;
-      const counted = skipped > 0 ? slice(target, 1, skipped, T) : target;
-      const N = B * (T - skipped);
-      const rows = reshape(logits, [N, V]);
-      const labels = reshape(counted, [N]);
-      const [loss, nll_loss] = labelSmoothedNll(rows, labels, {
+    forward(model, sample) {
+      const { logits, labels } = scoredRows(model, sample, padding, config.ignore_prefix_size);
+      const [loss, nll_loss] = labelSmoothedNll(logits, labels, {
         epsilon: config.label_smoothing,
         padding,
         differentiate: currentRandomness() !== undefined,
       });
       const sums: CriterionOutput = { loss, nll_loss };
       if (config.report_accuracy) {
-        [sums.n_correct, sums.total] = accuracy(rows, labels, { padding });
+        [sums.n_correct, sums.total] = accuracy(logits, labels, { padding });
       }
       return sums;
     },

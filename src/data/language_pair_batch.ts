@@ -18,6 +18,8 @@ export interface LanguagePairBatch {
   /** Indices of the sentences in the dataset, in row order: longest source first. */
   ids: Int32Array;
   nsentences: number;
+  /** The token that fills up rows. */
+  pad: number;
   /** Target tokens that are not padding (source tokens, if there is no target). */
   ntokens: number;
   /** (B, S) */
@@ -69,6 +71,7 @@ export function collateLanguagePairs(
   const batch: LanguagePairBatch = {
     ids: Int32Array.from(rows, (row) => row.id),
     nsentences: rows.length,
+    pad,
     ntokens: sum(srcLengths),
     srcTokens,
     srcLengths,

@@ -27,21 +27,30 @@ export interface CompileOptions {
   readonly frozen?: ReadonlySet<Variable>;
 }
 
-export interface CompiledFunction<Inputs extends string, Outputs extends string> {
+/** A value for each input, and for such of the optional ones as there are. */
+type Arguments<Inputs extends string, Optional extends string, Value> = Readonly<
+  Record<Inputs, Value> & Partial<Record<Optional, Value>>
+>;
+
+export interface CompiledFunction<
+  Inputs extends string,
+  Outputs extends string,
+  Optional extends string = never,
+> {
   /**
    * Runs on the device; the plan for this signature is made if there is none.
    * @param variant distinguishes graphs that the input shapes do not (layers left out, say).
    * @param watch hears what of some variables is final while the run goes on.
    */
   (
-    inputs: Readonly<Record<Inputs, HostTensor>>,
+    inputs: Arguments<Inputs, Optional, HostTensor>,
     variant?: string,
     watch?: Watch,
   ): Record<Outputs, Pending>;
   /** Makes the plan without running it; returns the bytes of its temporaries. */
-  prepare(specs: Readonly<Record<Inputs, TensorSpec>>, variant?: string): number;
+  prepare(specs: Arguments<Inputs, Optional, TensorSpec>, variant?: string): number;
   /** Bytes of temporaries that such a plan has alive at once; no plan is made. */
-  peakBytes(specs: Readonly<Record<Inputs, TensorSpec>>, variant?: string): number;
+  peakBytes(specs: Arguments<Inputs, Optional, TensorSpec>, variant?: string): number;
   /** How many signatures have a plan now. */
   planCount(): number;
   /** When set, every run appends its spans here. */
@@ -112,16 +121,20 @@ class PlanCache {
  *
  * @param name shown in profiles and errors.
  */
-export function compile<Inputs extends string, Outputs extends string>(
+export function compile<
+  Inputs extends string,
+  Outputs extends string,
+  Optional extends string = never,
+>(
   device: Device,
   name: string,
-  fn: (inputs: Readonly<Record<Inputs, Tensor>>, variant: string) => Record<Outputs, Tensor>,
+  fn: (inputs: Arguments<Inputs, Optional, Tensor>, variant: string) => Record<Outputs, Tensor>,
   options: CompileOptions = {},
-): CompiledFunction<Inputs, Outputs> {
+): CompiledFunction<Inputs, Outputs, Optional> {
   const traced = (specs: Readonly<Record<string, TensorSpec>>, variant: string) => {
     const inputs = new Map(Object.entries(specs).map(([key, spec]) => [key, input(key, spec)]));
     const { result, trace } = withTrace(() =>
-      fn(Object.fromEntries(inputs) as Record<Inputs, Tensor>, variant),
+      fn(Object.fromEntries(inputs) as Arguments<Inputs, Optional, Tensor>, variant),
     );
     const outputs = new Map(Object.entries<Tensor>(result));
     return place({ name, inputs, outputs, assignments: trace.assignments() });
@@ -154,10 +167,10 @@ export function compile<Inputs extends string, Outputs extends string>(
     watch: Watch | undefined = undefined,
   ) => timed(compiled.spans, `run ${name}`, () => run(inputs, variant, watch));
 
-  const compiled: CompiledFunction<Inputs, Outputs> = Object.assign(call, {
+  const compiled: CompiledFunction<Inputs, Outputs, Optional> = Object.assign(call, {
     prepare: (specs: Readonly<Record<string, TensorSpec>>, variant = "") =>
       plans.get(specs, variant).prepared.bytes,
-    peakBytes: (specs: Readonly<Record<Inputs, TensorSpec>>, variant = "") =>
+    peakBytes: (specs: Readonly<Record<string, TensorSpec>>, variant = "") =>
       peakBytes(traced(specs, variant)),
     planCount: () => plans.size,
     spans: undefined,

@@ -8,7 +8,12 @@ import type { ValidationDataConfig } from "../config/schemas/validation_data.ts"
 import { UserError } from "../config/user_error.ts";
 import type { Criterion } from "../criterions/criterion.ts";
 import { compile } from "../engine/compile.ts";
-import { hostSample } from "../train/host_sample.ts";
+import {
+  hostSample,
+  type PackingInputs,
+  type SampleInputs,
+  sampleInputs,
+} from "../train/host_sample.ts";
 import { chooseLogFormat, logLine } from "../train/log_format.ts";
 import { formatGeneral } from "../train/log_format_numbers.ts";
 import { type Stats, validationStats } from "../train/metrics.ts";
@@ -98,10 +103,8 @@ async function validateSet(
       remedy: "choose a set with both sides",
     });
   }
-  const forward = compile<"srcTokens" | "prevOutputTokens" | "target", string>(
-    device,
-    "validation",
-    (sample) => criterion.forward(model, sample),
+  const forward = compile<SampleInputs, string, PackingInputs>(device, "validation", (sample) =>
+    criterion.forward(model, sample),
   );
   forward.spans = spans;
   const used = batches.slice(0, data.max_valid_steps);
@@ -111,7 +114,7 @@ async function validateSet(
   for (const ids of used) {
     const batch = dataset.batch(ids);
     if (batch) {
-      const pending = forward({ ...hostSample(batch) });
+      const pending = forward(sampleInputs(hostSample(batch)));
       sums = addSums(sums, await readSums(pending, batch, criterion));
     }
     progress.advance();

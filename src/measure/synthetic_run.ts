@@ -102,6 +102,7 @@ function randomBatch(sentences: number, width: number, vocabulary: number): Lang
   return {
     ids: Int32Array.from({ length: sentences }, (_, i) => i),
     nsentences: sentences,
+    pad: PADDING,
     ntokens: sentences * width,
     srcTokens: tokens(),
     srcLengths: new Int32Array(sentences).fill(width),

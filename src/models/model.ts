@@ -4,6 +4,7 @@ import { FlatParameters, type Precision } from "../engine/flat_parameters.ts";
 import { HostRandom } from "../nn/host_random.ts";
 import { Module, uniqueParameters } from "../nn/module.ts";
 import type { KeysAndValues } from "../nn/multihead_attention.ts";
+import type { PackedRows } from "../nn/packed_rows.ts";
 import { sizeOf } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { LayerCaches, StepContext } from "./incremental.ts";
@@ -47,6 +48,11 @@ export abstract class EncoderDecoderModel extends Module {
 
   /** Teacher-forced pass: i32 (B, S) and (B, T) -> logits (B, T, V). */
   abstract forward(srcTokens: Tensor, prevOutputTokens: Tensor): Tensor;
+
+  /** The same at some of the target's positions only: logits (N, V). */
+  forwardPacked(srcTokens: Tensor, prevOutputTokens: Tensor, packed: PackedRows): Tensor {
+    return packed.pack(this.forward(srcTokens, prevOutputTokens));
+  }
 
   /**
    * Whether words are aligned by a second pass over the finished output (forwardWithAttention) in

@@ -4,6 +4,7 @@ import type { Tensor } from "../tensor/tensor.ts";
 import { xavierUniform, zeros } from "./initializer.ts";
 import { Linear } from "./linear.ts";
 import { Module } from "./module.ts";
+import type { PackedRows } from "./packed_rows.ts";
 
 export interface MultiheadAttentionOptions {
   readonly embedDim: number;
@@ -17,6 +18,14 @@ export interface MultiheadAttentionOptions {
 export interface KeysAndValues {
   readonly keys: Tensor;
   readonly values: Tensor;
+}
+
+/** Which keys a query sees, and how queries lie. */
+export interface AttentionLayout {
+  /** Position t sees keys 0..t only. */
+  readonly causal?: boolean;
+  /** Queries are these positions of a batch; keys are never packed. */
+  readonly packed?: PackedRows;
 }
 
 /** Vaswani et al. 2017, section 3.2.2. */
@@ -46,26 +55,27 @@ export class MultiheadAttention extends Module {
   }
 
   /**
-   * @param query (B, T, E).
+   * @param query (B, T, E), or (N, E) where its positions are packed.
    * @param padding i32 (B, S), 1 where a key is padding.
-   * @param causal position t sees keys 0..t only.
-   * @returns (B, T, E).
+   * @returns like the query.
    */
   forward(
     query: Tensor,
     { keys, values }: KeysAndValues,
     padding: Tensor | undefined,
-    causal = false,
+    { causal = false, packed }: AttentionLayout = {},
   ): Tensor {
     const { heads, dropout: p = 0 } = this.options;
     const randomness = p > 0 ? currentRandomness() : undefined;
-    const context = attention(this.qProj.forward(query), keys, values, {
+    const projected = this.qProj.forward(query);
+    const queries = packed ? packed.spread(projected) : projected; // (B, T, E)
+    const context = attention(queries, keys, values, {
       heads,
       causal,
       keyPadding: padding,
       dropout: randomness && { p, key: randomness.key, stream: randomness.nextStream() },
     }); // (B, T, E)
-    return this.outProj.forward(context);
+    return this.outProj.forward(packed ? packed.pack(context) : context);
   }
 
   /** Probabilities (B, T, S), averaged over the first `selectedHeads`, by default all. No dropout. */

@@ -2,7 +2,8 @@
 // and losses add up. Activations are what grows with a batch; parameters and their state do not.
 import type { Pending } from "../device/device.ts";
 import type { HostTensor } from "../engine/compile.ts";
-import type { HostSample, RandomKey } from "./training_step.ts";
+import type { HostSample } from "./host_sample.ts";
+import type { RandomKey } from "./training_step.ts";
 
 /** Micro-batches of an update number less than this: above, there is room for the pieces' numbers. */
 const MICRO_BATCHES = 2 ** 20;
@@ -41,6 +42,7 @@ export function cutBatch(sample: HostSample, pieces: number): HostSample[] {
       srcTokens: rows(sample.srcTokens, first),
       prevOutputTokens: rows(sample.prevOutputTokens, first),
       target: rows(sample.target, first),
+      padding: sample.padding,
     });
   }
   return cut;

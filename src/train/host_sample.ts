@@ -1,8 +1,37 @@
 import type { LanguagePairBatch } from "../data/language_pair_batch.ts";
-import type { HostSample } from "./training_step.ts";
+import type { HostTensor } from "../engine/compile.ts";
+import { packTarget } from "./packed_target.ts";
 
-/** A collated batch as the compiled step takes it. */
-export function hostSample({ srcTokens, prevOutputTokens, target }: LanguagePairBatch): HostSample {
+/** A collated batch on the host. */
+export interface HostSample {
+  readonly srcTokens: HostTensor;
+  readonly prevOutputTokens: HostTensor;
+  readonly target: HostTensor;
+  /** The token that fills up rows. */
+  readonly padding: number;
+}
+
+/** What a compiled step is given of every batch. */
+export type SampleInputs = "srcTokens" | "prevOutputTokens" | "target";
+
+/** And of one of which not all positions of the target are computed. */
+export type PackingInputs = "targetRows" | "targetPlaces";
+
+/** A collated batch as training takes it. */
+export function hostSample({
+  srcTokens,
+  prevOutputTokens,
+  target,
+  pad,
+}: LanguagePairBatch): HostSample {
   if (!prevOutputTokens || !target) throw new Error("hostSample: the batch has no target");
-  return { srcTokens, prevOutputTokens, target };
+  return { srcTokens, prevOutputTokens, target, padding: pad };
+}
+
+/** As a compiled step takes it. */
+export function sampleInputs(
+  sample: HostSample,
+): Record<SampleInputs, HostTensor> & Partial<Record<PackingInputs, HostTensor>> {
+  const { padding: _, ...tokens } = sample;
+  return { ...tokens, ...packTarget(sample) };
 }

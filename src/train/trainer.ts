@@ -126,6 +126,11 @@ export class Trainer {
     return this.step.plan(...shape);
   }
 
+  /** Makes the plans of an update of this batch alone, and runs nothing. */
+  prepare(batch: LanguagePairBatch): void {
+    this.step.prepare(hostSample(batch));
+  }
+
   /** In how many pieces such a batch is computed. */
   pieces(shape: BatchShape): number {
     return this.step.pieces(...shape);

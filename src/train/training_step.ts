@@ -14,19 +14,17 @@ import { Randomness, withRandomness } from "../engine/randomness.ts";
 import { assign, readVariable, withTrace } from "../engine/trace.ts";
 import type { EncoderDecoderModel } from "../models/model.ts";
 import type { Optimizer } from "../optim/optimizer.ts";
-import { f32, i32, type TensorSpec } from "../tensor/shape.ts";
+import { f32, i32, type Shape, type TensorSpec } from "../tensor/shape.ts";
 import { input, type Tensor } from "../tensor/tensor.ts";
 import { cutBatch, pieceCount, pieceKey, piecesOfShape, sumOfPieces } from "./batch_pieces.ts";
+import {
+  type HostSample,
+  type PackingInputs,
+  type SampleInputs,
+  sampleInputs,
+} from "./host_sample.ts";
 import type { LossScaler } from "./loss_scaler.ts";
-
-/** A collated batch on the host. */
-export interface HostSample {
-  readonly srcTokens: HostTensor;
-  readonly prevOutputTokens: HostTensor;
-  readonly target: HostTensor;
-}
-
-type SampleInputs = keyof HostSample;
+import { mostPackedRows } from "./packed_target.ts";
 
 /** lastOverflow is read only where losses are scaled. */
 type UpdateInputs = "scalars" | "normalization" | "lastOverflow";
@@ -70,10 +68,16 @@ function sampleSpecs(
   return { srcTokens: i32(sentences, sourceWidth), prevOutputTokens: target, target };
 }
 
+/** Of as much of such a target as is ever packed. */
+function packedSpecs([sentences, width]: Shape): Record<PackingInputs, TensorSpec> {
+  const rows = mostPackedRows(sentences, width);
+  return { targetRows: i32(rows), targetPlaces: i32(sentences, width) };
+}
+
 export class TrainingStep {
-  private readonly accumulate: CompiledFunction<SampleInputs | "key", string>;
+  private readonly accumulate: CompiledFunction<SampleInputs | "key", string, PackingInputs>;
   private readonly update: CompiledFunction<UpdateInputs, "norm">;
-  private readonly validation: CompiledFunction<SampleInputs, string>;
+  private readonly validation: CompiledFunction<SampleInputs, string, PackingInputs>;
   private readonly averaging: CompiledFunction<"decay", never>;
   private readonly halving: CompiledFunction<never, never>;
   private bytesPerPosition: number | undefined;
@@ -111,13 +115,13 @@ export class TrainingStep {
     kept: string,
     watch?: Watch,
   ): Record<string, Pending> {
-    const pieces = cutBatch(sample, pieceCount(sample, this.positionsAtOnce));
+    const pieces = this.cut(sample);
     const sums = pieces.map((piece, number) => {
       const { seed, update, microBatch } = pieceKey(key, number);
       const words = { data: Int32Array.of(seed, update, microBatch, 0), shape: [4] };
       const heard = number === pieces.length - 1 ? watch : undefined;
       const variant = `${number === 0 ? order : "piece"} ${kept}`;
-      return this.accumulate({ ...piece, key: words }, variant, heard);
+      return this.accumulate({ ...sampleInputs(piece), key: words }, variant, heard);
     });
     return sumOfPieces(sums);
   }
@@ -160,7 +164,7 @@ export class TrainingStep {
 
   /** The criterion's sums in evaluation mode. */
   validate(sample: HostSample): Record<string, Pending> {
-    return this.validation(sample);
+    return this.validation(sampleInputs(sample));
   }
 
   /** Names of the sums that the criterion reports. */
@@ -184,13 +188,38 @@ export class TrainingStep {
     const { length: droppable } = this.options.model.droppableLayers;
     const kept = "1".repeat(droppable);
     const orders = pieces > 1 ? ["first", "piece"] : ["first"];
-    const gradients = orders.map((order) =>
+    const packed = { ...specs, ...packedSpecs(specs.target.shape), key: i32(4) };
+    const gradients = orders.flatMap((order) => [
       this.accumulate.prepare({ ...specs, key: i32(4) }, `${order} ${kept}`),
-    );
-    const { length } = this.options.optimizer.scalars(0, 1);
-    const scalars = f32(1 + droppable, length);
-    const update = { scalars, normalization: f32(), lastOverflow: i32() };
-    return Math.max(...gradients, this.update.prepare(update, kept));
+      this.accumulate.peakBytes(packed, `${order} ${kept}`),
+    ]);
+    return Math.max(...gradients, this.planUpdate(kept));
+  }
+
+  /** Makes the plans of an update of this batch alone. Runs nothing. */
+  prepare(sample: HostSample): void {
+    const kept = "1".repeat(this.options.model.droppableLayers.length);
+    for (const [number, piece] of this.cut(sample).entries()) {
+      const inputs = Object.entries<HostTensor>(sampleInputs(piece));
+      const specs = Object.fromEntries(inputs.map(([name, { shape }]) => [name, i32(...shape)]));
+      const order = number === 0 ? "first" : "piece";
+      this.accumulate.prepare(
+        { ...(specs as Record<SampleInputs, TensorSpec>), key: i32(4) },
+        `${order} ${kept}`,
+      );
+    }
+    this.planUpdate(kept);
+  }
+
+  private planUpdate(kept: string): number {
+    const { optimizer, model } = this.options;
+    const { length } = optimizer.scalars(0, 1);
+    const scalars = f32(1 + model.droppableLayers.length, length);
+    return this.update.prepare({ scalars, normalization: f32(), lastOverflow: i32() }, kept);
+  }
+
+  private cut(sample: HostSample): HostSample[] {
+    return cutBatch(sample, pieceCount(sample, this.positionsAtOnce));
   }
 
   /** In how many pieces such a batch is computed. */
@@ -235,15 +264,13 @@ export class TrainingStep {
   }
 
   private traceGradients(
-    { key, ...sample }: Readonly<Record<SampleInputs | "key", Tensor>>,
+    { key, ...sample }: Sample & { readonly key: Tensor },
     variant: string,
   ): Record<string, Tensor> {
     const { model, parameters, criterion, scaler } = this.options;
     const [order, kept] = variant.split(" ");
     const sums = withFloat(this.float, () =>
-      withRandomness(new Randomness(key, kept), () =>
-        criterion.forward(model, sample satisfies Sample),
-      ),
+      withRandomness(new Randomness(key, kept), () => criterion.forward(model, sample)),
     );
     const slots = [...parameters.slots.values()];
     const gradients = gradient(

@@ -9,6 +9,11 @@ import { gradient } from "../../src/engine/gradient.ts";
 import { readVariable } from "../../src/engine/trace.ts";
 import { DeviceStepDecoder } from "../../src/models/device_step_decoder.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
+import {
+  type PackingInputs,
+  type SampleInputs,
+  sampleInputs,
+} from "../../src/train/host_sample.ts";
 import { onEveryDevice } from "../support/devices.ts";
 import { goldenTest, readGolden } from "../support/golden.ts";
 import { expectTensor, type GoldenTensor, readTensors } from "../support/tensors.ts";
@@ -153,9 +158,8 @@ onEveryDevice((device) => {
         if (expected.criterion.endsWith("_with_alignment")) continue;
         const criterion = criterionOf(expected, config.dictionary.pad);
         const slots = [...parameters.slots];
-        const run = compile(device, key, (inputs: Record<string, Tensor>) => {
-          const { srcTokens, prevOutputTokens, target } = inputs;
-          const sums = criterion.forward(model, { srcTokens, prevOutputTokens, target });
+        const run = compile<SampleInputs, string, PackingInputs>(device, key, (inputs) => {
+          const sums = criterion.forward(model, inputs);
           const gradients = gradient(
             sums.loss,
             slots.map(([, { value }]) => readVariable(value)),
@@ -163,21 +167,26 @@ onEveryDevice((device) => {
           const named = slots.map(([parameter], i) => [`grad/${parameter}`, gradients[i]] as const);
           return { ...sums, ...Object.fromEntries(named) } as Record<string, Tensor>;
         });
-        const results = run(sample);
-        const [loss] = await results.loss.read();
-        expect(Math.abs(loss - expected.loss)).toBeLessThan(2e-6 * Math.abs(expected.loss));
-        for (const logged of ["nll_loss", "n_correct", "total"]) {
-          if (!(logged in expected.logging_output)) continue;
-          const [got] = await results[logged].read();
-          expect(Math.abs(got - expected.logging_output[logged])).toBeLessThan(3e-4);
+        const packed = sampleInputs({ ...sample, padding: config.dictionary.pad });
+        expect(packed.targetRows).toBeDefined();
+        for (const [how, inputs] of Object.entries({ whole: sample, packed })) {
+          const results = run(inputs);
+          const [loss] = await results.loss.read();
+          expect(Math.abs(loss - expected.loss)).toBeLessThan(2e-6 * Math.abs(expected.loss));
+          for (const logged of ["nll_loss", "n_correct", "total"]) {
+            if (!(logged in expected.logging_output)) continue;
+            const [got] = await results[logged].read();
+            expect(Math.abs(got - expected.logging_output[logged])).toBeLessThan(3e-4);
+          }
+          for (const [parameter] of slots) {
+            const want = tensors.get(`grad/${key}/${parameter}`);
+            const got = await results[`grad/${parameter}`].read();
+            const what = `${key}, ${how}: gradient of ${parameter}`;
+            if (want) expectTensor(what, got, want.data, 1e-4, 1e-4);
+            else expect(expected.no_grad).toContain(parameter);
+          }
         }
         expect(criterion.sampleSize(config.batch)).toBe(expected.sample_size);
-        for (const [parameter] of slots) {
-          const want = tensors.get(`grad/${key}/${parameter}`);
-          const got = await results[`grad/${parameter}`].read();
-          if (want) expectTensor(`${key}: gradient of ${parameter}`, got, want.data, 1e-4, 1e-4);
-          else expect(expected.no_grad).toContain(parameter);
-        }
         run.release();
       }
     });

@@ -90,7 +90,7 @@ onEveryDevice((device) => {
           const source = isCross ? swapped(inputs.key) : query;
           const kv = module.project(source);
           const mask = padding && fixed(padding);
-          return swapped(module.forward(query, kv, mask, tensors.has("in/attn_mask")));
+          return swapped(module.forward(query, kv, mask, { causal: tensors.has("in/attn_mask") }));
         });
       },
     );

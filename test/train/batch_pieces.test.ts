@@ -15,6 +15,7 @@ test("cutBatch() gives every sentence to one piece, in order", () => {
     srcTokens: tokens(7, 3),
     prevOutputTokens: tokens(7, 2),
     target: tokens(7, 2),
+    padding: 1,
   };
   expect(pieceCount(sample, 5 * 7)).toBe(1);
   expect(pieceCount(sample, 5 * 7 - 1)).toBe(2);

@@ -59,6 +59,7 @@ test("TrainingStep leaves a dropped layer's parameters alone, and does not count
     srcTokens: tokens(4, 5, 6, 2),
     prevOutputTokens: tokens(2, 7, 8),
     target: tokens(7, 8, 2),
+    padding: 1,
   };
   const update = async (number: number, steps: readonly number[], kept: readonly string[]) => {
     for (const [microBatch, layers] of kept.entries()) {

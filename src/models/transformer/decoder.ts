@@ -7,6 +7,8 @@ import { normal, xavierUniform, zeros } from "../../nn/initializer.ts";
 import { LayerNorm } from "../../nn/layer_norm.ts";
 import { Linear } from "../../nn/linear.ts";
 import { Module, type Parameter } from "../../nn/module.ts";
+import type { AttentionLayout } from "../../nn/multihead_attention.ts";
+import type { PackedRows } from "../../nn/packed_rows.ts";
 import type { PositionalEmbedding } from "../../nn/positional_embedding.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { LayerCaches, StepContext } from "../incremental.ts";
@@ -83,34 +85,38 @@ export class TransformerDecoder extends Module {
     this.layerdrop = side.layerdrop;
   }
 
-  /** Teacher-forced pass: prevOutputTokens i32 (B, T) -> logits (B, T, V). */
-  forward(prevOutputTokens: Tensor, memory: EncoderMemory): Tensor {
-    return this.forwardWithAttention(prevOutputTokens, memory).logits;
+  /**
+   * Teacher-forced pass: prevOutputTokens i32 (B, T) -> logits (B, T, V); (N, V) where only these
+   * positions are computed.
+   */
+  forward(prevOutputTokens: Tensor, memory: EncoderMemory, packed?: PackedRows): Tensor {
+    return this.forwardWithAttention(prevOutputTokens, memory, undefined, { packed }).logits;
   }
 
   /**
    * The same, and the attention of one layer to the source (B, T, S).
    *
    * @param attended the layer, and how many of its heads enter the mean; none by default.
-   * @param causal whether a position sees those before it only.
+   * @param layout by default a position sees those before it only.
    */
   forwardWithAttention(
     prevOutputTokens: Tensor,
     memory: EncoderMemory,
     attended?: AttendedLayer,
-    causal = true,
+    { causal = true, packed }: AttentionLayout = {},
   ): { logits: Tensor; attention: Tensor | undefined } {
     const padding = paddingMask(prevOutputTokens, this.embedTokens.padding); // (B, T)
     let x = this.embed(prevOutputTokens, this.embedPositions?.forward(prevOutputTokens)); // (B, T, C)
+    if (packed) x = packed.pack(x); // (N, C)
     let attention: Tensor | undefined;
     for (const [index, layer] of this.layers.entries()) {
       if (this.layerdrop > 0 && currentRandomness()?.keepsLayer() === false) continue;
       const heads = attended?.layer === index ? attended.heads : 0;
-      const result = layer.forwardWithAttention(x, memory, padding, { causal, heads });
-      x = result.x; // (B, T, C)
+      const result = layer.forwardWithAttention(x, memory, padding, { causal, packed, heads });
+      x = result.x; // (B, T, C) or (N, C)
       attention ??= result.attention;
     }
-    return { logits: this.output(x), attention }; // (B, T, V)
+    return { logits: this.output(x), attention }; // (B, T, V) or (N, V)
   }
 
   /**

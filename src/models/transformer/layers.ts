@@ -5,7 +5,7 @@ import { type Initializer, torchLinear, xavierUniform, zeros } from "../../nn/in
 import { LayerNorm } from "../../nn/layer_norm.ts";
 import { Linear } from "../../nn/linear.ts";
 import { Module } from "../../nn/module.ts";
-import { MultiheadAttention } from "../../nn/multihead_attention.ts";
+import { type AttentionLayout, MultiheadAttention } from "../../nn/multihead_attention.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { LayerCaches, StepContext } from "../incremental.ts";
 import { decoderSide, encoderSide, type SideConfig, type TransformerConfig } from "./config.ts";
@@ -112,33 +112,33 @@ export class TransformerDecoderLayer extends TransformerLayer {
     this.finalLayerNorm = new LayerNorm(embedDim);
   }
 
-  /** x (B, T, C), padding of x i32 (B, T) -> (B, T, C). Position t sees positions 0..t. */
-  forward(x: Tensor, memory: EncoderMemory, padding: Tensor): Tensor {
-    return this.forwardWithAttention(x, memory, padding, { causal: true, heads: 0 }).x;
-  }
-
   /**
-   * The same, and where it looked: attention to the source (B, T, S), averaged over the first
-   * `heads`; undefined if there are to be none.
-   *
-   * @param causal whether position t sees positions 0..t only.
+   * x (B, T, C), padding of x i32 (B, T) -> (B, T, C), or (N, C) -> (N, C) where positions are packed.
+   * Also where it looked: attention to the source (B, T, S), averaged over the first `heads`;
+   * undefined if there are to be none.
    */
   forwardWithAttention(
     x: Tensor,
     memory: EncoderMemory,
     padding: Tensor,
-    { causal, heads }: { causal: boolean; heads: number },
+    { heads, ...layout }: AttentionLayout & { heads: number },
   ): { x: Tensor; attention: Tensor | undefined } {
-    const attended = this.residual(x, this.selfAttnLayerNorm, (query) =>
-      this.selfAttn.forward(query, this.selfAttn.project(query), padding, causal),
-    );
+    const { packed } = layout;
+    const attended = this.residual(x, this.selfAttnLayerNorm, (query) => {
+      const { keys, values } = this.selfAttn.project(query);
+      const spread = packed
+        ? { keys: packed.spread(keys), values: packed.spread(values) }
+        : { keys, values }; // (B, T, C)
+      return this.selfAttn.forward(query, spread, padding, layout);
+    });
     let attention: Tensor | undefined;
     const informed = this.residual(attended, this.encoderAttnLayerNorm, (query) => {
       const source = this.encoderAttn.project(memory.output);
       if (heads > 0) {
-        attention = this.encoderAttn.weights(query, source.keys, memory.padding, heads);
+        const queries = packed ? packed.spread(query) : query; // (B, T, C)
+        attention = this.encoderAttn.weights(queries, source.keys, memory.padding, heads);
       }
-      return this.encoderAttn.forward(query, source, memory.padding);
+      return this.encoderAttn.forward(query, source, memory.padding, { packed });
     });
     const output = this.residual(informed, this.finalLayerNorm, (h) =>
       this.feedForward(h, this.fc1, this.fc2),

@@ -2,6 +2,7 @@
 import { model } from "../../components.ts";
 import { UserError } from "../../config/user_error.ts";
 import { Embedding } from "../../nn/embedding.ts";
+import type { PackedRows } from "../../nn/packed_rows.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { LayerCaches, StepContext } from "../incremental.ts";
 import {
@@ -47,6 +48,10 @@ export class TransformerModel extends EncoderDecoderModel {
 
   override forward(srcTokens: Tensor, prevOutputTokens: Tensor): Tensor {
     return this.decoder.forward(prevOutputTokens, this.encoder.forward(srcTokens)); // (B, T, V)
+  }
+
+  override forwardPacked(srcTokens: Tensor, prevOutputTokens: Tensor, packed: PackedRows): Tensor {
+    return this.decoder.forward(prevOutputTokens, this.encoder.forward(srcTokens), packed); // (N, V)
   }
 
   /** Attention of the last layer, averaged over its heads. */

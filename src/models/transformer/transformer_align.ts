@@ -45,7 +45,7 @@ class TransformerAlignModel extends TransformerModel {
   ): { logits: Tensor; attention: Tensor | undefined } {
     const memory = this.encoder.forward(srcTokens);
     const show = (causal: boolean) =>
-      this.decoder.forwardWithAttention(prevOutputTokens, memory, this.attendedLayer, causal);
+      this.decoder.forwardWithAttention(prevOutputTokens, memory, this.attendedLayer, { causal });
     if (!this.alignsFinishedOutput) return show(true);
     const logits = this.decoder.forward(prevOutputTokens, memory);
     return { logits, attention: show(false).attention };
