@@ -12,12 +12,14 @@ import {
   attentionExtents,
   checkPadding,
   optionalInputs,
+  type PackedAttention,
 } from "./shapes.ts";
 import { attentionGradientWgsl, attentionWgsl } from "./wgsl.ts";
 
 const attentionOp: Op<AttentionAttributes> = {
   name: "attention",
-  // q (B, T, E), k, v (B, S, E), [padding (B, S)], [key (4)] -> out (B, T, E), lse (B, H, T)
+  // q (B, T, E), k, v (B, S, E), [padding (B, S)], [key (4)] -> out (B, T, E), lse (B, H, T);
+  // packed: q (N, E), perhaps k, v (N, E) and padding (N), and starts (B + 1) at the end -> out (N, E)
   infer(attributes, inputs) {
     const extents = attentionExtents("attention", attributes, inputs);
     const [q, k, v] = inputs;
@@ -25,7 +27,7 @@ const attentionOp: Op<AttentionAttributes> = {
       throw new ShapeError("attention", inputs, "keys and values must be alike");
     }
     const { padding, key } = optionalInputs(attributes, 3);
-    if (padding !== undefined) checkPadding("attention", inputs[padding], extents, inputs);
+    if (padding !== undefined) checkPadding("attention", inputs[padding], k, inputs);
     const { dropout } = attributes;
     if (dropout && key !== undefined) checkDropout("attention", inputs, dropout, inputs[key]);
     return [q, f32(extents.B, extents.H, extents.T)];
@@ -37,11 +39,12 @@ const attentionOp: Op<AttentionAttributes> = {
   reference: attentionReference,
   cpu({ attributes, inputs }) {
     const { B, T, S, H, D } = attentionExtents("attention", attributes, inputs);
-    const { padding, key } = optionalInputs(attributes, 3);
+    const { padding, key, starts } = optionalInputs(attributes, 3);
     return {
       kernel: "attention_forward",
       arguments: [
         ...[{ input: 0 }, { input: 1 }, { input: 2 }, optional(padding), optional(key)],
+        ...[optional(starts), optional(attributes.packed?.keys ? starts : undefined)],
         ...[{ output: 0 }, { output: 1 }, { scratch: forwardScratch(S, D) }],
         ...[{ i32: T }, { i32: S }, { i32: H }, { i32: D }, { f32: attributes.scale }],
         ...[{ i32: attributes.causal ? 1 : 0 }, ...dropoutArguments(attributes.dropout)],
@@ -61,12 +64,13 @@ const attentionGradientOp: Op<AttentionAttributes> = {
   reference: attentionGradientReference,
   cpu({ attributes, inputs }) {
     const { B, T, S, H, D } = attentionExtents("attention_gradient", attributes, inputs);
-    const { padding, key } = optionalInputs(attributes, 6);
+    const { padding, key, starts } = optionalInputs(attributes, 6);
     return {
       kernel: "attention_gradient",
       arguments: [
         ...[0, 1, 2, 3, 4, 5].map((input) => ({ input })),
         ...[optional(padding), optional(key)],
+        ...[optional(starts), optional(attributes.packed?.keys ? starts : undefined)],
         ...[0, 1, 2].map((output) => ({ output })),
         { scratch: backwardScratch(T, S, D) },
         ...[{ i32: T }, { i32: S }, { i32: H }, { i32: D }, { i32: passRows(T, S) }],
@@ -90,6 +94,12 @@ export interface AttentionOptions {
   readonly scale?: number;
   /** i32 (B, S), 1 where a key is padding. A row that sees no key gives zeros. */
   readonly keyPadding?: Tensor;
+  /**
+   * Queries are (N, E), the rows of a sentence after those of the one before: row starts[b] is the first
+   * of sentence b, starts[B] = N, i32 (B + 1). None has more than `longest`. Where `keys`, keys and
+   * values lie so too, with keyPadding (N).
+   */
+  readonly packed?: PackedAttention & { readonly starts: Tensor };
   /** On the probabilities, element ((b H + h) T + t) S + s. `key` is i32 [seed, update, microBatch, 0]. */
   readonly dropout?: { readonly p: number; readonly key: Tensor; readonly stream: number };
 }
@@ -104,7 +114,7 @@ export interface AttentionOptions {
  * Source: Vaswani et al. 2017; the gradient from the log-sum-exp as Dao et al. 2022, section 3.
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions): Tensor {
-  const { heads, causal = false, keyPadding, dropout } = options;
+  const { heads, causal = false, keyPadding, dropout, packed } = options;
   const drops = dropout !== undefined && dropout.p !== 0;
   const attributes: AttentionAttributes = {
     heads,
@@ -112,8 +122,13 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
     scale: options.scale ?? defaultScale(q, heads),
     padded: keyPadding !== undefined,
     dropout: drops ? { p: dropout.p, stream: dropout.stream } : undefined,
+    packed: packed && { longest: packed.longest, keys: packed.keys },
   };
-  const rest = [...(keyPadding ? [keyPadding] : []), ...(drops ? [dropout.key] : [])];
+  const rest = [
+    ...(keyPadding ? [keyPadding] : []),
+    ...(drops ? [dropout.key] : []),
+    ...(packed ? [packed.starts] : []),
+  ];
   return apply(attentionOp, attributes, q, k, v, ...rest);
 }
 

@@ -2,7 +2,8 @@
 //   dS = P (m (dO V^T) - rowsum(dO O)) scale,  dQ = dS K,  dK = dS^T Q,  dV = (m P)^T dO,
 // where m are the dropout multipliers.
 //
-// Memory: reads q, k, v, out, lse, dout and padding, key or 0; overwrites dq (B, T, E), dk and dv (B, S, E).
+// Memory: reads q, k, v, out, lse, dout and padding, key or 0; overwrites dq (B, T, E), dk and dv (B, S, E);
+// rows lie by `starts` and `keyStarts` as in forward.as.ts.
 // `scratch` as backwardScratch() in scratch.ts counts it: P and dS of `pass` query rows lie there.
 // Work: units are heads of sentences, b * H + h; sums over t run upwards in passes of `pass` rows.
 import { A_STEP } from "../matmul/micro_kernels.as";
@@ -11,6 +12,8 @@ import { dropoutMultipliers } from "../philox.as";
 import { expv, sumLanes } from "../simd_math.as";
 import {
   copyRows,
+  countOf,
+  firstOf,
   lanesBelow,
   maskRow,
   packHead,
@@ -125,6 +128,8 @@ export function attention_gradient(
   dout: usize,
   padding: usize,
   key: usize,
+  starts: usize,
+  keyStarts: usize,
   dq: usize,
   dk: usize,
   dv: usize,
@@ -143,45 +148,50 @@ export function attention_gradient(
   end: i32,
 ): void {
   const E = H * D,
-    S8 = roundUp8(S),
+    longest8 = roundUp8(S),
     D8 = roundUp8(D);
   const step = rowBytes(1, E);
   const keyPanels = scratch;
-  const valuePanels = keyPanels + rowBytes(S8, D);
-  const mask = valuePanels + rowBytes(S8, D);
-  const p = mask + rowBytes(1, S8);
-  const ds = p + rowBytes(pass, S8);
-  const tile = ds + rowBytes(pass, S8);
+  const valuePanels = keyPanels + rowBytes(longest8, D);
+  const mask = valuePanels + rowBytes(longest8, D);
+  const p = mask + rowBytes(1, longest8);
+  const ds = p + rowBytes(pass, longest8);
+  const tile = ds + rowBytes(pass, longest8);
   const a = tile + TILE_BYTES;
-  const multipliers = a + <usize>max(max(S8, D), pass) * A_STEP + 64;
-  const copies = multipliers + rowBytes(1, S8 + 32);
+  const multipliers = a + <usize>max(max(longest8, D), pass) * A_STEP + 64;
+  const copies = multipliers + rowBytes(1, longest8 + 32);
   for (let unit = start; unit < end; unit++) {
     const b = unit / H,
       h = unit % H;
     const head = rowBytes(h, D);
-    const firstKey = rowBytes(b * S, E) + head;
+    const firstQuery = firstOf(starts, b, T),
+      queryCount = countOf(starts, b, T);
+    const keyRow = firstOf(keyStarts, b, S),
+      keyCount = countOf(keyStarts, b, S);
+    const S8 = roundUp8(keyCount);
+    const firstKey = rowBytes(keyRow, E) + head;
     let keys = k + firstKey;
     let innerStep = step;
-    packHead(keyPanels, keys, E, S, D);
-    packHead(valuePanels, v + firstKey, E, S, D);
-    maskRow(mask, padding ? padding + rowBytes(b, S) : 0, S);
+    packHead(keyPanels, keys, E, keyCount, D);
+    packHead(valuePanels, v + firstKey, E, keyCount, D);
+    maskRow(mask, padding ? padding + rowBytes(1, keyRow) : 0, keyCount);
     if (D8 != D) {
       innerStep = rowBytes(1, D8);
-      copyRows(copies, keys, step, S, D);
+      copyRows(copies, keys, step, keyCount, D);
       keys = copies;
     }
-    if (T == 0) {
-      for (let s = 0; s < S; s++) {
+    if (queryCount == 0) {
+      for (let s = 0; s < keyCount; s++) {
         memory.fill(dk + firstKey + <usize>s * step, 0, (<usize>D) << 2);
         memory.fill(dv + firstKey + <usize>s * step, 0, (<usize>D) << 2);
       }
     }
-    for (let t = 0; t < T; t += pass) {
-      const count = min(pass, T - t);
-      const firstRow = rowBytes(b * T + t, E) + head;
+    for (let t = 0; t < queryCount; t += pass) {
+      const count = min(pass, queryCount - t);
+      const firstRow = rowBytes(firstQuery + t, E) + head;
       for (let i = 0; i < count; i += ROWS) {
         const rows = min(ROWS, count - i);
-        const limit = visible(t + i + rows - 1, S, causal);
+        const limit = visible(t + i + rows - 1, keyCount, causal);
         const row = firstRow + rowBytes(i, E);
         const blockP = p + rowBytes(i, S8),
           blockDs = ds + rowBytes(i, S8);
@@ -202,7 +212,7 @@ export function attention_gradient(
             load<f32>(lse + ((<usize>index) << 2)),
             dot(dout + at, out + at, D),
             scale,
-            visible(t + i + j, S, causal),
+            visible(t + i + j, keyCount, causal),
             S8,
           );
         }
@@ -212,7 +222,7 @@ export function attention_gradient(
       let queries = q + firstRow,
         gradients = dout + firstRow;
       if (D8 != D) {
-        const copiedQueries = copies + rowBytes(S, D8);
+        const copiedQueries = copies + rowBytes(keyCount, D8);
         const copiedGradients = copiedQueries + rowBytes(pass, D8);
         copyRows(copiedQueries, queries, step, count, D);
         copyRows(copiedGradients, gradients, step, count, D);
@@ -229,7 +239,7 @@ export function attention_gradient(
         a,
         tile,
         count,
-        S,
+        keyCount,
         D,
         t,
         causal,
@@ -244,7 +254,7 @@ export function attention_gradient(
         a,
         tile,
         count,
-        S,
+        keyCount,
         D,
         t,
         causal,

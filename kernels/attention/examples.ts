@@ -46,6 +46,8 @@ export interface AttentionCase {
   readonly padded?: "some" | "whole";
   readonly p?: number;
   readonly scale?: number;
+  /** Sentences have up to T queries, which lie without gaps; the keys too, or not. */
+  readonly packed?: "queries" | "all";
 }
 
 const CASES: Record<string, AttentionCase> = {
@@ -68,6 +70,13 @@ const CASES: Record<string, AttentionCase> = {
     padded: "some",
     p: 0.5,
   },
+  "packed queries": { B: 3, T: 7, S: 9, H: 2, D: 8, padded: "some", packed: "queries" },
+  "packed, causal, padding, dropout": {
+    ...{ B: 4, T: 13, S: 13, H: 2, D: 5 },
+    ...{ causal: true, padded: "some", p: 0.4, packed: "all" },
+  },
+  "packed, causal": { B: 5, T: 18, S: 18, H: 1, D: 8, causal: true, packed: "all" },
+  "packed, a wide head": { B: 3, T: 4, S: 4, H: 1, D: 260, causal: true, packed: "all" },
   "a decoding step": { B: 2, T: 1, S: 12, H: 2, D: 16, padded: "some" },
   "no sentence": { B: 0, T: 3, S: 4, H: 2, D: 4 },
   "no query": { B: 1, T: 0, S: 4, H: 2, D: 4 },
@@ -89,7 +98,8 @@ function drawn(random: ExampleRandom): Record<string, AttentionCase> {
     };
     const padded = random.int(0, 1) === 1 ? "some" : undefined;
     const p = random.int(0, 1) === 1 ? random.uniform(0.05, 0.6) : undefined;
-    return [`random ${number}`, { ...extents, causal, padded, p }];
+    const packed = ([undefined, "queries", causal ? "all" : undefined] as const)[number % 3];
+    return [`random ${number}`, { ...extents, causal, padded, p, packed }];
   });
   return Object.fromEntries(cases);
 }
@@ -108,25 +118,39 @@ const LONG_CASES: Record<string, AttentionCase> = {
   },
 };
 
-function attributesOf({ H, D, causal, padded, p, scale }: AttentionCase): AttentionAttributes {
+function attributesOf(example: AttentionCase): AttentionAttributes {
+  const { T, H, D, causal, padded, p, scale, packed } = example;
   return {
     heads: H,
     scale: scale ?? D ** -0.5,
     causal: causal ?? false,
     padded: padded !== undefined,
     dropout: p === undefined ? undefined : { p, stream: 3 },
+    packed: packed && { longest: T, keys: packed === "all" },
   };
 }
 
-function optionalInputs(random: ExampleRandom, { B, S, padded, p }: AttentionCase): Input[] {
+/** q, k, v and the optional inputs. */
+function inputsOf(
+  random: ExampleRandom,
+  example: AttentionCase,
+): [Input, Input, Input, ...Input[]] {
+  const { B, T, S, H, D, padded, p, packed } = example;
+  const starts = [0];
+  for (let b = 0; b < B; b++) starts.push(starts[b] + random.int(0, T));
+  const rows = starts[B];
+  const query = packed ? [rows] : [B, T];
+  const key = packed === "all" ? [rows] : [B, S];
+  const mask = packed === "all" ? [1, rows] : [B, S];
+  const [q, k, v] = [query, key, key].map((shape) => normals(random, ...shape, H * D));
   return [
-    ...(padded ? [padding(random, B, S, padded === "whole")] : []),
+    ...([q, k, v] as const),
+    ...(padded ? [padding(random, mask[0], mask[1], padded === "whole")] : []).map((input) =>
+      packed === "all" ? { ...input, shape: [rows] } : input,
+    ),
     ...(p === undefined ? [] : [integers([4], [random.int(1, 1e6), 17, 2, 0])]),
+    ...(packed ? [integers([B + 1], starts)] : []),
   ];
-}
-
-function operands(random: ExampleRandom, { B, T, S, H, D }: AttentionCase): Input[] {
-  return [T, S, S].map((rows) => normals(random, B, rows, H * D));
 }
 
 export function forwardExamples(
@@ -136,7 +160,7 @@ export function forwardExamples(
   return Object.entries(cases).map(([name, extents]) => ({
     name,
     attributes: attributesOf(extents),
-    inputs: [...operands(random, extents), ...optionalInputs(random, extents)],
+    inputs: inputsOf(random, extents),
     differentiate: [0, 1, 2],
     lossOutputs: [0],
   }));
@@ -181,12 +205,12 @@ function weightsForward(
   cases: Record<string, AttentionCase>,
 ): Example<WeightsAttributes>[] {
   return Object.entries(cases)
-    .filter(([, { p }]) => p === undefined)
-    .map(([name, extents]) => ({
-      name,
-      attributes: { ...attributesOf(extents), selected: random.int(1, extents.H) },
-      inputs: [...operands(random, extents).slice(0, 2), ...optionalInputs(random, extents)],
-    }));
+    .filter(([, { p, packed }]) => p === undefined && packed === undefined)
+    .map(([name, extents]) => {
+      const [q, k, , ...rest] = inputsOf(random, extents);
+      const attributes = { ...attributesOf(extents), selected: random.int(1, extents.H) };
+      return { name, attributes, inputs: [q, k, ...rest] };
+    });
 }
 
 export function weightsGradientExamples(random: ExampleRandom): Example<WeightsAttributes>[] {

@@ -1,10 +1,18 @@
 // What attention means. Float64, plain loops, one score at a time, never fast.
-import type { Shape } from "../../src/tensor/shape.ts";
+import type { Shape, TensorSpec } from "../../src/tensor/shape.ts";
 import { NdArray } from "../nd_array.ts";
 import { dropoutMultiplier, type RandomKey } from "../random/philox.ts";
 import type { CachedAttributes } from "./cached.ts";
-import { type AttentionAttributes, type AttentionExtents, optionalInputs } from "./shapes.ts";
+import {
+  type AttentionAttributes,
+  type AttentionExtents,
+  attentionExtents,
+  optionalInputs,
+} from "./shapes.ts";
 import type { WeightsAttributes } from "./weights.ts";
+
+/** Rows of queries (t) or of keys (s). */
+type Side = "T" | "S";
 
 /** One head of one sentence. */
 class Head {
@@ -12,19 +20,34 @@ class Head {
     readonly extents: AttentionExtents,
     readonly b: number,
     readonly h: number,
+    /** Where a sentence's packed rows begin; of which sides. */
+    private readonly packed: { readonly starts: NdArray; readonly sides: string } | undefined,
   ) {}
 
-  /** Index of column d of row `row` of `rows` in an array (B, rows, E). */
-  at(rows: number, row: number, d: number): number {
+  /** Rows of this sentence. */
+  count(side: Side): number {
+    if (!this.packed?.sides.includes(side)) return this.extents[side];
+    const { data } = this.packed.starts;
+    return data[this.b + 1] - data[this.b];
+  }
+
+  /** Number of a row among those of all sentences. */
+  row(side: Side, row: number): number {
+    const packed = this.packed?.sides.includes(side);
+    return (packed ? (this.packed?.starts.data[this.b] ?? 0) : this.b * this.extents[side]) + row;
+  }
+
+  /** Index of column d of a row in an array of E columns. */
+  at(side: Side, row: number, d: number): number {
     const { E, D } = this.extents;
-    return (this.b * rows + row) * E + this.h * D + d;
+    return this.row(side, row) * E + this.h * D + d;
   }
 
   /** Sum over d of x[row i] y[row j]. */
-  dot(x: NdArray, xRows: number, i: number, y: NdArray, yRows: number, j: number): number {
+  dot(x: NdArray, xSide: Side, i: number, y: NdArray, ySide: Side, j: number): number {
     let sum = 0;
     for (let d = 0; d < this.extents.D; d++) {
-      sum += x.data[this.at(xRows, i, d)] * y.data[this.at(yRows, j, d)];
+      sum += x.data[this.at(xSide, i, d)] * y.data[this.at(ySide, j, d)];
     }
     return sum;
   }
@@ -32,27 +55,35 @@ class Head {
   /** y[row j] += factor x[row i]. */
   addScaled(
     y: NdArray,
-    yRows: number,
+    ySide: Side,
     j: number,
     factor: number,
     x: NdArray,
-    xRows: number,
+    xSide: Side,
     i: number,
   ) {
     for (let d = 0; d < this.extents.D; d++) {
-      y.data[this.at(yRows, j, d)] += factor * x.data[this.at(xRows, i, d)];
+      y.data[this.at(ySide, j, d)] += factor * x.data[this.at(xSide, i, d)];
     }
   }
 }
 
-function extentsOf(heads: number, q: NdArray, k: NdArray): AttentionExtents {
-  const [B, T, E] = q.shape;
-  return { B, T, S: k.shape[1], E, H: heads, D: E / heads };
-}
+/** Of queries and keys, and, at the end, of integers. */
+const specsOf = (inputs: readonly NdArray[]): TensorSpec[] =>
+  inputs.map(({ shape }, n) => ({ shape, dtype: n < 2 ? "f32" : "i32" }));
 
-function* headsOf(extents: AttentionExtents): Generator<Head> {
+function* headsOf(
+  name: string,
+  attributes: AttentionAttributes,
+  inputs: readonly NdArray[],
+): Generator<Head> {
+  const extents = attentionExtents(name, attributes, specsOf(inputs));
+  const packed = attributes.packed && {
+    starts: inputs[inputs.length - 1],
+    sides: attributes.packed.keys ? "TS" : "T",
+  };
   for (let b = 0; b < extents.B; b++) {
-    for (let h = 0; h < extents.H; h++) yield new Head(extents, b, h);
+    for (let h = 0; h < extents.H; h++) yield new Head(extents, b, h, packed);
   }
 }
 
@@ -65,12 +96,11 @@ function probabilities(
   padding: NdArray | undefined,
   t: number,
 ): { p: number[]; lse: number } {
-  const { T, S } = head.extents;
   const scores: number[] = [];
-  for (let s = 0; s < S; s++) {
+  for (let s = 0; s < head.count("S"); s++) {
     const masked =
-      (causal && s > t) || (padding !== undefined && padding.data[head.b * S + s] !== 0);
-    scores.push(masked ? -Infinity : scale * head.dot(q, T, t, k, S, s));
+      (causal && s > t) || (padding !== undefined && padding.data[head.row("S", s)] !== 0);
+    scores.push(masked ? -Infinity : scale * head.dot(q, "T", t, k, "S", s));
   }
   const max = Math.max(...scores, -Infinity);
   if (max === -Infinity) return { p: scores.map(() => 0), lse: 0 };
@@ -102,16 +132,16 @@ export function attentionReference(
   const at = optionalInputs(attributes, 3);
   const padding = at.padding === undefined ? undefined : inputs[at.padding];
   const key = at.key === undefined ? undefined : inputs[at.key];
-  const extents = extentsOf(attributes.heads, q, k);
-  const { B, T, S, H } = extents;
+  const heads = [...headsOf("attention", attributes, inputs)];
   const out = NdArray.zeros(q.shape);
+  const { B, T, H } = attentionExtents("attention", attributes, specsOf(inputs));
   const lse = NdArray.zeros([B, H, T]);
-  for (const head of headsOf(extents)) {
-    for (let t = 0; t < T; t++) {
+  for (const head of heads) {
+    for (let t = 0; t < head.count("T"); t++) {
       const row = probabilities(head, attributes, q, k, padding, t);
       const m = multipliers(head, attributes.dropout, key, t);
       lse.data[(head.b * H + head.h) * T + t] = row.lse;
-      for (let s = 0; s < S; s++) head.addScaled(out, T, t, row.p[s] * m[s], v, S, s);
+      for (const [s, p] of row.p.entries()) head.addScaled(out, "T", t, p * m[s], v, "S", s);
     }
   }
   return [out, lse];
@@ -125,20 +155,18 @@ export function attentionGradientReference(
   const at = optionalInputs(attributes, 6);
   const padding = at.padding === undefined ? undefined : inputs[at.padding];
   const key = at.key === undefined ? undefined : inputs[at.key];
-  const extents = extentsOf(attributes.heads, q, k);
-  const { T, S } = extents;
   const [dq, dk, dv] = [q, k, v].map(({ shape }) => NdArray.zeros(shape));
-  for (const head of headsOf(extents)) {
-    for (let t = 0; t < T; t++) {
+  for (const head of headsOf("attention_gradient", attributes, inputs)) {
+    for (let t = 0; t < head.count("T"); t++) {
       const { p } = probabilities(head, attributes, q, k, padding, t);
       const m = multipliers(head, attributes.dropout, key, t);
-      const delta = head.dot(dout, T, t, out, T, t);
-      for (let s = 0; s < S; s++) {
-        const dp = m[s] * head.dot(dout, T, t, v, S, s);
-        const ds = p[s] * (dp - delta) * attributes.scale;
-        head.addScaled(dq, T, t, ds, k, S, s);
-        head.addScaled(dk, S, s, ds, q, T, t);
-        head.addScaled(dv, S, s, p[s] * m[s], dout, T, t);
+      const delta = head.dot(dout, "T", t, out, "T", t);
+      for (const [s, probability] of p.entries()) {
+        const dp = m[s] * head.dot(dout, "T", t, v, "S", s);
+        const ds = probability * (dp - delta) * attributes.scale;
+        head.addScaled(dq, "T", t, ds, k, "S", s);
+        head.addScaled(dk, "S", s, ds, q, "T", t);
+        head.addScaled(dv, "S", s, probability * m[s], dout, "T", t);
       }
     }
   }
@@ -149,11 +177,11 @@ export function weightsReference(
   attributes: WeightsAttributes,
   [q, k, padding]: readonly (NdArray | undefined)[] & readonly [NdArray, NdArray],
 ): NdArray[] {
-  const extents = extentsOf(attributes.heads, q, k);
-  const { B, T, S } = extents;
+  const inputs = [q, k];
+  const { B, T, S } = attentionExtents("attention_weights", attributes, specsOf(inputs));
   const shape: Shape = [B, T, S];
   const weights = NdArray.zeros(shape);
-  for (const head of headsOf(extents)) {
+  for (const head of headsOf("attention_weights", attributes, inputs)) {
     if (head.h >= attributes.selected) continue;
     for (let t = 0; t < T; t++) {
       const { p } = probabilities(head, attributes, q, k, padding, t);
@@ -169,10 +197,10 @@ export function weightsGradientReference(
   [q, k, dweights, padding]: readonly (NdArray | undefined)[] &
     readonly [NdArray, NdArray, NdArray],
 ): NdArray[] {
-  const extents = extentsOf(attributes.heads, q, k);
-  const { T, S } = extents;
-  const [dq, dk] = [q, k].map(({ shape }) => NdArray.zeros(shape));
-  for (const head of headsOf(extents)) {
+  const inputs = [q, k];
+  const { T, S } = attentionExtents("attention_weights_gradient", attributes, specsOf(inputs));
+  const [dq, dk] = inputs.map(({ shape }) => NdArray.zeros(shape));
+  for (const head of headsOf("attention_weights_gradient", attributes, inputs)) {
     if (head.h >= attributes.selected) continue;
     for (let t = 0; t < T; t++) {
       const { p } = probabilities(head, attributes, q, k, padding, t);
@@ -180,8 +208,8 @@ export function weightsGradientReference(
       const delta = p.reduce((sum, x, s) => sum + x * dp[s], 0);
       for (let s = 0; s < S; s++) {
         const ds = p[s] * (dp[s] - delta) * attributes.scale;
-        head.addScaled(dq, T, t, ds, k, S, s);
-        head.addScaled(dk, S, s, ds, q, T, t);
+        head.addScaled(dq, "T", t, ds, k, "S", s);
+        head.addScaled(dk, "S", s, ds, q, "T", t);
       }
     }
   }

@@ -47,13 +47,42 @@ fn extentD() -> u32 { return params[0].w; }
 fn extentB() -> u32 { return params[1].x; }
 `;
 
+/** Rows of queries, or of keys, and what extent they have in a batch without gaps. */
+export type Side = "T" | "S";
+
+/** `first<side>(b)` and `count<side>(b)`: where the rows of a sentence begin, and how many there are. */
+const rowsWgsl = (side: Side, packed: boolean): string =>
+  packed
+    ? `
+fn first${side}(b: u32) -> u32 { return u32(starts[b]); }
+fn count${side}(b: u32) -> u32 { return u32(starts[b + 1u] - starts[b]); }
+`
+    : `
+fn first${side}(b: u32) -> u32 { return b * extent${side}(); }
+fn count${side}(b: u32) -> u32 { return extent${side}(); }
+`;
+
+/**
+ * `counts`, the rows of queries and keys of sentence b, as numbers that WGSL takes for equal in the
+ * whole workgroup: what lies in a buffer it does not.
+ */
+export const declareCounts = (packs: boolean): string =>
+  packs ? "var<workgroup> sharedCounts: vec2<u32>;" : "";
+export const loadCounts = (packs: boolean): string =>
+  packs
+    ? `
+  if (lane == 0u) { sharedCounts = vec2<u32>(countT(b), countS(b)); }
+  let counts = workgroupUniformLoad(&sharedCounts);`
+    : `
+  let counts = vec2<u32>(countT(b), countS(b));`;
+
 /** Stands for the score of no key: below every score, and finite because WGSL knows no infinity. */
 export const LOWEST = "-3.0e38";
 
 /** `seen(b, t, s)`: whether no mask hides key s from query t. */
 export const seenWgsl = (padded: boolean): string => `
 fn seen(b: u32, t: u32, s: u32) -> bool {
-  ${padded ? "if (padding[b * extentS() + s] != 0) { return false; }" : ""}
+  ${padded ? "if (padding[firstS(b) + s] != 0) { return false; }" : ""}
   return params[1].y == 0u || s <= t;
 }
 `;
@@ -62,8 +91,8 @@ fn seen(b: u32, t: u32, s: u32) -> bool {
 export const scoreWgsl = (padded: boolean): string => `${seenWgsl(padded)}
 fn score(b: u32, h: u32, t: u32, s: u32) -> f32 {
   let D = extentD();
-  let first = ((b * extentT() + t) * extentH() + h) * D;
-  let to = ((b * extentS() + s) * extentH() + h) * D;
+  let first = ((firstT(b) + t) * extentH() + h) * D;
+  let to = ((firstS(b) + s) * extentH() + h) * D;
   var sum = 0.0;
   for (var d = 0u; d < D; d = d + 1u) { sum = sum + q[first + d] * k[to + d]; }
   return sum * bitcast<f32>(params[1].z);
@@ -105,17 +134,28 @@ const arraysOf = (operands: readonly Operand[]) =>
 /** Everything about one attention op that its dispatches share. */
 export class AttentionWgsl {
   private readonly params: Uint32Array;
+  private readonly rows: string;
   readonly padded: boolean;
   readonly drops: boolean;
+  readonly packs: boolean;
 
   constructor(
     readonly extents: AttentionExtents,
-    { scale, causal, padded, dropout, selected }: AttentionAttributes & { selected?: number },
+    {
+      scale,
+      causal,
+      padded,
+      dropout,
+      packed,
+      selected,
+    }: AttentionAttributes & { selected?: number },
     readonly facts: GpuFacts,
   ) {
     const { B, T, S, H, D } = extents;
     this.padded = padded;
     this.drops = dropout !== undefined;
+    this.packs = packed !== undefined;
+    this.rows = rowsWgsl("T", this.packs) + rowsWgsl("S", packed?.keys ?? false);
     this.params = packParams(
       ...[T, S, H, D, B, causal ? 1 : 0, { f32: scale }, selected ?? H],
       ...dropoutParams(dropout),
@@ -128,7 +168,7 @@ export class AttentionWgsl {
     body: string,
     workgroups: readonly [number, number, number],
   ): GpuDispatch {
-    const code = `${declareBindings(arraysOf(operands), PARAM_QUADS)}\n${PARAMS}${body}`;
+    const code = `${declareBindings(arraysOf(operands), PARAM_QUADS)}\n${PARAMS}${this.rows}${body}`;
     return this.encode(operands, code, workgroups);
   }
 
@@ -152,7 +192,7 @@ export class AttentionWgsl {
       arrays: arraysOf(operands),
       ...{ params: PARAM_QUADS, lanes: lanesFor(this.extents.S) },
       reductions: ["treeMax", "treeSum"] as const,
-      functions: `${PARAMS}${scoreWgsl(this.padded)}`,
+      functions: `${PARAMS}${this.rows}${scoreWgsl(this.padded)}`,
     };
     const code = `${reducingWgsl(kernel, this.facts)} {
   let row = ${GROUP_INDEX};
@@ -160,7 +200,9 @@ export class AttentionWgsl {
   let t = row % extentT();
   let h = (row / extentT()) % extentH();
   let b = row / (extentT() * extentH());${RUNNING_SUM}
-  for (var s = lane; s < extentS(); s = s + LANES) {
+  // Behind the last row of a sentence nothing is summed up.
+  let end = select(0u, countS(b), t < countT(b));
+  for (var s = lane; s < end; s = s + LANES) {
     if (seen(b, t, s)) { ${meetWgsl("score(b, h, t, s)")} }
   }${JOIN_RUNNING_SUMS}
   if (lane == 0u) {
@@ -183,32 +225,35 @@ export class AttentionWgsl {
     byKey: boolean,
   ) {
     const { B, T, S, H } = this.extents;
-    const [rows, columns] = byKey ? ["extentS()", "extentT()"] : ["extentT()", "extentS()"];
+    const [rows, columns]: [Side, Side] = byKey ? ["S", "T"] : ["T", "S"];
     const body = `${weight}
 var<workgroup> cells: array<f32, LANES>;
+${declareCounts(this.packs)}
 ${entryWgsl(lanesFor(this.extents.D))} {
   let row = ${GROUP_INDEX};
-  if (row >= extentB() * extentH() * ${rows}) { return; }
-  let i = row % ${rows};
-  let h = (row / ${rows}) % extentH();
-  let b = row / (${rows} * extentH());
+  if (row >= extentB() * extentH() * extent${rows}()) { return; }
+  let i = row % extent${rows}();
+  let h = (row / extent${rows}()) % extentH();
+  let b = row / (extent${rows}() * extentH());${loadCounts(this.packs)}
+  if (i >= counts.${byKey ? "y" : "x"}) { return; }
+  let columns = counts.${byKey ? "x" : "y"};
   for (var base = 0u; base < extentD(); base = base + LANES) {
     let d = base + lane;
     var sum = 0.0;
-    for (var first = 0u; first < ${columns}; first = first + LANES) {
+    for (var first = 0u; first < columns; first = first + LANES) {
       let j = first + lane;
-      if (j < ${columns}) { cells[lane] = weight(b, h, ${byKey ? "j, i" : "i, j"}); }
+      if (j < columns) { cells[lane] = weight(b, h, ${byKey ? "j, i" : "i, j"}); }
       workgroupBarrier();
       if (d < extentD()) {
-        let count = min(LANES, ${columns} - first);
+        let count = min(LANES, columns - first);
         for (var c = 0u; c < count; c = c + 1u) {
-          let at = ((b * ${columns} + first + c) * extentH() + h) * extentD() + d;
+          let at = ((first${columns}(b) + first + c) * extentH() + h) * extentD() + d;
           sum = sum + cells[c] * ${source}[at];
         }
       }
       workgroupBarrier();
     }
-    if (d < extentD()) { ${target}[((b * ${rows} + i) * extentH() + h) * extentD() + d] = sum; }
+    if (d < extentD()) { ${target}[((first${rows}(b) + i) * extentH() + h) * extentD() + d] = sum; }
   }
 }`;
     return this.dispatch(operands, body, foldWorkgroups(B * H * (byKey ? S : T), this.facts));

@@ -1,5 +1,5 @@
 // Shape rules of the attention ops, and what their kernels are told.
-import { areAlike, ShapeError, type TensorSpec } from "../../src/tensor/shape.ts";
+import { areAlike, ShapeError, sameShape, type TensorSpec } from "../../src/tensor/shape.ts";
 import type { Dropout } from "../random/index.ts";
 
 export interface AttentionAttributes {
@@ -12,9 +12,19 @@ export interface AttentionAttributes {
   readonly padded: boolean;
   /** Dropout on the probabilities; an i32 (4) input is its key. */
   readonly dropout?: Dropout;
+  /** How rows lie, if not every sentence has as many; an i32 (B + 1) input says where each begins. */
+  readonly packed?: PackedAttention;
 }
 
-/** Extents of q (B, T, E) and k (B, S, E); H heads of width D. */
+/** Queries (N, E), the rows of a sentence after those of the one before. */
+export interface PackedAttention {
+  /** T: no sentence has more rows. */
+  readonly longest: number;
+  /** Whether keys and values lie like the queries, and the padding mask with them: (N). */
+  readonly keys: boolean;
+}
+
+/** Extents of q (B, T, E) and k (B, S, E); H heads of width D. T and S are the longest of packed rows. */
 export interface AttentionExtents {
   readonly B: number;
   readonly T: number;
@@ -27,18 +37,24 @@ export interface AttentionExtents {
 /** @throws ShapeError if q and k are not floats of one dtype, or do not fit each other or the heads. */
 export function attentionExtents(
   op: string,
-  attributes: Pick<AttentionAttributes, "heads" | "causal">,
+  attributes: Pick<AttentionAttributes, "heads" | "causal" | "packed">,
   inputs: readonly TensorSpec[],
 ): AttentionExtents {
   const [q, k] = inputs;
   const fail = (problem: string): never => {
     throw new ShapeError(op, inputs, problem);
   };
-  if (q.shape.length !== 3 || k.shape.length !== 3)
-    fail("queries and keys are (B, T, E), (B, S, E)");
+  const { packed } = attributes;
+  const [queryAxes, keyAxes] = [packed ? 2 : 3, packed?.keys ? 2 : 3];
+  if (q.shape.length !== queryAxes || k.shape.length !== keyAxes)
+    fail("queries and keys are (B, T, E), (B, S, E), or (N, E) where they are packed");
   if (!areAlike([q, k])) fail("queries and keys are floats of one dtype");
-  const [B, T, E] = q.shape;
-  const [keyB, S, keyE] = k.shape;
+  const starts = inputs.at(-1)?.shape;
+  if (packed && (starts?.length !== 1 || starts[0] < 1 || inputs.at(-1)?.dtype !== "i32"))
+    fail("packed rows need i32 (B + 1) to say where each sentence begins");
+  const [B, T, E] = packed ? [(starts?.[0] ?? 1) - 1, packed.longest, q.shape[1]] : q.shape;
+  const [keyB, S, keyE] = packed?.keys ? [B, T, k.shape[1]] : k.shape;
+  if (packed?.keys && q.shape[0] !== k.shape[0]) fail("there are as many packed keys as queries");
   const H = attributes.heads;
   if (B !== keyB) fail(`batches ${B} and ${keyB} differ`);
   if (E !== keyE) fail(`widths ${E} and ${keyE} differ`);
@@ -47,26 +63,28 @@ export function attentionExtents(
   return { B, T, S, E, H, D: E / H };
 }
 
-/** @throws ShapeError if `padding` is not i32 (B, S). */
+/** @throws ShapeError if `padding` is not i32 (B, S), or (N) beside packed keys. */
 export function checkPadding(
   op: string,
   padding: TensorSpec,
-  { B, S }: AttentionExtents,
+  keys: TensorSpec,
   inputs: readonly TensorSpec[],
 ): void {
-  const [b, s] = padding.shape;
-  if (padding.dtype !== "i32" || padding.shape.length !== 2 || b !== B || s !== S) {
-    throw new ShapeError(op, inputs, `the padding mask must be i32(${B}, ${S})`);
+  const expected = keys.shape.slice(0, -1);
+  if (padding.dtype !== "i32" || !sameShape(padding.shape, expected)) {
+    throw new ShapeError(op, inputs, `the padding mask must be i32(${expected.join(", ")})`);
   }
 }
 
 /** Where the optional inputs stand when `first` others come before them. */
 export function optionalInputs(
-  { padded, dropout }: AttentionAttributes,
+  { padded, dropout, packed }: AttentionAttributes,
   first: number,
-): { padding: number | undefined; key: number | undefined } {
+): { padding: number | undefined; key: number | undefined; starts: number | undefined } {
+  const key = first + (padded ? 1 : 0);
   return {
     padding: padded ? first : undefined,
-    key: dropout ? first + (padded ? 1 : 0) : undefined,
+    key: dropout ? key : undefined,
+    starts: packed ? key + (dropout ? 1 : 0) : undefined,
   };
 }

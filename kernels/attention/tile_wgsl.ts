@@ -4,6 +4,7 @@
 //
 // Everything a lane holds has a name of its own (no arrays), so that it stays in registers.
 import { entryWgsl, GROUP_INDEX } from "../wgsl.ts";
+import { declareCounts, loadCounts, type Side } from "./row_wgsl.ts";
 import {
   LANE_COLUMNS,
   laneQuadsOf,
@@ -84,9 +85,9 @@ ${
 }
 }`;
 
-/** First element of a head's row. @param extent rows of a sentence. */
-export const rowStart = (row: string, extent: string): string =>
-  `((b * ${extent} + ${row}) * extentH() + h) * extentD()`;
+/** First element of a head's row. */
+export const rowStart = (row: string, side: Side): string =>
+  `((first${side}(b) + ${row}) * extentH() + h) * extentD()`;
 
 /** Which rows of an operand a tile holds: as many as its rows, or its columns; these in slots or not. */
 type TilePart = "rows" | "columns" | "columns in slots";
@@ -95,7 +96,7 @@ type TilePart = "rows" | "columns" | "columns in slots";
 export const loadTile = (
   tile: string,
   operand: string,
-  extent: string,
+  side: Side,
   part: TilePart,
   tiling: Tiling,
   factor = "",
@@ -110,7 +111,7 @@ fn load_${tile}(lane: u32, b: u32, h: u32, first: u32) {
     let d = (at % ${quads}u) * 4u;
     let row = first + line;
     var quad = vec4<f32>();
-    if (row < ${extent}) { quad = read_${operand}(${rowStart("row", extent)}, d)${factor}; }
+    if (row < count${side}(b)) { quad = read_${operand}(${rowStart("row", side)}, d)${factor}; }
     ${tile}[${place} * ${tileStride(tiling)}u + at % ${quads}u] = quad;
   }
 }`;
@@ -188,15 +189,15 @@ export const mix = (
 export const storeSums = (
   sum: string,
   target: string,
-  extent: string,
+  side: Side,
   tiling: Tiling,
   factor: (i: number) => string = () => "",
 ): string =>
   eachSum(sum, tiling, (name, i, q) => {
     const row = `first + firstRow + ${i}u`;
-    const start = rowStart(`(${row})`, extent);
+    const start = rowStart(`(${row})`, side);
     const d = `(c + ${q * tiling.laneColumns}u) * 4u`;
-    return `if (${row} < ${extent}) { write_${target}(${start}, ${d}, ${name}${factor(i)}); }`;
+    return `if (${row} < count${side}(b)) { write_${target}(${start}, ${d}, ${name}${factor(i)}); }`;
   });
 
 /** Joint of the row's partials, in the order of its lanes. */
@@ -206,15 +207,16 @@ export const rowTotal = (i: number, { laneColumns }: Tiling, joint: "max" | "sum
     .reduce((a, b) => (joint === "max" ? `max(${a}, ${b})` : `(${a} + ${b})`));
 
 /** Entry point up to the lane's place: b, h, `first` row of the tile, its lane (r, c), its first row. */
-export const enterTile = (extent: string, tiling: Tiling): string => `
+export const enterTile = (side: Side, packs: boolean, tiling: Tiling): string => `
+${declareCounts(packs)}
 ${entryWgsl(lanesOf(tiling))} {
-  let tiles = (${extent} + ${tiling.rows - 1}u) / ${tiling.rows}u;
+  let tiles = (extent${side}() + ${tiling.rows - 1}u) / ${tiling.rows}u;
   let group = ${GROUP_INDEX};
   if (group >= extentB() * extentH() * tiles) { return; }
   // Under a causal mask the last rows of queries see most: they begin first.
   let first = (tiles - 1u - group % tiles) * ${tiling.rows}u;
   let h = (group / tiles) % extentH();
-  let b = group / (tiles * extentH());
+  let b = group / (tiles * extentH());${loadCounts(packs)}
   let c = lane % ${tiling.laneColumns}u;
   let firstRow = (lane / ${tiling.laneColumns}u) * ${laneRowsOf(tiling)}u;
   let causal = params[1].y != 0u;`;

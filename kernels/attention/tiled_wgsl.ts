@@ -34,6 +34,8 @@ export interface TiledText {
   /** The width is whole quads: operands are bound as such. */
   readonly quads: boolean;
   readonly padded: boolean;
+  /** Rows of sentences lie without gaps. */
+  readonly packs: boolean;
   /** `keptQuad(b, h, t, s)`. */
   readonly kept: string;
 }
@@ -50,8 +52,8 @@ const SCALE = "bitcast<f32>(params[1].z)";
 /** `hides(b, s)`: whether key s is past the end or padding. */
 const hidesWgsl = (padded: boolean): string => `
 fn hides(b: u32, s: u32) -> bool {
-  if (s >= extentS()) { return true; }
-  return ${padded ? "padding[b * extentS() + s] != 0" : "false"};
+  if (s >= countS(b)) { return true; }
+  return ${padded ? "padding[firstS(b) + s] != 0" : "false"};
 }`;
 
 /** Notes which of the tile's keys are hidden, as 0 and 1. */
@@ -73,13 +75,13 @@ const LANE_KEYS = `
 
 /** Keys that some row of a tile of queries sees. */
 const endOfKeys = ({ rows }: Tiling): string =>
-  `select(extentS(), min(extentS(), first + ${rows}u), causal)`;
+  `select(counts.y, min(counts.y, first + ${rows}u), causal)`;
 
 const declareSums = (prefix: string, tiling: Tiling): string =>
   eachSum(prefix, tiling, (name) => `var ${name} = vec4<f32>();`);
 
 /** Operands q, k, v, [padding], [key], out, lse. */
-export const forwardTiled = (tiling: Tiling, { quads, padded, kept }: TiledText): string => `
+export const forwardTiled = (tiling: Tiling, { quads, padded, packs, kept }: TiledText): string => `
 ${kept}${FMA_DOT}${hidesWgsl(padded)}
 ${declareTile("queries", tiling.rows, tiling)}${declareTile("keys", tiling.columns, tiling)}${declareTile(
   "values",
@@ -87,12 +89,12 @@ ${declareTile("queries", tiling.rows, tiling)}${declareTile("keys", tiling.colum
   tiling,
 )}${declareWeights("weights", tiling)}${declarePartials(tiling)}${declareColumns("hidden", tiling)}
 ${["q", "k", "v"].map((name) => readQuad(name, quads)).join("")}
-${loadTile("queries", "q", "extentT()", "rows", tiling, ` * (${SCALE} * ${LOG2_E})`)}
-${loadTile("keys", "k", "extentS()", "columns in slots", tiling)}
-${loadTile("values", "v", "extentS()", "columns", tiling)}
+${loadTile("queries", "q", "T", "rows", tiling, ` * (${SCALE} * ${LOG2_E})`)}
+${loadTile("keys", "k", "S", "columns in slots", tiling)}
+${loadTile("values", "v", "S", "columns", tiling)}
 ${loadHidden(tiling)}
 ${writeQuad("out", quads)}
-${enterTile("extentT()", tiling)}
+${enterTile("T", packs, tiling)}
   load_queries(lane, b, h, first);
   load_keys(lane, b, h, 0u);
   load_hidden(lane, b, 0u);${eachRow(tiling, (i) => `var top${i} = ${LOWEST};`)}${eachRow(
@@ -132,13 +134,16 @@ ${enterTile("extentT()", tiling)}
     let factor${i} = select(0.0, 1.0 / sum${i}, sum${i} > 0.0);
     if (c == 0u && first + firstRow + ${i}u < extentT()) {
       lse[(b * extentH() + h) * extentT() + first + firstRow + ${i}u] =
-        select(0.0, (top${i} + log2(sum${i})) * ${LN_2}, sum${i} > 0.0);
+        select(0.0, (top${i} + log2(sum${i})) * ${LN_2}, sum${i} > 0.0 && first + firstRow + ${i}u < countT(b));
     }`,
-  )}${storeSums("mixed", "out", "extentT()", tiling, (i) => ` * factor${i}`)}
+  )}${storeSums("mixed", "out", "T", tiling, (i) => ` * factor${i}`)}
 }`;
 
 /** Operands q, k, lse, dout, [padding], [key], v, out, delta, dq; leaves delta to the keys' kernel. */
-export const queryGradientTiled = (tiling: Tiling, { quads, padded, kept }: TiledText): string => `
+export const queryGradientTiled = (
+  tiling: Tiling,
+  { quads, padded, packs, kept }: TiledText,
+): string => `
 ${kept}${FMA_DOT}${hidesWgsl(padded)}
 ${["queries", "outer"].map((name) => declareTile(name, tiling.rows, tiling)).join("")}${[
   "keys",
@@ -149,21 +154,21 @@ ${["queries", "outer"].map((name) => declareTile(name, tiling.rows, tiling)).joi
     "",
   )}${declareWeights("weights", tiling)}${declarePartials(tiling)}${declareColumns("hidden", tiling)}
 ${["q", "k", "v", "dout", "out"].map((name) => readQuad(name, quads)).join("")}
-${loadTile("queries", "q", "extentT()", "rows", tiling, ` * (${SCALE} * ${LOG2_E})`)}
-${loadTile("outer", "dout", "extentT()", "rows", tiling)}
-${loadTile("keys", "k", "extentS()", "columns in slots", tiling)}
-${loadTile("values", "v", "extentS()", "columns in slots", tiling)}
+${loadTile("queries", "q", "T", "rows", tiling, ` * (${SCALE} * ${LOG2_E})`)}
+${loadTile("outer", "dout", "T", "rows", tiling)}
+${loadTile("keys", "k", "S", "columns in slots", tiling)}
+${loadTile("values", "v", "S", "columns in slots", tiling)}
 ${loadHidden(tiling)}
 ${writeQuad("dq", quads)}
-${enterTile("extentT()", tiling)}
+${enterTile("T", packs, tiling)}
   load_queries(lane, b, h, first);
   load_outer(lane, b, h, first);
   // delta = sum of dout out over the width: what the row's probabilities have in common.${eachRow(
     tiling,
     (i) => `let t${i} = first + firstRow + ${i}u;
     var part${i} = 0.0;
-    if (t${i} < extentT()) {
-      let start = ${rowStart(`t${i}`, "extentT()")};
+    if (t${i} < countT(b)) {
+      let start = ${rowStart(`t${i}`, "T")};
       for (var d = 4u * c; d < extentD(); d += ${4 * tiling.laneColumns}u) {
         part${i} = fmaDot(read_dout(start, d), read_out(start, d), part${i});
       }
@@ -174,7 +179,7 @@ ${enterTile("extentT()", tiling)}
     tiling,
     (i) => `let delta${i} = ${rowTotal(i, tiling, "sum")};
     var height${i} = 0.0;
-    if (t${i} < extentT()) {
+    if (t${i} < countT(b)) {
       let row = (b * extentH() + h) * extentT() + t${i};
       height${i} = lse[row] * ${LOG2_E};
       if (c == 0u) { delta[row] = delta${i}; }
@@ -200,11 +205,14 @@ ${enterTile("extentT()", tiling)}
     workgroupBarrier();
     let count = min(${tiling.columns}u, end - s0);${mix([["mixed", "weights", "keys"]], true, tiling)}
     workgroupBarrier();
-  }${storeSums("mixed", "dq", "extentT()", tiling)}
+  }${storeSums("mixed", "dq", "T", tiling)}
 }`;
 
 /** Operands q, k, lse, dout, [padding], [key], v, delta, dk, dv. Rows are keys, columns queries. */
-export const keyGradientTiled = (tiling: Tiling, { quads, padded, kept }: TiledText): string => `
+export const keyGradientTiled = (
+  tiling: Tiling,
+  { quads, padded, packs, kept }: TiledText,
+): string => `
 ${kept}${FMA_DOT}${hidesWgsl(padded)}
 ${["keys", "values"].map((name) => declareTile(name, tiling.rows, tiling)).join("")}${[
   "queries",
@@ -220,19 +228,19 @@ ${["keys", "values"].map((name) => declareTile(name, tiling.rows, tiling)).join(
   .map((name) => declareColumns(name, tiling))
   .join("")}
 ${["q", "k", "v", "dout"].map((name) => readQuad(name, quads)).join("")}
-${loadTile("keys", "k", "extentS()", "rows", tiling, ` * (${SCALE} * ${LOG2_E})`)}
-${loadTile("values", "v", "extentS()", "rows", tiling)}
-${loadTile("queries", "q", "extentT()", "columns in slots", tiling)}
-${loadTile("outer", "dout", "extentT()", "columns in slots", tiling)}
+${loadTile("keys", "k", "S", "rows", tiling, ` * (${SCALE} * ${LOG2_E})`)}
+${loadTile("values", "v", "S", "rows", tiling)}
+${loadTile("queries", "q", "T", "columns in slots", tiling)}
+${loadTile("outer", "dout", "T", "columns in slots", tiling)}
 fn load_rows(lane: u32, b: u32, h: u32, first: u32) {
   for (var at = lane; at < ${tiling.columns}u; at += ${lanesOf(tiling)}u) {
-    let row = (b * extentH() + h) * extentT() + min(first + at, extentT() - 1u);
+    let row = (b * extentH() + h) * extentT() + min(first + at, countT(b) - 1u);
     heights[at] = lse[row] * ${LOG2_E};
     deltas[at] = delta[row];
   }
 }
 ${["dk", "dv"].map((name) => writeQuad(name, quads)).join("")}
-${enterTile("extentS()", tiling)}
+${enterTile("S", packs, tiling)}
   load_keys(lane, b, h, first);
   load_values(lane, b, h, first);${eachRow(
     tiling,
@@ -240,7 +248,7 @@ ${enterTile("extentS()", tiling)}
     let open${i} = !hides(b, s${i});`,
   )}${declareSums("dkey", tiling)}${declareSums("dvalue", tiling)}
   let begin = select(0u, (first / ${tiling.columns}u) * ${tiling.columns}u, causal);
-  for (var t0 = begin; t0 < extentT(); t0 += ${tiling.columns}u) {
+  for (var t0 = begin; t0 < counts.x; t0 += ${tiling.columns}u) {
     load_queries(lane, b, h, t0);
     load_outer(lane, b, h, t0);
     load_rows(lane, b, h, t0);
@@ -261,14 +269,14 @@ ${enterTile("extentS()", tiling)}
       tiling,
       (
         i,
-      ) => `let seen${i} = vec4<bool>(open${i}) & (t < vec4<u32>(extentT())) & (vec4<bool>(!causal) | (vec4<u32>(s${i}) <= t));
+      ) => `let seen${i} = vec4<bool>(open${i}) & (t < vec4<u32>(counts.x)) & (vec4<bool>(!causal) | (vec4<u32>(s${i}) <= t));
     let p${i} = select(vec4<f32>(), exp2(score${i} - height), seen${i});
     let keep_${i} = vec4<f32>(${AXES.map((_, j) => `keep${j}.${AXES[i]}`).join(", ")});
     kept_weights[${rowAt(i)} * ${weightStride(tiling)}u + c] = p${i} * keep_${i};
     score_weights[${rowAt(i)} * ${weightStride(tiling)}u + c] = p${i} * (dp${i} * keep_${i} - delta_) * ${SCALE};`,
     )}
     workgroupBarrier();
-    let count = min(${tiling.columns}u, extentT() - t0);${mix(
+    let count = min(${tiling.columns}u, counts.x - t0);${mix(
       [
         ["dvalue", "kept_weights", "outer"],
         ["dkey", "score_weights", "queries"],
@@ -277,5 +285,5 @@ ${enterTile("extentS()", tiling)}
       tiling,
     )}
     workgroupBarrier();
-  }${storeSums("dkey", "dk", "extentS()", tiling)}${storeSums("dvalue", "dv", "extentS()", tiling)}
+  }${storeSums("dkey", "dk", "S", tiling)}${storeSums("dvalue", "dv", "S", tiling)}
 }`;

@@ -131,6 +131,18 @@ export function multiplyRow(x: usize, y: usize, count: i32): void {
   }
 }
 
+/** First row of sentence b, of `longest` rows each or from starts[b] on. */
+@inline
+export function firstOf(starts: usize, b: i32, longest: i32): i32 {
+  return starts ? load<i32>(starts + rowBytes(1, b)) : b * longest;
+}
+
+/** Rows of sentence b. */
+@inline
+export function countOf(starts: usize, b: i32, longest: i32): i32 {
+  return starts ? load<i32>(starts + rowBytes(1, b + 1)) - load<i32>(starts + rowBytes(1, b)) : longest;
+}
+
 /** Keys that query row t may see. */
 @inline
 export function visible(t: i32, S: i32, causal: i32): i32 {

@@ -15,7 +15,7 @@ import {
 } from "./shapes.ts";
 import { weightsGradientWgsl, weightsWgsl } from "./wgsl.ts";
 
-export interface WeightsAttributes extends Omit<AttentionAttributes, "dropout"> {
+export interface WeightsAttributes extends Omit<AttentionAttributes, "dropout" | "packed"> {
   /** The mean is over heads 0 .. selected - 1. */
   readonly selected: number;
 }
@@ -34,7 +34,8 @@ const weightsOp: Op<WeightsAttributes> = {
       );
     }
     const { padding } = optionalInputs(attributes, 2);
-    if (padding !== undefined) checkPadding("attention_weights", inputs[padding], extents, inputs);
+    if (padding !== undefined)
+      checkPadding("attention_weights", inputs[padding], inputs[1], inputs);
     return [f32(extents.B, extents.T, extents.S)];
   },
   gradient({ attributes, inputs: [q, k, ...rest] }, [dweights]) {

@@ -32,9 +32,10 @@ import type { WeightsAttributes } from "./weights.ts";
 
 export { cachedWgsl } from "./cached_wgsl.ts";
 
-const textOf = ({ padded, drops, extents }: AttentionWgsl): TiledText => ({
+const textOf = ({ padded, packs, drops, extents }: AttentionWgsl): TiledText => ({
   quads: extents.D % 4 === 0,
   padded,
+  packs,
   kept: keptQuadWgsl(drops),
 });
 
@@ -42,6 +43,8 @@ const paddingOf = (input: number | undefined): Operand[] =>
   input === undefined ? [] : [integers("padding", { input })];
 const keyOf = (input: number | undefined): Operand[] =>
   input === undefined ? [] : [integers("key", { input })];
+const startsOf = (input: number | undefined): Operand[] =>
+  input === undefined ? [] : [integers("starts", { input })];
 
 /** Bytes of one float per row of scores; a buffer is never empty. */
 const rowsBytes = ({ B, H, T }: AttentionExtents): number => Math.max(4, 4 * B * H * T);
@@ -51,13 +54,13 @@ const SMALL = 2 ** 20;
 
 /** @param candidates at least one, the best guess first. */
 function choiceOf(
-  { extents: { B, T, S, H, D }, padded, drops }: AttentionWgsl,
+  { extents: { B, T, S, H, D }, padded, drops, packs }: AttentionWgsl,
   causal: boolean,
   candidates: readonly GpuCandidate[],
 ): readonly GpuDispatch[] | GpuChoice {
   if (B * H * T * S * D <= SMALL) return candidates[0].dispatches();
   const sizes = `${classEnd(T)}x${classEnd(S)} by ${classEnd(B * H)}`;
-  const text = [D % 4 === 0 && "quads", padded && "padded", drops && "dropout"];
+  const text = [D % 4 === 0 && "quads", padded && "padded", drops && "dropout", packs && "packed"];
   const rest = [...text, causal && "causal"].filter(Boolean);
   return { shapeClass: [sizes, `width ${widthClass(D)}`, ...rest].join(", "), candidates };
 }
@@ -68,7 +71,7 @@ export function attentionWgsl(
 ): readonly GpuDispatch[] | GpuChoice {
   const extents = attentionExtents("attention", attributes, inputs);
   const wgsl = new AttentionWgsl(extents, attributes, facts);
-  const { padding, key } = optionalInputs(attributes, 3);
+  const { padding, key, starts } = optionalInputs(attributes, 3);
   const heads = [0, 1, 2].map((input) => floats("qkv"[input], { input }));
   const out = floats("out", { output: 0 });
   const lse = floats("lse", { output: 1 });
@@ -78,7 +81,7 @@ export function attentionWgsl(
     const text = textOf(wgsl);
     const operands = [
       ...[...asQuads([...heads, out], text.quads), lse],
-      ...[...paddingOf(padding), ...keyOf(key)],
+      ...[...paddingOf(padding), ...keyOf(key), ...startsOf(starts)],
     ];
     const candidates = tilings.map((tiling) => ({
       name: nameOf(tiling),
@@ -90,7 +93,7 @@ export function attentionWgsl(
     return choiceOf(wgsl, attributes.causal, candidates);
   }
   const [q, k, v] = heads;
-  const scores = [q, k, ...paddingOf(padding), lse];
+  const scores = [q, k, ...paddingOf(padding), ...startsOf(starts), lse];
   return [
     wgsl.logSumExp(scores),
     wgsl.mix([...scores, v, ...keyOf(key), out], wgsl.keptProbability, "out", "v", false),
@@ -103,14 +106,15 @@ export function attentionGradientWgsl(
 ): readonly GpuDispatch[] | GpuChoice {
   const extents = attentionExtents("attention_gradient", attributes, inputs);
   const wgsl = new AttentionWgsl(extents, attributes, facts);
-  const { padding, key } = optionalInputs(attributes, 6);
+  const { padding, key, starts } = optionalInputs(attributes, 6);
   const operands = {
     heads: [0, 1, 2, 5].map((input) =>
       floats(["q", "k", "v", "out", "lse", "dout"][input], { input }),
     ),
     out: floats("out", { input: 3 }),
     lse: floats("lse", { input: 4 }),
-    masks: [...paddingOf(padding), ...keyOf(key)],
+    masks: [...paddingOf(padding), ...keyOf(key), ...startsOf(starts)],
+    starts: startsOf(starts),
     delta: floats("delta", { shared: "delta", bytes: rowsBytes(extents) }),
     dq: floats("dq", { output: 0 }),
     dk: floats("dk", { output: 1 }),
@@ -133,7 +137,9 @@ interface GradientOperands {
   readonly heads: readonly Operand[];
   readonly out: Operand;
   readonly lse: Operand;
+  /** Padding, the key of dropout, where packed rows begin: as far as there are any. */
   readonly masks: readonly Operand[];
+  readonly starts: readonly Operand[];
   readonly delta: Operand;
   readonly dq: Operand;
   readonly dk: Operand;
@@ -165,18 +171,19 @@ function tiledGradient(
 
 function rowGradient(
   wgsl: AttentionWgsl,
-  { heads, out, lse, masks, delta, dq, dk, dv }: GradientOperands,
+  { heads, out, lse, masks, starts, delta, dq, dk, dv }: GradientOperands,
 ): GpuDispatch[] {
   const [q, k, v, dout] = heads;
   const { B, H, T } = wgsl.extents;
   const deltas = wgsl.elements(
-    [out, dout, delta],
+    [out, dout, ...starts, delta],
     "",
     `  if (index >= extentB() * extentH() * extentT()) { return; }
   let t = index % extentT();
   let h = (index / extentT()) % extentH();
   let b = index / (extentT() * extentH());
-  let first = ((b * extentT() + t) * extentH() + h) * extentD();
+  if (t >= countT(b)) { return; }
+  let first = ((firstT(b) + t) * extentH() + h) * extentD();
   var sum = 0.0;
   for (var d = 0u; d < extentD(); d = d + 1u) { sum = sum + dout[first + d] * out[first + d]; }
   delta[index] = sum;`,
@@ -187,8 +194,8 @@ function rowGradient(
   const weight = wgsl.scoreGradient(
     `${keptWgsl(wgsl.drops)}
 fn valueProduct(b: u32, h: u32, t: u32, s: u32) -> f32 {
-  let first = ((b * extentT() + t) * extentH() + h) * extentD();
-  let to = ((b * extentS() + s) * extentH() + h) * extentD();
+  let first = ((firstT(b) + t) * extentH() + h) * extentD();
+  let to = ((firstS(b) + s) * extentH() + h) * extentD();
   var sum = 0.0;
   for (var d = 0u; d < extentD(); d = d + 1u) { sum = sum + dout[first + d] * v[to + d]; }
   return sum;

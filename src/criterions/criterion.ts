@@ -11,11 +11,13 @@ export interface Sample {
   /** i32 (B, T). */
   readonly target: Tensor;
   /**
-   * Where much of the target is padding: which positions b T + t have to be computed, i32 (N), and
-   * where each of them lies there, i32 (B, T), -1 for the others. A criterion may compute all.
+   * Where much of the target is padding: which positions b T + t have to be computed, i32 (N); where
+   * each lies there, i32 (B, T), -1 for the others; where each sentence begins there, i32 (B + 1). A
+   * criterion may compute all.
    */
   readonly targetRows?: Tensor;
   readonly targetPlaces?: Tensor;
+  readonly targetStarts?: Tensor;
 }
 
 /** Counts of a batch, known before it runs. */

@@ -13,13 +13,13 @@ import type { Sample } from "./criterion.ts";
  */
 export function scoredRows(
   model: EncoderDecoderModel,
-  { srcTokens, prevOutputTokens, target, targetRows, targetPlaces }: Sample,
+  { srcTokens, prevOutputTokens, target, targetRows, targetPlaces, targetStarts }: Sample,
   padding: number,
   ignored = 0,
 ): { logits: Tensor; labels: Tensor } {
   const counted = ignored > 0 ? withoutPrefix(target, padding, ignored) : target; // (B, T)
-  if (targetRows && targetPlaces) {
-    const packed = new PackedRows(targetRows, targetPlaces);
+  if (targetRows && targetPlaces && targetStarts) {
+    const packed = new PackedRows(targetRows, targetPlaces, targetStarts);
     const logits = model.forwardPacked(srcTokens, prevOutputTokens, packed); // (N, V)
     return { logits, labels: packed.packNumbers(counted) };
   }

@@ -24,8 +24,10 @@ export interface KeysAndValues {
 export interface AttentionLayout {
   /** Position t sees keys 0..t only. */
   readonly causal?: boolean;
-  /** Queries are these positions of a batch; keys are never packed. */
+  /** Queries are packed so. */
   readonly packed?: PackedRows;
+  /** Keys, values and their padding too. */
+  readonly packsKeys?: boolean;
 }
 
 /** Vaswani et al. 2017, section 3.2.2. */
@@ -55,27 +57,26 @@ export class MultiheadAttention extends Module {
   }
 
   /**
-   * @param query (B, T, E), or (N, E) where its positions are packed.
-   * @param padding i32 (B, S), 1 where a key is padding.
+   * @param query (B, T, E), or (N, E) where its positions are packed; keys and values likewise.
+   * @param padding i32 (B, S), 1 where a key is padding; (N) where keys are packed.
    * @returns like the query.
    */
   forward(
     query: Tensor,
     { keys, values }: KeysAndValues,
     padding: Tensor | undefined,
-    { causal = false, packed }: AttentionLayout = {},
+    { causal = false, packed, packsKeys = false }: AttentionLayout = {},
   ): Tensor {
     const { heads, dropout: p = 0 } = this.options;
     const randomness = p > 0 ? currentRandomness() : undefined;
-    const projected = this.qProj.forward(query);
-    const queries = packed ? packed.spread(projected) : projected; // (B, T, E)
-    const context = attention(queries, keys, values, {
+    const context = attention(this.qProj.forward(query), keys, values, {
       heads,
       causal,
       keyPadding: padding,
+      packed: packed && { longest: packed.longest, keys: packsKeys, starts: packed.starts },
       dropout: randomness && { p, key: randomness.key, stream: randomness.nextStream() },
-    }); // (B, T, E)
-    return this.outProj.forward(packed ? packed.pack(context) : context);
+    }); // (B, T, E) or (N, E)
+    return this.outProj.forward(context);
   }
 
   /** Probabilities (B, T, S), averaged over the first `selectedHeads`, by default all. No dropout. */

@@ -15,7 +15,7 @@ export interface HostSample {
 export type SampleInputs = "srcTokens" | "prevOutputTokens" | "target";
 
 /** And of one of which not all positions of the target are computed. */
-export type PackingInputs = "targetRows" | "targetPlaces";
+export type PackingInputs = "targetRows" | "targetPlaces" | "targetStarts";
 
 /** A collated batch as training takes it. */
 export function hostSample({

@@ -1,7 +1,7 @@
 // Which positions of a batch's target are worth computing: padding at the end of short sentences is
 // often a sixth of it.
 import type { HostTensor } from "../engine/compile.ts";
-import type { HostSample } from "./host_sample.ts";
+import type { HostSample, PackingInputs } from "./host_sample.ts";
 
 /** Padding that is less than this share of the target stays: moving rows costs about as much. */
 const LEAST_PADDING = 1 / 16;
@@ -14,8 +14,8 @@ export const mostPackedRows = (sentences: number, targetWidth: number): number =
   Math.floor(sentences * targetWidth * (1 - LEAST_PADDING));
 
 /**
- * Rows and places of the target's positions that are not padding, in the order of the batch, and of
- * as many that are as rounding up wants.
+ * Rows, places and starts of the target's positions that are not padding, and of as many that are as
+ * rounding up wants.
  *
  * @returns undefined where packing would not pay.
  */
@@ -23,7 +23,7 @@ export function packTarget({
   prevOutputTokens,
   target,
   padding,
-}: HostSample): { targetRows: HostTensor; targetPlaces: HostTensor } | undefined {
+}: HostSample): Record<PackingInputs, HostTensor> | undefined {
   const { length } = target.data;
   const isUsed = (place: number): boolean =>
     target.data[place] !== padding || prevOutputTokens.data[place] !== padding;
@@ -35,9 +35,11 @@ export function packTarget({
   if (count > mostPackedRows(sentences, width)) return undefined;
   const rows = new Int32Array(count);
   const places = new Int32Array(length).fill(-1);
+  const starts = new Int32Array(sentences + 1).fill(count);
   let row = 0;
   let spare = count - used;
   for (let place = 0; place < length; place++) {
+    if (place % width === 0) starts[place / width] = row;
     if (!isUsed(place) && spare-- <= 0) continue;
     rows[row] = place;
     places[place] = row++;
@@ -45,5 +47,6 @@ export function packTarget({
   return {
     targetRows: { data: rows, shape: [count] },
     targetPlaces: { data: places, shape: target.shape },
+    targetStarts: { data: starts, shape: [sentences + 1] },
   };
 }

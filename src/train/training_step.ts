@@ -71,7 +71,11 @@ function sampleSpecs(
 /** Of as much of such a target as is ever packed. */
 function packedSpecs([sentences, width]: Shape): Record<PackingInputs, TensorSpec> {
   const rows = mostPackedRows(sentences, width);
-  return { targetRows: i32(rows), targetPlaces: i32(sentences, width) };
+  return {
+    targetRows: i32(rows),
+    targetPlaces: i32(sentences, width),
+    targetStarts: i32(sentences + 1),
+  };
 }
 
 export class TrainingStep {

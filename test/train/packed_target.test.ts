@@ -46,6 +46,10 @@ test("packTarget() numbers every token once, in order, and its places are the in
       expect(rows.length - used).toBeLessThan(Math.max(1, size / 32));
       for (const [row, place] of rows.entries()) expect(places[place]).toBe(row);
       expect(places.filter((row) => row >= 0).length).toBe(rows.length);
+      const starts = [...packed.targetStarts.data];
+      expect(starts).toEqual(
+        [...lengths.keys(), lengths.length].map((b) => rows.filter((p) => p < b * width).length),
+      );
       for (const [place, token] of sample.target.data.entries()) {
         if (token !== PAD) expect(places[place]).toBeGreaterThanOrEqual(0);
       }

@@ -105,9 +105,9 @@ export class TransformerDecoder extends Module {
     attended?: AttendedLayer,
     { causal = true, packed }: AttentionLayout = {},
   ): { logits: Tensor; attention: Tensor | undefined } {
-    const padding = paddingMask(prevOutputTokens, this.embedTokens.padding); // (B, T)
+    let padding = paddingMask(prevOutputTokens, this.embedTokens.padding); // (B, T)
     let x = this.embed(prevOutputTokens, this.embedPositions?.forward(prevOutputTokens)); // (B, T, C)
-    if (packed) x = packed.pack(x); // (N, C)
+    if (packed) [x, padding] = [packed.pack(x), packed.packNumbers(padding)]; // (N, C), (N)
     let attention: Tensor | undefined;
     for (const [index, layer] of this.layers.entries()) {
       if (this.layerdrop > 0 && currentRandomness()?.keepsLayer() === false) continue;

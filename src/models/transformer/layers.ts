@@ -89,6 +89,11 @@ export interface EncoderMemory {
   readonly padding: Tensor;
 }
 
+/** How a decoder layer's positions lie, what they see, and how many heads' attention is shown. */
+export interface DecoderLayout extends Pick<AttentionLayout, "causal" | "packed"> {
+  readonly heads: number;
+}
+
 export class TransformerDecoderLayer extends TransformerLayer {
   readonly selfAttn: MultiheadAttention;
   readonly selfAttnLayerNorm: LayerNorm;
@@ -113,30 +118,25 @@ export class TransformerDecoderLayer extends TransformerLayer {
   }
 
   /**
-   * x (B, T, C), padding of x i32 (B, T) -> (B, T, C), or (N, C) -> (N, C) where positions are packed.
+   * x (B, T, C), padding of x i32 (B, T) -> (B, T, C); where positions are packed, (N, C) and (N).
    * Also where it looked: attention to the source (B, T, S), averaged over the first `heads`;
-   * undefined if there are to be none.
+   * undefined if there are to be none. It isn't to be had of packed positions.
    */
   forwardWithAttention(
     x: Tensor,
     memory: EncoderMemory,
     padding: Tensor,
-    { heads, ...layout }: AttentionLayout & { heads: number },
+    { heads, causal, packed }: DecoderLayout,
   ): { x: Tensor; attention: Tensor | undefined } {
-    const { packed } = layout;
-    const attended = this.residual(x, this.selfAttnLayerNorm, (query) => {
-      const { keys, values } = this.selfAttn.project(query);
-      const spread = packed
-        ? { keys: packed.spread(keys), values: packed.spread(values) }
-        : { keys, values }; // (B, T, C)
-      return this.selfAttn.forward(query, spread, padding, layout);
-    });
+    const layout = { causal, packed, packsKeys: packed !== undefined };
+    const attended = this.residual(x, this.selfAttnLayerNorm, (query) =>
+      this.selfAttn.forward(query, this.selfAttn.project(query), padding, layout),
+    );
     let attention: Tensor | undefined;
     const informed = this.residual(attended, this.encoderAttnLayerNorm, (query) => {
       const source = this.encoderAttn.project(memory.output);
       if (heads > 0) {
-        const queries = packed ? packed.spread(query) : query; // (B, T, C)
-        attention = this.encoderAttn.weights(queries, source.keys, memory.padding, heads);
+        attention = this.encoderAttn.weights(query, source.keys, memory.padding, heads);
       }
       return this.encoderAttn.forward(query, source, memory.padding, { packed });
     });
