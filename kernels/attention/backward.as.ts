@@ -158,7 +158,7 @@ export function attention_gradient(
   const ds = p + rowBytes(pass, longest8);
   const tile = ds + rowBytes(pass, longest8);
   const a = tile + TILE_BYTES;
-  const multipliers = a + <usize>max(max(longest8, D), pass) * A_STEP + 64;
+  const multipliers = a + <usize>max(max(longest8, D), pass) * A_STEP + 128;
   const copies = multipliers + rowBytes(1, longest8 + 32);
   for (let unit = start; unit < end; unit++) {
     const b = unit / H,

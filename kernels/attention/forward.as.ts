@@ -57,7 +57,7 @@ export function attention_forward(
   const scores = mask + rowBytes(1, longest8);
   const tile = scores + rowBytes(ROWS, longest8);
   const a = tile + TILE_BYTES;
-  const multipliers = a + <usize>max(longest8, D) * A_STEP + 64;
+  const multipliers = a + <usize>max(longest8, D) * A_STEP + 128;
   const copies = multipliers + rowBytes(1, longest8 + 32);
   for (let unit = start; unit < end; unit++) {
     const b = unit / H,

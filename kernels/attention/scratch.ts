@@ -2,7 +2,7 @@
 
 const roundUp8 = (n: number): number => Math.ceil(n / 8) * 8;
 
-/** A 5x8 tile, alignment gaps, and the blocks of 16 that Philox writes beyond a row. */
+/** A 5x8 tile, alignment gaps, and the blocks of 32 that Philox writes beyond a row. */
 const SLACK = 1024;
 /** Bytes that P and dS of one pass may take: they stay in the second-level cache. */
 const PASS_BYTES = 2 ** 21;

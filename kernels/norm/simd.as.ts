@@ -8,8 +8,8 @@
 import { dropoutMultipliers } from "../philox.as";
 import { loadTail, rowSum, storeTail, sumLanes } from "../simd_math.as";
 
-/** Bytes kept free on both sides of a row of multipliers: Philox writes whole blocks of 16. */
-const MARGIN: usize = 64;
+/** Bytes kept free on both sides of a row of multipliers: Philox writes whole blocks of 32. */
+const MARGIN: usize = 128;
 
 /** (x - center)^2 */
 @inline

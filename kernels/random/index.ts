@@ -16,7 +16,7 @@ export interface Dropout {
 }
 
 /** A block of multipliers and the room around it: BLOCK and MARGIN of simd.as.ts. */
-const SCRATCH_BYTES = 1024 * 4 + 2 * 64;
+const SCRATCH_BYTES = 1024 * 4 + 2 * 128;
 
 function dropoutCpu(
   { attributes, inputs: [x] }: OpSpec<Dropout>,

@@ -64,18 +64,29 @@ export interface RandomKey {
   readonly stream: number;
 }
 
-/** The random word that belongs to an element of a random op. */
-export function philoxWord(
+/** The 16 random bits that belong to an element of a random op. */
+export function philoxHalf(
   element: number,
   { seed, update, microBatch, stream }: RandomKey,
 ): number {
-  return philox([element >>> 2, update, microBatch, 0], [seed, stream])[element & 3];
+  const words = philox([element >>> 3, update, microBatch, 0], [seed, stream]);
+  return (words[(element >>> 1) & 3] >>> (16 * (element & 1))) & 0xffff;
 }
 
-/** Words below this are dropped: floor(p 2^32) as an unsigned number. */
-export const dropThreshold = (p: number): number => Math.floor(p * 2 ** 32);
+/** How elements are dropped: those whose 16 bits are below `threshold`; `scale` multiplies the others. */
+export interface DropoutOdds {
+  readonly threshold: number;
+  readonly scale: number;
+}
+
+/** p rounded to a 65536th, which is off by 8e-6 at most; the mean is kept for that one. */
+export function dropoutOdds(p: number): DropoutOdds {
+  const threshold = Math.min(2 ** 16 - 1, Math.round(p * 2 ** 16));
+  return { threshold, scale: 2 ** 16 / (2 ** 16 - threshold) };
+}
 
 /** Multiplier of an element under dropout: 0 with probability p, else 1 / (1 - p). */
 export function dropoutMultiplier(element: number, p: number, key: RandomKey): number {
-  return philoxWord(element, key) >= dropThreshold(p) ? 1 / (1 - p) : 0;
+  const { threshold, scale } = dropoutOdds(p);
+  return philoxHalf(element, key) >= threshold ? scale : 0;
 }

@@ -1,8 +1,8 @@
 // Philox 4x32-10 in WGSL: the same integers as kernels/philox.as.ts.
 import type { Dropout } from "./index.ts";
-import { dropThreshold } from "./philox.ts";
+import { dropoutOdds } from "./philox.ts";
 
-/** `philoxWords(block, seed, stream, update, microBatch)`: the random words of elements 4 block and on. */
+/** `philoxWords(block, seed, stream, update, microBatch)`: the random words of elements 8 block and on. */
 const PHILOX_WGSL = `
 fn multiplyHigh(a: u32, b: u32) -> u32 {
   let aLow = a & 0xffffu;
@@ -39,18 +39,20 @@ export const multiplierWgsl = ([stream, threshold, scale]: readonly [
   threshold: string,
   scale: string,
 ]): string => `${PHILOX_WGSL}
-fn blockMultipliers(block: u32) -> vec4<f32> {
-  let words = philoxWords(block, u32(key[0]), ${stream}, u32(key[1]), u32(key[2]));
-  return select(vec4<f32>(), vec4<f32>(bitcast<f32>(${scale})), words >= vec4<u32>(${threshold}));
+fn quadMultipliers(quad: u32) -> vec4<f32> {
+  let words = philoxWords(quad >> 1u, u32(key[0]), ${stream}, u32(key[1]), u32(key[2]));
+  let pair = select(words.xy, words.zw, (quad & 1u) == 1u);
+  let bits = vec4<u32>(pair.x & 0xffffu, pair.x >> 16u, pair.y & 0xffffu, pair.y >> 16u);
+  return select(vec4<f32>(), vec4<f32>(bitcast<f32>(${scale})), bits >= vec4<u32>(${threshold}));
 }
-fn multiplier(element: u32) -> f32 { return blockMultipliers(element >> 2u)[element & 3u]; }
+fn multiplier(element: u32) -> f32 { return quadMultipliers(element >> 2u)[element & 3u]; }
 fn multipliers(element: u32) -> vec4<f32> {
   let shift = element & 3u;
   var these = vec4<f32>();
   var last = vec4<f32>();
   for (var more = 0u; more <= min(shift, 1u); more++) {
     these = last;
-    last = blockMultipliers((element >> 2u) + more);
+    last = quadMultipliers((element >> 2u) + more);
   }
   switch shift {
     case 1u: { return vec4<f32>(these.yzw, last.x); }
@@ -61,6 +63,8 @@ fn multipliers(element: u32) -> vec4<f32> {
 }
 `;
 
-/** Three words of a kernel's params: stream, threshold, 1 / (1 - p). */
-export const dropoutParams = ({ p, stream }: Dropout = { p: 0, stream: 0 }) =>
-  [stream >>> 0, dropThreshold(p), { f32: 1 / (1 - p) }] as const;
+/** Three words of a kernel's params: stream, threshold of 65536, scale of what is kept. */
+export function dropoutParams({ p, stream }: Dropout = { p: 0, stream: 0 }) {
+  const { threshold, scale } = dropoutOdds(p);
+  return [stream >>> 0, threshold, { f32: scale }] as const;
+}

@@ -10,7 +10,7 @@ import { loadTail, storeTail } from "../simd_math.as";
 /** Elements whose multipliers are made at a time. index.ts counts the bytes they take. */
 const BLOCK: i32 = 1024;
 /** Bytes before and behind the block that dropoutMultipliers() may write. */
-const MARGIN: usize = 64;
+const MARGIN: usize = 128;
 
 export function random_dropout(
   x: usize,

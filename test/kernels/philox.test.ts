@@ -1,10 +1,5 @@
 import { expect, test } from "bun:test";
-import {
-  dropoutMultiplier,
-  dropThreshold,
-  philox,
-  philoxWord,
-} from "../../kernels/random/philox.ts";
+import { dropoutMultiplier, dropoutOdds, philox, philoxHalf } from "../../kernels/random/philox.ts";
 
 const words = (hex: string): number[] => hex.split(" ").map((word) => Number.parseInt(word, 16));
 
@@ -32,22 +27,31 @@ test("philox() gives Random123's known answers for 4x32-10", () => {
   }
 });
 
-test("philoxWord() takes word i & 3 of counter i >> 2", () => {
+test("philoxHalf() takes half i & 1 of word (i >> 1) & 3 of counter i >> 3", () => {
   const key = { seed: 7, update: 3, microBatch: 2, stream: 11 };
   const block = philox([5, 3, 2, 0], [7, 11]);
-  for (let i = 0; i < 4; i++) expect(philoxWord(20 + i, key)).toBe(block[i]);
+  for (const [word, bits] of block.entries()) {
+    expect(philoxHalf(40 + 2 * word, key)).toBe(bits % 65536);
+    expect(philoxHalf(40 + 2 * word + 1, key)).toBe(Math.floor(bits / 65536));
+  }
 });
 
 test("dropoutMultiplier() drops the share p and keeps the mean", () => {
   const key = { seed: 1, update: 1, microBatch: 0, stream: 0 };
   let dropped = 0;
   let total = 0;
-  for (let element = 0; element < 20_000; element++) {
+  for (let element = 0; element < 100_000; element++) {
     const multiplier = dropoutMultiplier(element, 0.3, key);
     if (multiplier === 0) dropped++;
     total += multiplier;
   }
-  expect(dropped / 20_000).toBeCloseTo(0.3, 2);
-  expect(total / 20_000).toBeCloseTo(1, 2);
-  expect(dropThreshold(0.5)).toBe(2 ** 31);
+  expect(dropped / 100_000).toBeCloseTo(0.3, 2);
+  expect(total / 100_000).toBeCloseTo(1, 2);
+  expect(dropoutOdds(0.5)).toEqual({ threshold: 2 ** 15, scale: 2 });
+  expect(dropoutOdds(0)).toEqual({ threshold: 0, scale: 1 });
+  for (const p of [0.1, 0.3, 1 / 3, 0.999]) {
+    const { threshold, scale } = dropoutOdds(p);
+    expect(Math.abs(threshold / 65536 - p)).toBeLessThanOrEqual(1 / 131072);
+    expect(scale * (1 - threshold / 65536)).toBeCloseTo(1, 12);
+  }
 });
