@@ -1,7 +1,6 @@
 import { concat, reshape, slice } from "../../kernels/movement/index.ts";
 import type { EncoderDecoderModel } from "../models/model.ts";
 import { PackedRows } from "../nn/packed_rows.ts";
-import { sizeOf } from "../tensor/shape.ts";
 import { constant, type Tensor } from "../tensor/tensor.ts";
 import type { Sample } from "./criterion.ts";
 
@@ -18,14 +17,20 @@ export function scoredRows(
   ignored = 0,
 ): { logits: Tensor; labels: Tensor } {
   const counted = ignored > 0 ? withoutPrefix(target, padding, ignored) : target; // (B, T)
-  if (targetRows && targetPlaces && targetStarts) {
-    const packed = new PackedRows(targetRows, targetPlaces, targetStarts);
-    const logits = model.forwardPacked(srcTokens, prevOutputTokens, packed); // (N, V)
-    return { logits, labels: packed.packNumbers(counted) };
+  const packed =
+    targetRows && targetPlaces && targetStarts
+      ? new PackedRows(targetRows, targetPlaces, targetStarts)
+      : undefined;
+  const logits = model.forward(srcTokens, prevOutputTokens, packed); // (B, T, V) or (N, V)
+  if (packed) {
+    const isWhole = logits.shape.length === 3;
+    return {
+      logits: isWhole ? packed.pack(logits) : logits,
+      labels: packed.packNumbers(counted),
+    };
   }
-  const all = model.forward(srcTokens, prevOutputTokens); // (B, T, V)
-  const [B, T, V] = all.shape;
-  return { logits: reshape(all, [B * T, V]), labels: reshape(counted, [sizeOf(target.shape)]) };
+  const [B, T, V] = logits.shape;
+  return { logits: reshape(logits, [B * T, V]), labels: reshape(counted, [B * T]) };
 }
 
 /** Tokens (B, T) with padding in place of the first ones of every row. */

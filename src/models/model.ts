@@ -46,13 +46,13 @@ export abstract class EncoderDecoderModel extends Module {
   /** Width and number of the decoder's caches. */
   abstract readonly cache: { readonly layers: number; readonly width: number };
 
-  /** Teacher-forced pass: i32 (B, S) and (B, T) -> logits (B, T, V). */
-  abstract forward(srcTokens: Tensor, prevOutputTokens: Tensor): Tensor;
-
-  /** The same at some of the target's positions only: logits (N, V). */
-  forwardPacked(srcTokens: Tensor, prevOutputTokens: Tensor, packed: PackedRows): Tensor {
-    return packed.pack(this.forward(srcTokens, prevOutputTokens));
-  }
+  /**
+   * Teacher-forced pass: i32 (B, S) and (B, T) -> logits (B, T, V).
+   *
+   * @param packed the positions of the target whose logits are asked for. A model that can do without
+   *   the others returns those alone, (N, V).
+   */
+  abstract forward(srcTokens: Tensor, prevOutputTokens: Tensor, packed?: PackedRows): Tensor;
 
   /**
    * Whether words are aligned by a second pass over the finished output (forwardWithAttention) in

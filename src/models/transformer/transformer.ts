@@ -46,12 +46,8 @@ export class TransformerModel extends EncoderDecoderModel {
     this.attendedLayer = { layer: decoder.layers - 1, heads: decoder.heads };
   }
 
-  override forward(srcTokens: Tensor, prevOutputTokens: Tensor): Tensor {
-    return this.decoder.forward(prevOutputTokens, this.encoder.forward(srcTokens)); // (B, T, V)
-  }
-
-  override forwardPacked(srcTokens: Tensor, prevOutputTokens: Tensor, packed: PackedRows): Tensor {
-    return this.decoder.forward(prevOutputTokens, this.encoder.forward(srcTokens), packed); // (N, V)
+  override forward(srcTokens: Tensor, prevOutputTokens: Tensor, packed?: PackedRows): Tensor {
+    return this.decoder.forward(prevOutputTokens, this.encoder.forward(srcTokens), packed);
   }
 
   /** Attention of the last layer, averaged over its heads. */
