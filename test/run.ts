@@ -9,21 +9,21 @@ import { availableParallelism } from "node:os";
 import { resolve, sep } from "node:path";
 import process from "node:process";
 
+const fileOf = (name: string): string => `test/${name}.test.ts`;
+
+/** Files that mostly wait, for a time to pass or for Slurm: they run in turn beside the two processes. */
+const WAITING = ["cluster/faults/faults", "cluster/slurm/slurm_recipe"].map(fileOf);
+
 /**
  * The files that take longest, longest first: each is begun early and has a process of its own, so that
  * both processes end at about the same time. The others are dealt out to groups.
  */
 const LONGEST = [
-  ...[
-    "cluster/faults/faults",
-    "kernels/suite",
-    "device/webgpu_matmul",
-    "cluster/slurm/slurm_recipe",
-  ],
-  ...["generate/golden_generate", "end_to_end/bad_input", "end_to_end/bookkeeping"],
-  ...["kernels/half", "edge/page/webgpu_page", "end_to_end/device_loss", "end_to_end/resume"],
-  ...["end_to_end/cluster", "edge/page/static_page", "end_to_end/edge", "train/fp16"],
-].map((name) => `test/${name}.test.ts`);
+  ...["kernels/suite", "device/webgpu_matmul", "end_to_end/bad_input", "end_to_end/bookkeeping"],
+  ...["end_to_end/resume", "kernels/half", "edge/page/webgpu_page", "end_to_end/device_loss"],
+  ...["end_to_end/cluster", "edge/page/static_page", "generate/golden_generate", "train/fp16"],
+  "end_to_end/edge",
+].map(fileOf);
 
 /** Files in one group: a process takes half a second to start. */
 const GROUP = 12;
@@ -34,20 +34,20 @@ const named = process.argv.slice(2);
 /**
  * Files whose path contains one of the words, as `bun test` chooses them; all for no word.
  *
- * @throws if one of the longest is gone.
+ * @throws if one that is named above is gone.
  */
 function chosenFiles(words: readonly string[]): string[] {
   const all = globSync("test/**/*.test.ts", { cwd: root }).map((path) => path.replaceAll(sep, "/"));
-  const gone = LONGEST.filter((path) => !all.includes(path));
+  const gone = [...WAITING, ...LONGEST].filter((path) => !all.includes(path));
   if (gone.length > 0) throw new Error(`test/run.ts names files that are gone: ${gone.join(", ")}`);
   return all
     .filter((path) => words.length === 0 || words.some((word) => path.includes(word)))
     .sort();
 }
 
-/** What each process is given, in the order in which they begin. */
+/** What each process is given of files that need not wait, in the order in which they begin. */
 function groupsOf(files: readonly string[]): string[][] {
-  const rest = files.filter((path) => !LONGEST.includes(path));
+  const rest = files.filter((path) => !LONGEST.includes(path) && !WAITING.includes(path));
   const groups = Array.from({ length: Math.ceil(rest.length / GROUP) }, (): string[] => []);
   // Dealt out in turn, for neighbours are alike.
   for (const [index, path] of rest.entries()) groups[index % groups.length].push(path);
@@ -103,13 +103,12 @@ async function runAgainAfterCrash(args: readonly string[], isShown: boolean): Pr
   }
 }
 
-/** Runs the groups, two at a time, and says at the end what came of all. @returns the exit status. */
-async function runGroups(groups: readonly (readonly string[])[]): Promise<number> {
-  const waiting = [...groups];
+/** Runs the files and says at the end what came of all. @returns the exit status. */
+async function runFiles(files: readonly string[]): Promise<number> {
   const count = { pass: 0, skip: 0, fail: 0 };
   const failures: string[] = [];
-  async function work(): Promise<void> {
-    for (let group = waiting.shift(); group; group = waiting.shift()) {
+  async function work(groups: string[][]): Promise<void> {
+    for (let group = groups.shift(); group; group = groups.shift()) {
       const paths = group.map((path) => `./${path}`);
       const { status, output } = await runAgainAfterCrash(paths, false);
       for (const [, number, what] of output.matchAll(/^ *(\d+) (pass|skip|fail)$/gm)) {
@@ -119,7 +118,10 @@ async function runGroups(groups: readonly (readonly string[])[]): Promise<number
       if (status !== 0) failures.push(...(found.length > 0 ? found : group));
     }
   }
-  await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, work));
+  const waiting = files.filter((path) => WAITING.includes(path)).map((path) => [path]);
+  const groups = groupsOf(files);
+  const workers = Array.from({ length: Math.min(2, availableParallelism()) }, () => work(groups));
+  await Promise.all([work(waiting), ...workers]);
   for (const failure of failures) console.log(`failed: ${failure}`);
   const seconds = (performance.now() / 1000).toFixed(0);
   console.log(
@@ -130,6 +132,4 @@ async function runGroups(groups: readonly (readonly string[])[]): Promise<number
 
 const files = named.some((word) => word.startsWith("-")) ? [] : chosenFiles(named);
 process.exitCode =
-  files.length > 1
-    ? await runGroups(groupsOf(files))
-    : (await runAgainAfterCrash(named, true)).status;
+  files.length > 1 ? await runFiles(files) : (await runAgainAfterCrash(named, true)).status;
