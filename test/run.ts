@@ -114,7 +114,9 @@ async function runFiles(files: readonly string[]): Promise<number> {
       for (const [, number, what] of output.matchAll(/^ *(\d+) (pass|skip|fail)$/gm)) {
         count[what as keyof typeof count] += Number(number);
       }
-      const found = [...output.matchAll(/^\(fail\) (.*)$/gm)].map(([, name]) => name);
+      const found = [...output.matchAll(/^\(fail\) (.*?)(?: \[[\d.]+ms\])?$/gm)].map(
+        ([, name]) => name,
+      );
       if (status !== 0) failures.push(...(found.length > 0 ? found : group));
     }
   }
