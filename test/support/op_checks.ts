@@ -11,6 +11,7 @@ import { compile, type HostTensor } from "../../src/engine/compile.ts";
 import { gradient } from "../../src/engine/gradient.ts";
 import { formatShape, isFloat } from "../../src/tensor/shape.ts";
 import { applyAll, constant, type Tensor } from "../../src/tensor/tensor.ts";
+import { seededRandom } from "./random.ts";
 import { webgpu } from "./webgpu.ts";
 
 /** Elements of one input whose derivative is checked; central differences cost two forwards each. */
@@ -48,6 +49,15 @@ export function hash(name: string): number {
 export const hasHalves = (op: Op<unknown>, { attributes, inputs }: Example<unknown>): boolean =>
   [...inputs, ...op.infer(attributes, inputs)].some(({ dtype }) => dtype === "f16");
 
+const examples = new Map<Op<unknown>, readonly Example<unknown>[]>();
+
+/** The cases of an op, drawn once: what they must come to is computed once for all devices. */
+export function examplesOf(op: Op<unknown>): readonly Example<unknown>[] {
+  const drawn = examples.get(op) ?? op.examples(seededRandom(hash(op.name) + SEED));
+  examples.set(op, drawn);
+  return drawn;
+}
+
 const hostTensors = (example: Example<unknown>): Record<string, HostTensor> =>
   Object.fromEntries(
     example.inputs.map(({ shape, dtype, data }, index) => [
@@ -66,15 +76,23 @@ const references = (example: Example<unknown>): NdArray[] =>
 const inOrder = (inputs: Readonly<Record<string, Tensor>>, example: Example<unknown>): Tensor[] =>
   example.inputs.map(({ dtype }, index) => cast(inputs[`x${index}`], dtype));
 
+const outputs = new WeakMap<Example<unknown>, readonly NdArray[]>();
+
+/** What the reference says. */
+function outputsOf(op: Op<unknown>, example: Example<unknown>): readonly NdArray[] {
+  const found = outputs.get(example) ?? op.reference(example.attributes, references(example));
+  outputs.set(example, found);
+  return found;
+}
+
 export async function checkForward(device: Device, op: Op<unknown>, example: Example<unknown>) {
   const run = compile(device, op.name, (inputs: Record<string, Tensor>) => {
     const outputs = applyAll(op, example.attributes, ...inOrder(inputs, example));
     return Object.fromEntries(outputs.map((output, index) => [`y${index}`, output]));
   });
   const results = run(hostTensors(example));
-  const wanted = op.reference(example.attributes, references(example));
   const specs = op.infer(example.attributes, example.inputs);
-  for (const [index, { data }] of wanted.entries()) {
+  for (const [index, { data }] of outputsOf(op, example).entries()) {
     const got = await results[`y${index}`].read();
     const want = specs[index].dtype === "f16" ? data.map(beyondHalf) : data;
     expectClose(got, want, example, `output ${index}`);
@@ -104,56 +122,87 @@ function expectClose(
   }
 }
 
-export async function checkGradient(
-  device: Device,
-  op: Op<unknown>,
-  example: Example<unknown>,
-  random: ExampleRandom,
-  tolerated = 2e-3,
-) {
+/** A loss, and some of its derivatives as central differences of the reference tell them. */
+interface Slopes {
+  /** Outputs that the loss adds up, and the weights of their elements. */
+  readonly inLoss: readonly { readonly output: number; readonly weights: Float32Array }[];
+  readonly inputs: readonly {
+    readonly index: number;
+    readonly probes: readonly { readonly at: number; readonly numeric: number }[];
+  }[];
+}
+
+const slopes = new WeakMap<Example<unknown>, Slopes>();
+
+/** The same for an example whatever the seed was at first. */
+function slopesOf(op: Op<unknown>, example: Example<unknown>, seed: number): Slopes {
+  const found = slopes.get(example) ?? differentiate(op, example, seededRandom(seed));
+  slopes.set(example, found);
+  return found;
+}
+
+function differentiate(op: Op<unknown>, example: Example<unknown>, random: ExampleRandom): Slopes {
   const inputs = references(example);
   const checked =
     example.differentiate ??
     example.inputs.flatMap(({ dtype }, index) => (isFloat(dtype) ? [index] : []));
-  if (checked.length === 0) return;
-  const outputs = op.reference(example.attributes, inputs);
   const specs = op.infer(example.attributes, example.inputs);
-  const inLoss =
-    example.lossOutputs ?? specs.flatMap(({ dtype }, index) => (isFloat(dtype) ? [index] : []));
   // Integers pass no gradient on.
-  if (inLoss.length === 0) return;
-  const weights = outputs.map(({ size }) =>
-    Float32Array.from({ length: size }, () => random.normal()),
-  );
+  const outputs =
+    example.lossOutputs ?? specs.flatMap(({ dtype }, index) => (isFloat(dtype) ? [index] : []));
+  if (checked.length === 0 || outputs.length === 0) return { inLoss: [], inputs: [] };
+  const inLoss = outputs.map((output) => {
+    const { size } = outputsOf(op, example)[output];
+    return { output, weights: Float32Array.from({ length: size }, () => random.normal()) };
+  });
   const loss = (at: readonly NdArray[]): number => {
     const values = op.reference(example.attributes, at);
     let total = 0;
-    for (const output of inLoss) {
+    for (const { output, weights } of inLoss) {
       const { data } = values[output];
-      for (let i = 0; i < data.length; i++) total += data[i] * weights[output][i];
+      for (let i = 0; i < data.length; i++) total += data[i] * weights[i];
     }
     return total;
   };
+  return {
+    inLoss,
+    inputs: checked.map((index) => {
+      const { length } = inputs[index].data;
+      const probes = Array.from({ length: Math.min(PROBES, length) }, (_, probe) => {
+        const at = length <= PROBES ? probe : random.int(0, length - 1);
+        return { at, numeric: centralDifference(loss, inputs, index, at) };
+      });
+      return { index, probes };
+    }),
+  };
+}
 
+/** @param seed of the loss and of which elements are tried. */
+export async function checkGradient(
+  device: Device,
+  op: Op<unknown>,
+  example: Example<unknown>,
+  seed: number,
+  tolerated = 2e-3,
+) {
+  const { inLoss, inputs } = slopesOf(op, example, seed);
+  if (inputs.length === 0) return;
   const run = compile(device, `${op.name} gradient`, (symbolic: Record<string, Tensor>) => {
     const ordered = inOrder(symbolic, example);
     const results = applyAll(op, example.attributes, ...ordered);
-    const terms = inLoss.map((output) =>
-      sum(mul(cast(results[output], "f32"), constant(weights[output], results[output].shape))),
+    const terms = inLoss.map(({ output, weights }) =>
+      sum(mul(cast(results[output], "f32"), constant(weights, results[output].shape))),
     );
     const gradients = gradient(
       terms.reduce((a, b) => add(a, b)),
-      checked.map((index) => ordered[index]),
+      inputs.map(({ index }) => ordered[index]),
     );
-    return Object.fromEntries(gradients.map((g, index) => [`g${index}`, g]));
+    return Object.fromEntries(gradients.map((g, position) => [`g${position}`, g]));
   });
   const results = run(hostTensors(example));
-  for (const [position, index] of checked.entries()) {
+  for (const [position, { index, probes }] of inputs.entries()) {
     const got = await results[`g${position}`].read();
-    const { data } = inputs[index];
-    for (let probe = 0; probe < Math.min(PROBES, data.length); probe++) {
-      const at = data.length <= PROBES ? probe : random.int(0, data.length - 1);
-      const numeric = centralDifference(loss, inputs, index, at);
+    for (const { at, numeric } of probes) {
       const tolerance = tolerated + tolerated * Math.abs(numeric);
       if (Math.abs(got[at] - numeric) <= tolerance) continue;
       throw new Error(`d loss / d input ${index}[${at}] is ${got[at]}, should be ${numeric}`);
