@@ -157,7 +157,7 @@ export class Cluster {
     const copied = rows.map(([number, row]): [number, number[]] => [number, row]);
     this.ask({ kind: "sums", generation, step, rows: copied, busy });
     const { held, exchange } = await update;
-    this.totals.add(held, exchange);
+    this.totals.add(held, exchange, this.counts);
     this.made = step + 1;
     return rowsOf(held);
   }
