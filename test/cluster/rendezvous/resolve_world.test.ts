@@ -80,6 +80,9 @@ test("flags that say half of it, or contradict each other, are refused by name",
   refused({}, { peers: "a,b" }, "--peers: does not say which", "add --rank");
   refused({}, { peers: "a,b", rank: 2 }, "--rank 2: --peers has 2 addresses");
   refused({}, { peers: "a,b", rank: 0, world_size: 3 }, "--world-size 3: contradicts --peers");
+  const at = { peers: "a:1,b:2", rank: 1 };
+  refused({}, { ...at, port: 3 }, "--port 3: contradicts --peers, where this peer is at b:2");
+  expect(told({}, { ...at, port: 1 })).toContain("1/2 local 0 job weft port 2");
   refused({}, { peers: "a,a", rank: 0 }, "--peers a,a: a:29400 stands there twice");
   refused({}, { peers: "a,::1", rank: 0 }, '--peers a,::1: "::1" is not', "[::1]:29400");
   refused({}, { peers: "a", rendezvous: "tcp://a:1" }, "--peers: contradicts --rendezvous");
