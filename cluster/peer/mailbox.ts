@@ -42,6 +42,6 @@ export class Mailbox {
   }
 }
 
-/** Who is still awaited, and why. */
+/** Who is still awaited, and why: in an error's problem, whose remedy follows a semicolon. */
 export const awaitedText = ({ ranks, trouble }: EventOf<"awaiting">): string =>
-  ranks.map((rank, i) => `rank ${rank} (${trouble[i]})`).join(", ");
+  ranks.map((rank, i) => `rank ${rank} (${trouble[i].replaceAll(";", ",")})`).join(", ");

@@ -126,8 +126,9 @@ class FolderPeer {
     this.records = records.filter((each) => each !== undefined);
     const at = performance.now();
     for (const guest of this.living) this.lived.set(guest.process, { guest, at });
-    for (const { address, size } of this.living.filter((guest) => !this.isOfThisMeeting(guest))) {
-      this.turnedAway.add(address, `it expects ${size} peers, not ${this.world.size}`);
+    for (const guest of this.living) {
+      if (this.isOfThisMeeting(guest) || this.givesWay(guest)) continue;
+      this.turnedAway.add(guest.address, `it expects ${guest.size} peers, not ${this.world.size}`);
     }
     const seen = this.records.map(({ process }) => process);
     const isNew = seen.join() !== this.seen.join() || !processes.includes(this.process);
