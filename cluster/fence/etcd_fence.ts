@@ -56,6 +56,10 @@ export class EtcdFence implements Fence {
     this.key = encode(key);
   }
 
+  async prepare(): Promise<void> {
+    await this.kept();
+  }
+
   async read(): Promise<FenceRecord | undefined> {
     return (await this.kept()).record;
   }

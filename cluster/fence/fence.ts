@@ -11,6 +11,12 @@ export interface FenceRecord {
 
 /** A linearizable compare-and-swap register. */
 export interface Fence {
+  /**
+   * Finds out whether the register can be used, before anything depends on it.
+   *
+   * @throws UserError if it cannot.
+   */
+  prepare(): Promise<void>;
   /** What stands; undefined while nothing was ever written. */
   read(): Promise<FenceRecord | undefined>;
   /**

@@ -12,7 +12,7 @@
 // the highest within KEPT of it was the first to have it: the swap has won, even if others have swapped
 // since. Whoever sees a higher one may have linked a name that was free again, and has lost.
 import { randomBytes } from "node:crypto";
-import { link, mkdir, open, readdir, readFile, rm } from "node:fs/promises";
+import { link, mkdir, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../../src/config/user_error.ts";
 import { errorCode } from "./error_code.ts";
@@ -28,6 +28,9 @@ const MAX_LISTINGS = 100;
 const NUMBERED = /^(\d{12})\.json$/;
 const ASIDE = /^aside-(\d+)-[0-9a-f]+\.tmp$/;
 
+const asideName = (number: number): string =>
+  `aside-${number}-${randomBytes(8).toString("hex")}.tmp`;
+
 const nameOf = (number: number): string => `${String(number).padStart(12, "0")}.json`;
 
 interface Numbered extends StoredRecord {
@@ -36,13 +39,28 @@ interface Numbered extends StoredRecord {
 
 export class FileFence implements Fence {
   /**
-   * @param folder holds the register and nothing else; made when something is first written.
+   * @param folder holds the register and nothing else; made by the first who needs it.
    * @param place names it in messages.
    */
   constructor(
     private readonly folder: string,
     private readonly place: string = `--fence file:${folder}`,
   ) {}
+
+  /** Makes the folder, and a file in it with a second name. */
+  async prepare(): Promise<void> {
+    await this.attempt(async () => {
+      await mkdir(this.folder, { recursive: true });
+      const aside = join(this.folder, asideName(0));
+      try {
+        await writeFile(aside, "", { flag: "wx" });
+        await link(aside, `${aside}.linked`);
+      } finally {
+        await Promise.all([aside, `${aside}.linked`].map((each) => rm(each, { force: true })));
+      }
+      await this.newest();
+    });
+  }
 
   async read(): Promise<FenceRecord | undefined> {
     return this.attempt(async () => (await this.newest())?.record);
@@ -98,8 +116,7 @@ export class FileFence implements Fence {
   /** Gives the text that number. @returns false if another has it. */
   private async create(number: number, text: string): Promise<boolean> {
     await mkdir(this.folder, { recursive: true });
-    const name = `aside-${number}-${randomBytes(8).toString("hex")}.tmp`;
-    const aside = join(this.folder, name);
+    const aside = join(this.folder, asideName(number));
     try {
       const file = await open(aside, "wx");
       try {

@@ -1,3 +1,4 @@
+import { TemporaryFailure } from "../../src/config/temporary_failure.ts";
 import { UserError } from "../../src/config/user_error.ts";
 import { filePathOf } from "../rendezvous/file_path.ts";
 import { EtcdFence } from "./etcd_fence.ts";
@@ -20,4 +21,19 @@ export function openFence(spec: string): Fence {
     problem: "only file: and etcd: are known",
     remedy: "write file:/shared/folder, or etcd://host:2379/key",
   });
+}
+
+/**
+ * Finds out at the start whether the register that --fence names can be used, not when peers have died.
+ *
+ * @throws UserError if it cannot. @throws TemporaryFailure if its server does not answer: it may later.
+ */
+export async function tryFence(spec: string): Promise<void> {
+  const fence = openFence(spec);
+  try {
+    await fence.prepare();
+  } catch (error) {
+    const isServers = fence instanceof EtcdFence && error instanceof UserError;
+    throw isServers ? new TemporaryFailure(error.detail) : error;
+  }
 }

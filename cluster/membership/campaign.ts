@@ -4,7 +4,7 @@ import type { Acceptor } from "./acceptor.ts";
 import { Candidacy, type Standing } from "./candidacy.ts";
 import type { MembershipEffects, MembershipMessage } from "./contract.ts";
 import { type Ballot, isLater, type MessageOf } from "./messages.ts";
-import { isQuorum, type Member, type View } from "./view.ts";
+import { isHalf, isQuorum, type Member, type View } from "./view.ts";
 
 /** What a campaign knows of its membership. */
 export interface Ground {
@@ -128,9 +128,11 @@ export class Campaign {
     this.remind();
   }
 
-  /** The many go first: a few who are cut off must not win the register by being quick. */
+  /** The many go first: a few who are cut off must not win the register by being quick. Halves are as many. */
   private mustYield({ forms, promises }: Candidacy): boolean {
-    return !forms && !this.ground.isPatient() && !this.isQuorum(promises);
+    if (forms || this.ground.isPatient()) return false;
+    const view = this.ground.view();
+    return view === undefined || !isHalf(view, new Set(promises.keys()), this.ground.gone);
   }
 
   /** Has the register decide. */

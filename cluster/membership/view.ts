@@ -43,9 +43,27 @@ export function isQuorum(
   present: ReadonlySet<number>,
   gone: ReadonlySet<number> = new Set(),
 ): boolean {
-  const voters = ranksOf(members).filter((rank) => !gone.has(rank));
-  const votes = voters.filter((rank) => present.has(rank));
+  const { voters, votes } = ballot(members, present, gone);
   if (votes.length === 0) return false;
   const twice = 2 * votes.length;
   return twice > voters.length || (twice === voters.length && votes[0] === voters[0]);
+}
+
+/** Whether `present` are at least half of a view's members: no other side of a partition has more. */
+export function isHalf(
+  { members }: Pick<View, "members">,
+  present: ReadonlySet<number>,
+  gone: ReadonlySet<number> = new Set(),
+): boolean {
+  const { voters, votes } = ballot(members, present, gone);
+  return votes.length > 0 && 2 * votes.length >= voters.length;
+}
+
+function ballot(
+  members: readonly Member[],
+  present: ReadonlySet<number>,
+  gone: ReadonlySet<number>,
+): { readonly voters: readonly number[]; readonly votes: readonly number[] } {
+  const voters = ranksOf(members).filter((rank) => !gone.has(rank));
+  return { voters, votes: voters.filter((rank) => present.has(rank)) };
 }

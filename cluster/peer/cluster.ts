@@ -10,7 +10,7 @@ import { type CommunicationThread, CommunicationWorker } from "./communication_t
 import { Deadlines } from "./deadlines.ts";
 import { ExchangeTotals } from "./exchange_totals.ts";
 import { failureOf } from "./failure_of.ts";
-import { type EventOf, Mailbox, waitingFor } from "./mailbox.ts";
+import { awaitedText, type EventOf, Mailbox } from "./mailbox.ts";
 import type { Event, ExchangeRoom, NodeSettings, Request, SharedNumbers } from "./protocol.ts";
 import { refuseTooLong } from "./refuse_too_long.ts";
 import type { StepUnit } from "./status_report.ts";
@@ -157,7 +157,7 @@ export class Cluster {
     const copied = rows.map(([number, row]): [number, number[]] => [number, row]);
     this.ask({ kind: "sums", generation, step, rows: copied, busy });
     const { held, exchange } = await update;
-    this.totals.add(held, exchange);
+    this.totals.add(held, exchange, this.counts);
     this.made = step + 1;
     return rowsOf(held);
   }
@@ -332,7 +332,8 @@ export class Cluster {
         this.say(event.line);
         return;
       case "awaiting":
-        this.say(waitingFor(event));
+        this.deadlines?.awaits(awaitedText(event));
+        this.say(`waiting for ${awaitedText(event)}`);
         return;
       case "fetched":
         this.fetched = event;

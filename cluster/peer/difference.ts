@@ -3,16 +3,24 @@ import type { HeldUpdate } from "../collective/update_barrier.ts";
 
 /** What is wrong, if members computed an update's gradients from different parameters. */
 export function difference({ step, sums }: HeldUpdate): string | undefined {
-  const hashes = [...sums].map(([rank, { parameters }]) => [rank, parameters] as const);
-  const counts = new Map<number, number>();
-  for (const [, hash] of hashes) counts.set(hash, (counts.get(hash) ?? 0) + 1);
-  if (counts.size <= 1) return undefined;
-  const most = Math.max(...counts.values());
-  const right = hashes.find(([, hash]) => counts.get(hash) === most)?.[1];
-  const odd = hashes.filter(([, hash]) => hash !== right).map(([rank]) => rank);
+  const ranks = new Map<number, number[]>();
+  for (const [rank, { parameters }] of [...sums].sort(([a], [b]) => a - b)) {
+    ranks.set(parameters, [...(ranks.get(parameters) ?? []), rank]);
+  }
+  if (ranks.size <= 1) return undefined;
+  const [most, second] = [...ranks.values()].sort((a, b) => b.length - a.length);
+  // Of two halves nobody can say which one is right, and all should name the same.
+  const odd = [...sums.keys()].filter((rank) => !most.includes(rank)).sort((a, b) => a - b);
+  const which =
+    most.length === second.length
+      ? `${ranksText([...most, ...odd].sort((a, b) => a - b))} differ from each other`
+      : `${ranksText(odd)} differ from the others'`;
   return (
-    `after update ${step} the parameters of rank ${odd.join(", ")} differ from the others';\n` +
+    `after update ${step} the parameters of ${which};\n` +
     "  compare the devices, threads and BLAS in the first lines of the logs, and start again from the " +
     "last checkpoint"
   );
 }
+
+const ranksText = (ranks: readonly number[]): string =>
+  `${ranks.length === 1 ? "rank" : "ranks"} ${ranks.join(", ")}`;

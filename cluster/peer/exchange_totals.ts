@@ -1,6 +1,7 @@
 // What the exchange of several updates came to, for the log.
 import type { HeldUpdate } from "../collective/update_barrier.ts";
 import type { ExchangeStats } from "./protocol.ts";
+import type { StepUnit } from "./status_report.ts";
 
 export class ExchangeTotals {
   private updates = 0;
@@ -10,7 +11,9 @@ export class ExchangeTotals {
   private readonly tokens = new Map<number, number>();
   private readonly busy = new Map<number, number>();
 
-  add({ sums }: HeldUpdate, { sent, received, lasted, exposed }: ExchangeStats): void {
+  /** @param unit what was exchanged. After a round each peer tells its tokens, and the seconds that they took. */
+  add({ sums }: HeldUpdate, stats: ExchangeStats, unit: StepUnit): void {
+    const { sent, received, lasted, exposed } = stats;
     this.updates++;
     this.bytes += sent + received;
     this.lasted += lasted;
@@ -18,12 +21,13 @@ export class ExchangeTotals {
     for (const [rank, { rows, busy }] of sums) {
       const tokens = rows.reduce((sum, [, [ntokens = 0]]) => sum + ntokens, 0);
       this.tokens.set(rank, (this.tokens.get(rank) ?? 0) + tokens);
-      this.busy.set(rank, (this.busy.get(rank) ?? 0) + busy);
+      const spent = rows.reduce((sum, [, [, seconds = 0]]) => sum + seconds, 0);
+      this.busy.set(rank, (this.busy.get(rank) ?? 0) + (unit === "round" ? spent : busy));
     }
   }
 
   /**
-   * Since the last call: `exchanged_mb` per update, sent and received by this peer; `hidden`, the share
+   * Since the last call: `exchanged_mb` per update, or round of them, sent and received by this peer; `hidden`, the share
    * of the exchange's time (in %) that fell into the backward pass; `wps_N`, tokens per second that rank
    * N computes.
    */

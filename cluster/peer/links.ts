@@ -8,6 +8,7 @@ import {
   type Receiver,
   type Transport,
 } from "../transport/transport.ts";
+import { endedEarly } from "../transport/until_proven.ts";
 import type { DataHeader } from "../wire/frame.ts";
 import { cutText } from "../wire/text_parts.ts";
 import { Link, type LinkEvents } from "./link.ts";
@@ -242,8 +243,13 @@ export class Links implements LinkEvents {
 
   ended(link: Link, reason: string): void {
     this.hasGreeted(link);
-    const rank = link.peer?.self.rank;
-    if (rank !== undefined) this.drop(rank, link, reason);
+    const rank = this.rankOf(link);
+    if (rank === undefined) return;
+    const address = this.options.addresses.get(rank);
+    if (link.peer) this.drop(rank, link, reason);
+    else if (address && !this.byRank.has(rank)) {
+      this.trouble.set(rank, endedEarly(address, reason).message);
+    }
   }
 
   // ---- memory of the exchange ----

@@ -42,6 +42,6 @@ export class Mailbox {
   }
 }
 
-/** Says who is still awaited, and why. */
-export const waitingFor = ({ ranks, trouble }: EventOf<"awaiting">): string =>
-  `waiting for ${ranks.map((rank, i) => `rank ${rank} (${trouble[i]})`).join(", ")}`;
+/** Who is still awaited, and why: in an error's problem, whose remedy follows a semicolon. */
+export const awaitedText = ({ ranks, trouble }: EventOf<"awaiting">): string =>
+  ranks.map((rank, i) => `rank ${rank} (${trouble[i].replaceAll(";", ",")})`).join(", ");

@@ -18,7 +18,7 @@ import { UserError } from "../../src/config/user_error.ts";
 import { FileFence } from "../fence/file_fence.ts";
 import { addressText } from "../transport/address_text.ts";
 import type { Address } from "../transport/transport.ts";
-import { type Guest, missingText, notAllCame, rankTaken } from "./guests.ts";
+import { type Guest, missingText, notAllCame, rankTaken, TurnedAway } from "./guests.ts";
 import { isUnspecified, outwardHost } from "./own_host.ts";
 import type { Patience } from "./patience.ts";
 import { PeerFolder, type PeerRecord } from "./peer_folder.ts";
@@ -43,9 +43,9 @@ export async function meetInFolder(
   const place = `the meeting in ${path}`;
   const host = isUnspecified(own.host) ? await outwardHost() : own.host;
   const address = { host, port: own.port };
-  const peer = new FolderPeer(world, new PeerFolder(path, place), address, patience.grace);
+  const peer = new FolderPeer(world, new PeerFolder(path, place), address, patience.grace, say);
   try {
-    return await peer.meet(patience, say);
+    return await peer.meet(patience);
   } catch (error) {
     peer.close();
     throw error;
@@ -68,6 +68,7 @@ class FolderPeer {
   private records: PeerRecord[] = [];
   /** When each process was last known to live. */
   private readonly lived = new Map<string, { readonly guest: PeerRecord; readonly at: number }>();
+  private readonly turnedAway: TurnedAway;
   private writtenAt = -Infinity;
   private timer: NodeJS.Timeout | undefined;
   private looking: Promise<void> = Promise.resolve();
@@ -79,11 +80,13 @@ class FolderPeer {
     private readonly address: Address,
     /** Milliseconds in which a living process answers. */
     private readonly grace: number,
+    private readonly say: Say,
   ) {
     this.rank = world.rank;
+    this.turnedAway = new TurnedAway((text) => say(`${folder.place}: ${text}`));
   }
 
-  async meet(patience: Patience, say: Say): Promise<Roster> {
+  async meet(patience: Patience): Promise<Roster> {
     const { size } = this.world;
     await this.folder.make();
     this.found = await this.folder.processes();
@@ -93,10 +96,10 @@ class FolderPeer {
       if (this.rank === undefined) await this.claimRank();
       this.refuseRivals();
       const addresses = this.complete();
-      if (addresses) return await this.formed(addresses, say);
+      if (addresses) return await this.formed(addresses);
       if (patience.left <= 0) throw this.timedOut(patience.seconds);
       const text = missingText(size, this.here());
-      if (text !== said) say(`${this.folder.place}: of ${size} peers ${text}`);
+      if (text !== said) this.say(`${this.folder.place}: of ${size} peers ${text}`);
       said = text;
       await patience.pause(LOOK_MILLISECONDS);
     }
@@ -123,6 +126,10 @@ class FolderPeer {
     this.records = records.filter((each) => each !== undefined);
     const at = performance.now();
     for (const guest of this.living) this.lived.set(guest.process, { guest, at });
+    for (const guest of this.living) {
+      if (this.isOfThisMeeting(guest) || this.givesWay(guest)) continue;
+      this.turnedAway.add(guest.address, `it expects ${guest.size} peers, not ${this.world.size}`);
+    }
     const seen = this.records.map(({ process }) => process);
     const isNew = seen.join() !== this.seen.join() || !processes.includes(this.process);
     this.seen = seen;
@@ -140,6 +147,10 @@ class FolderPeer {
   /** Records that were written after this process came. */
   private get living(): PeerRecord[] {
     return this.records.filter(({ seen }) => seen.includes(this.process));
+  }
+
+  private isOfThisMeeting({ size }: PeerRecord): boolean {
+    return size === this.world.size;
   }
 
   /** Left by processes that have not answered. */
@@ -160,7 +171,7 @@ class FolderPeer {
       if (rank !== undefined && rank === this.rank && this.givesWay(rival)) {
         throw rankTaken(this.folder.place, rank, address);
       }
-      if (size !== this.world.size && this.givesWay(rival)) {
+      if (!this.isOfThisMeeting(rival) && this.givesWay(rival)) {
         throw new UserError({
           place: this.folder.place,
           problem: `${addressText(address)} expects ${size} peers, this process ${this.world.size}`,
@@ -209,31 +220,32 @@ class FolderPeer {
   }
 
   private addressOf(rank: number): Address | undefined {
-    const [peer, rival] = this.living.filter((each) => each.rank === rank);
+    const peers = this.living.filter((each) => this.isOfThisMeeting(each));
+    const [peer, rival] = peers.filter((each) => each.rank === rank);
     if (peer) return rival ? undefined : peer.address;
     // It has ended since, or is busy: whoever has been at the meeting knows where it was.
-    return this.isGraceOver ? this.living.find(({ roster }) => roster)?.roster?.[rank] : undefined;
+    return this.isGraceOver ? peers.find(({ roster }) => roster)?.roster?.[rank] : undefined;
   }
 
-  private async formed(addresses: Address[], say: Say): Promise<Roster> {
+  private async formed(addresses: Address[]): Promise<Roster> {
     this.roster = addresses;
     await this.write();
     const left = this.silent.filter(({ rank }) => rank === undefined || rank === this.rank);
     for (const { process } of left) await this.folder.remove(process);
-    this.lookLater(say);
+    this.lookLater();
     return { rank: this.rank ?? 0, addresses, close: () => this.close() };
   }
 
-  private lookLater(say: Say): void {
+  private lookLater(): void {
     const lookAgain = async (): Promise<void> => {
       try {
         await this.look();
       } catch (error) {
         // Those that are started anew will not find us; this process has no need of the folder.
-        say(error instanceof Error ? error.message : String(error));
+        this.say(error instanceof Error ? error.message : String(error));
         return;
       }
-      if (!this.isClosed) this.lookLater(say);
+      if (!this.isClosed) this.lookLater();
     };
     this.timer = setTimeout(() => void lookAgain(), this.grace / 3);
     this.timer.unref();
@@ -243,7 +255,7 @@ class FolderPeer {
     const { rank, address } = this;
     const since = performance.now() - RECENT_MILLISECONDS;
     const others = [...this.lived.values()]
-      .filter(({ guest, at }) => guest.size === this.world.size && at >= since)
+      .filter(({ guest, at }) => this.isOfThisMeeting(guest) && at >= since)
       .map(({ guest }) => guest);
     return [{ rank, address }, ...others];
   }
@@ -251,7 +263,9 @@ class FolderPeer {
   private timedOut(seconds: number): UserError {
     const here = this.here();
     const { place } = this.folder;
-    if (here.length <= this.world.size) return notAllCame(place, this.world.size, seconds, here);
+    if (here.length <= this.world.size) {
+      return notAllCame(place, this.world.size, seconds, here, this.turnedAway);
+    }
     return new UserError({
       place,
       problem: `all ${this.world.size} ranks are taken by processes that live`,

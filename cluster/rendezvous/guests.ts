@@ -4,6 +4,9 @@ import { UserError } from "../../src/config/user_error.ts";
 import { addressText } from "../transport/address_text.ts";
 import type { Address } from "../transport/transport.ts";
 
+/** So many that were turned away are told of. */
+const MAX_TURNED_AWAY = 8;
+
 /** One that is there; without a rank until the meeting has given it one. */
 export interface Guest {
   readonly rank?: number | undefined;
@@ -41,13 +44,36 @@ export function notAllCame(
   size: number,
   seconds: number,
   here: readonly Guest[],
+  turnedAway?: TurnedAway,
 ): TemporaryFailure {
+  const others = [`here: ${guestsText(here)}`, ...(turnedAway?.texts ?? [])].join("; ");
   return new TemporaryFailure({
     place,
-    problem: `of ${size} peers ${missingText(size, here)} after ${seconds} s (here: ${guestsText(here)})`,
+    problem: `of ${size} peers ${missingText(size, here)} after ${seconds} s (${others})`,
     remedy:
       "start them, with the same number of peers and the same name of the job; see their logs",
   });
+}
+
+/** Those who came to a meeting that is not theirs: who waits there in vain may be waiting for them. */
+export class TurnedAway {
+  private readonly told = new Set<string>();
+
+  /** @param say told of each. */
+  constructor(private readonly say: (text: string) => void) {}
+
+  /** @param problem why it cannot be a peer here, as it is told itself. */
+  add(address: Address, problem: string): void {
+    const text = `turned away ${addressText(address)}: ${problem}`;
+    // Strangers come as often as they like.
+    if (this.told.size >= MAX_TURNED_AWAY || this.told.has(text)) return;
+    this.told.add(text);
+    this.say(text);
+  }
+
+  get texts(): readonly string[] {
+    return [...this.told];
+  }
 }
 
 /** The error of a process whose rank another one has, and lives. */

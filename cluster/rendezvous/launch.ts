@@ -15,6 +15,8 @@ export interface Launch {
   readonly job: string;
   /** A register for --fence, if it has made one. */
   readonly fence?: string;
+  /** All processes have the same flags: a rank among them would be everyone's. */
+  readonly givesRanks?: boolean;
   /** @throws UserError if the variables do not tell: --peers or --rendezvous can. */
   meeting(): Meeting;
 }

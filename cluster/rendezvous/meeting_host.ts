@@ -8,7 +8,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { clearTimeout, setTimeout } from "node:timers";
 import type { Address } from "../transport/transport.ts";
-import { type Guest, rankTaken } from "./guests.ts";
+import { type Guest, rankTaken, type TurnedAway } from "./guests.ts";
 import { JsonLines } from "./json_lines.ts";
 import {
   type Hello,
@@ -37,6 +37,7 @@ export interface HostedJob {
   readonly size: number;
   /** Milliseconds for a peer to say that it lives, and to come back once its connection is over. */
   readonly grace: number;
+  readonly turnedAway: TurnedAway;
 }
 
 export class MeetingHost {
@@ -130,6 +131,7 @@ export class MeetingHost {
     const problem = success ? this.mismatch(guest) : "another version of weft listens there";
     if (problem !== undefined || !success) {
       const remedy = "start all peers with the same settings, and another job at another place";
+      if (success) this.hosted.turnedAway.add(guest.address, problem ?? "");
       line.sendLast({ kind: "refused", problem: problem ?? "", remedy } satisfies ToPeer);
       return undefined;
     }
@@ -181,6 +183,7 @@ export class MeetingHost {
   private async contest(guest: Seeker, line: JsonLines, rival: Member): Promise<void> {
     if (await this.lives(rival)) {
       const { problem, remedy } = rankTaken("", rival.rank ?? 0, rival.address).detail;
+      this.hosted.turnedAway.add(guest.address, problem);
       line.sendLast({ kind: "refused", problem, remedy } satisfies ToPeer);
     } else if (this.open.has(line)) {
       rival.line?.close();

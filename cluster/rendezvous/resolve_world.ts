@@ -34,6 +34,7 @@ export function resolveWorld(env: Environment, flags: WorldFlags): World | undef
   if (launch) return launchedWorld(launch, flags);
   if (flags.rank !== undefined) throw unfounded(`--rank ${flags.rank}`);
   if (flags.world_size !== undefined) throw unfounded(`--world-size ${flags.world_size}`);
+  if (flags.join) throw unfounded("--join");
   return undefined;
 }
 
@@ -66,6 +67,13 @@ function launchedWorld(launch: Launch, flags: WorldFlags): World {
       place: `--world-size ${flags.world_size}`,
       problem: `contradicts ${launch.sizeFrom}`,
       remedy: `leave it away, for ${source} says it; or add --rendezvous, where others join`,
+    });
+  }
+  if (flags.rank !== undefined && launch.givesRanks) {
+    throw new UserError({
+      place: `--rank ${flags.rank}`,
+      problem: `${source} gives every process a rank of its own`,
+      remedy: "leave it away, or start the processes one by one, with --peers",
     });
   }
   const { size } = launch;

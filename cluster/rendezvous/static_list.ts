@@ -37,6 +37,13 @@ export function staticWorld(peers: string, flags: WorldFlags, launch: Launch | u
     });
   }
   const own = addresses[rank];
+  if (flags.port !== undefined && addresses.every((each) => each.port !== flags.port)) {
+    throw new UserError({
+      place: `--port ${flags.port}`,
+      problem: `contradicts --peers, where this peer is at ${addressText(own)}`,
+      remedy: "leave --port away, or let --peers name that port, on all peers alike",
+    });
+  }
   const before = addresses.slice(0, rank).filter(({ host }) => host === own.host);
   return { ...common, localRank: before.length, port: own.port };
 }

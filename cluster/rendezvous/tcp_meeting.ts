@@ -8,8 +8,9 @@ import { TemporaryFailure } from "../../src/config/temporary_failure.ts";
 import { UserError } from "../../src/config/user_error.ts";
 import { errorCode } from "../fence/error_code.ts";
 import { addressText } from "../transport/address_text.ts";
+import { reasonOf } from "../transport/failures.ts";
 import type { Address } from "../transport/transport.ts";
-import { type Guest, missingText, notAllCame } from "./guests.ts";
+import { type Guest, missingText, notAllCame, TurnedAway } from "./guests.ts";
 import { JsonLines } from "./json_lines.ts";
 import { MeetingHost } from "./meeting_host.ts";
 import { type Hello, maxLine, toPeer } from "./meeting_messages.ts";
@@ -35,7 +36,8 @@ export async function meetOverTcp(
   say: Say,
 ): Promise<Roster> {
   const place = `the meeting at ${addressText(address)}`;
-  const host = await becomeHost(world, address, place, patience);
+  const turnedAway = new TurnedAway((text) => say(`${place}: ${text}`));
+  const host = await becomeHost(world, address, place, patience, turnedAway);
   // The host's own peer takes a way that surely leads to it, and the address that leads the others to it.
   const known = isUnspecified(own.host) ? (host ? address.host : undefined) : own.host;
   const peer = new TcpPeer({
@@ -44,7 +46,7 @@ export async function meetOverTcp(
     host: host ? await ownWay(address) : address,
     isAbroad: !isLoopback(address.host),
     own: { host: known, port: own.port },
-    say,
+    ...{ say, turnedAway },
     backAfter: patience.grace / 2,
   });
   const close = (): void => {
@@ -65,10 +67,11 @@ async function becomeHost(
   address: Address,
   place: string,
   patience: Patience,
+  turnedAway: TurnedAway,
 ): Promise<MeetingHost | undefined> {
   if (rank === undefined ? !(await isOfThisMachine(address.host)) : rank !== 0) return undefined;
   const listenHere = async (): Promise<MeetingHost> => {
-    const hosted = { job, size, grace: patience.grace };
+    const hosted = { job, size, grace: patience.grace, turnedAway };
     try {
       return await MeetingHost.listen({ ...address, host: await listenHost(address.host) }, hosted);
     } catch (error) {
@@ -122,6 +125,8 @@ interface PeerOptions {
   readonly isAbroad: boolean;
   readonly own: { readonly host: string | undefined; readonly port: number };
   readonly say: Say;
+  /** By the host, if that is in this process. */
+  readonly turnedAway: TurnedAway;
   /** Milliseconds until it comes back to a host that is gone: it must within the grace. */
   readonly backAfter: number;
 }
@@ -182,7 +187,7 @@ class TcpPeer {
     const socket = connect(this.options.host.port, this.options.host.host);
     this.socket = socket;
     socket.once("error", (error) => {
-      this.trouble = `none can be asked (${errorCode(error) ?? error.message})`;
+      this.trouble = `none can be asked: ${reasonOf(error)}`;
     });
     socket.once("close", () => this.dialLater());
     socket.once("connect", () => void this.greet(socket));
@@ -254,10 +259,10 @@ class TcpPeer {
   }
 
   private timedOut(seconds: number): TemporaryFailure {
-    const { place, host, world } = this.options;
+    const { place, host, world, turnedAway } = this.options;
     // A host whose own time is over closes the connection a moment before.
     const isKnown = this.here.length > 0 && performance.now() - this.lostAt < RECENT_MILLISECONDS;
-    if (isKnown) return notAllCame(place, world.size, seconds, this.here);
+    if (isKnown) return notAllCame(place, world.size, seconds, this.here, turnedAway);
     return new TemporaryFailure({
       place,
       problem: `nobody has answered within ${seconds} s (${this.trouble || "no connection"})`,

@@ -33,6 +33,7 @@ export function weftLaunch(env: Environment, port: number | undefined): Launch |
   return {
     ...{ source: "weft launch", rank, size, sizeFrom: `weft launch -n ${size}` },
     localRank: numberIn(env, "LOCAL_RANK"),
+    givesRanks: true,
     job: addressText(addresses[0]),
     fence: textIn(env, "WEFT_FENCE"),
     meeting: () => {

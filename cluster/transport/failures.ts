@@ -48,7 +48,9 @@ export function listenFailure(address: Address, error: unknown): Error {
       return new UserError({
         place,
         problem: "another process listens there already",
-        remedy: "end that process, or choose another port (0 takes any that is free)",
+        remedy:
+          "end that process if it is left of an earlier run, give this one a --rank of its own if it is a peer " +
+          "of this job, or choose another port",
       });
     case "EADDRNOTAVAIL":
       return new UserError({

@@ -17,6 +17,7 @@ export const clusterSimulate = command({
   config,
   async run(settings, terminal) {
     const { Simulation } = await import("../../cluster/simulate/simulation.ts");
+    const sizes = sizesOf(settings);
     terminal.line(titles());
     terminal.line(
       `|${titles()
@@ -25,7 +26,7 @@ export const clusterSimulate = command({
         .map(() => "--:")
         .join("|")}|`,
     );
-    for (const peers of sizesOf(settings)) {
+    for (const peers of sizes) {
       terminal.line(row(peers, new Simulation(optionsOf(settings, peers)).run()));
     }
   },
@@ -36,7 +37,7 @@ function sizesOf({ peers }: ClusterSimulateConfig): number[] {
   const wrong = sizes.find((size) => size < 1 || size > MOST_PEERS);
   if (wrong === undefined) return sizes;
   throw new UserError({
-    place: "--peers",
+    place: `--peers ${peers}`,
     problem: `${wrong} peers cannot be simulated`,
     remedy: `give numbers from 1 to ${MOST_PEERS}`,
   });

@@ -17,7 +17,7 @@ export const clusterStatus = command({
     const address = parseAddress(text, "address", DEFAULT_PORT);
     const security = securityOf(flags);
     const problem = (host: string) =>
-      `${host} is not this machine, and nothing says who answers there`;
+      `${host} is no loopback address, and nothing says who answers there`;
     refuseStrangers([address.host], security, flags, problem);
     const report = await askStatus(address, security);
     if (json) terminal.line(JSON.stringify(report));

@@ -35,10 +35,15 @@ export interface OutputStream {
 
 const redrawSeconds = 0.1;
 
+/** A full pipe is tried again after. */
+const RETRY_MILLISECONDS = 10;
+
 /** A terminal over the process's own streams, or over others in tests. */
 export class StreamTerminal implements Terminal {
   private bar: ProgressLine | undefined;
   private unwritten = 0;
+  /** What a full pipe has not taken yet, in order. */
+  private readonly late = new Map<OutputStream, (() => void)[]>();
   private onWritten: () => void = () => {};
 
   constructor(
@@ -84,10 +89,33 @@ export class StreamTerminal implements Terminal {
   /** Writes are counted until done: asking Bun's stdout by an empty write comes back too early. */
   private write(stream: OutputStream, text: string): void {
     this.unwritten += 1;
-    stream.write(text, () => {
-      this.unwritten -= 1;
-      if (this.unwritten === 0) this.onWritten();
-    });
+    const send = (): void => {
+      stream.write(text, () => {
+        this.unwritten -= 1;
+        if (this.unwritten === 0) this.onWritten();
+      });
+    };
+    const late = this.late.get(stream) ?? [];
+    this.late.set(stream, late);
+    late.push(send);
+    if (late.length === 1) this.writeLate(late);
+  }
+
+  /** Bun's streams sometimes throw where nobody reads the pipe in time: no reason to end a training. */
+  private writeLate(late: (() => void)[]): void {
+    for (let send = late.at(0); send; send = late.at(0)) {
+      try {
+        send();
+      } catch (error) {
+        if ((error as { code?: unknown }).code === "EAGAIN") {
+          setTimeout(() => this.writeLate(late), RETRY_MILLISECONDS);
+          return;
+        }
+        late.shift();
+        throw error;
+      }
+      late.shift();
+    }
   }
 }
 

@@ -25,6 +25,11 @@ export function refusal({ field, place, value, issue }: Refused): UserError {
       remedy: `give ${usageOf(field)}${field.description === "" ? "" : `: ${field.description}`}`,
     });
   }
+  // Schemas say in their own words what a text must look like: "must be ...".
+  if (issue.code === "invalid_format") {
+    const problem = `${show(value)} is of the wrong form`;
+    return new UserError({ place, problem, remedy: `it ${issue.message}` });
+  }
   return new UserError({
     place,
     problem: `${show(value)} is ${complaint(issue, field)}`,

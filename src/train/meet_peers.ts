@@ -86,7 +86,7 @@ function refuseOpenDoors({ meeting }: World, security: Security, config: Cluster
     addresses.map(({ host }) => host),
     security,
     config,
-    (host) => `${host} is not this machine, and nothing says who may be a peer`,
+    (host) => `${host} is no loopback address, and nothing says who may be a peer`,
   );
 }
 

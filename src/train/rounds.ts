@@ -18,6 +18,9 @@ export class Rounds {
   private share: Peers["position"] | undefined;
   /** Updates when it began. */
   private began = 0;
+  /** Tokens of this peer's updates since, and the seconds that they took. */
+  private tokens = 0;
+  private seconds = 0;
   /** The run as it was when it began, once that is over. */
   private record: CheckpointRecord | undefined;
 
@@ -27,6 +30,8 @@ export class Rounds {
   begin(updates: number): void {
     this.share = this.parts.peers.position;
     this.began = updates;
+    this.tokens = 0;
+    this.seconds = 0;
     this.record = undefined;
     this.parts.sgd.begin();
   }
@@ -45,6 +50,12 @@ export class Rounds {
   /** An update is about to be made: of a round's first one, what was before is remembered. */
   goesOn(updates: number, recordOf: () => CheckpointRecord): void {
     if (updates === this.began && this.share) this.record = structuredClone(recordOf());
+  }
+
+  /** This peer has made an update of its own. */
+  made(tokens: number, seconds: number): void {
+    this.tokens += tokens;
+    this.seconds += seconds;
   }
 
   /**
@@ -94,7 +105,8 @@ export class Rounds {
       await memory.gradientsOut();
       peers.final(step, place, elements);
     }
-    const rows = await peers.sums(step, this.share ? [[place, [1]]] : [], 0);
+    const row: [number, number[]] = [place, [this.tokens, this.seconds]];
+    const rows = await peers.sums(step, this.share ? [row] : [], 0);
     this.move(rows.size);
   }
 

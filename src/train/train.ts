@@ -1,5 +1,6 @@
 // `weft train` from a parsed configuration: builds the parts, restores what a checkpoint holds, runs.
 import process from "node:process";
+import { tryFence } from "../../cluster/fence/open_fence.ts";
 import { Cancelled } from "../../cluster/peer/cancelled.ts";
 import type {
   CriterionComponent,
@@ -112,6 +113,7 @@ export async function train(
   interrupt.onBreath = () => meeting?.cluster.alive();
   try {
     // Whatever fails from here on, the other peers are told.
+    if (meeting?.config.fence !== undefined) await tryFence(meeting.config.fence);
     const languages = given.task.config as NamedLanguages;
     const data = await trainingData(given.dataset, given.raw_text, languages, say);
     const config = { ...given, dataset: { ...given.dataset, data } };

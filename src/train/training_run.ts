@@ -235,6 +235,7 @@ export class TrainingRun implements InterruptedRun {
       progress.advance();
       return;
     }
+    this.rounds?.made(report.sums.ntokens, seconds);
     metrics.update({
       sums: report.sums,
       gradientNorm: report.gradientNorm,

@@ -28,8 +28,15 @@ test("weft cluster simulate prints a table of the numbers of peers that are aske
   expectWithin(Number(update), 0.121, 0.13);
 });
 
-test("weft cluster simulate refuses numbers of peers that it cannot simulate", async () => {
-  const { code, errors } = await simulate("--peers", "8,5000");
-  expect(code).toBe(2);
-  expect(errors).toContain("--peers: 5000 peers cannot be simulated");
+test("weft cluster simulate refuses numbers of peers that it cannot simulate, before it prints", async () => {
+  for (const [wrong, told] of [
+    ["8,5000", "--peers 8,5000: 5000 peers cannot be simulated"],
+    ["0", "--peers 0: 0 peers cannot be simulated"],
+    ["2,many", '--peers: "2,many" is of the wrong form;\n  it must be numbers with commas'],
+  ]) {
+    const { code, errors, rows } = await simulate("--peers", wrong);
+    expect(code).toBe(2);
+    expect(errors).toContain(told);
+    expect(rows).toEqual([""]);
+  }
 });

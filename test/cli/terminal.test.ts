@@ -70,3 +70,37 @@ test("renderProgress() fits the width it is given", () => {
 test("formatDuration() writes seconds, minutes and hours", () => {
   expect([0, 7.4, 754, 3723].map(formatDuration)).toEqual(["0:00", "0:07", "12:34", "1:02:03"]);
 });
+
+test("Terminal tries again what a full pipe refuses, in order, and leaves the other stream alone", async () => {
+  const out = new RecordingStream();
+  let refusals = 0;
+  const full = {
+    text: "",
+    write(text: string, written?: () => void): boolean {
+      if (refusals > 0) {
+        refusals--;
+        throw Object.assign(new Error("EAGAIN: resource temporarily unavailable, write"), {
+          code: "EAGAIN",
+        });
+      }
+      this.text += text;
+      written?.();
+      return true;
+    },
+  };
+  const terminal = new StreamTerminal(out, full);
+  terminal.log("first");
+  refusals = 3;
+  terminal.log("second");
+  terminal.log("third");
+  terminal.line("result");
+  expect([full.text, out.text]).toEqual(["first\n", "result\n"]);
+  await terminal.flush();
+  expect(full.text).toBe("first\nsecond\nthird\n");
+  const broken = {
+    write: (): boolean => {
+      throw new Error("EIO");
+    },
+  };
+  expect(() => new StreamTerminal(out, broken).log("lost")).toThrow("EIO");
+});

@@ -35,6 +35,7 @@ function peer(answers: string[]) {
   const options = { every: EVERY, outerLr: 0.7, outerMomentum: 0.9 };
   const sgd = new LocalSgd({ device, parameters, ...options });
   const begun: (readonly number[])[] = [];
+  const told: (readonly (readonly [number, number[]])[])[] = [];
   const script = {
     /** What the exchange says: that all hold it, or that the peers have changed. */
     sums: async (): Promise<Rows> => new Map([[0, [1]]]),
@@ -50,7 +51,10 @@ function peer(answers: string[]) {
     share: async () => answers,
     begin: (_: number, slots: readonly number[]) => begun.push(slots),
     final: () => undefined,
-    sums: async () => await script.sums(),
+    sums: async (_: number, rows: (typeof told)[number]) => {
+      told.push(rows);
+      return await script.sums();
+    },
     settle: async ({ applyHeld }: Parameters<Peers["settle"]>[0]) => {
       script.generation++;
       if (script.held) await applyHeld(script.held);
@@ -63,7 +67,7 @@ function peer(answers: string[]) {
   const company = new Company(peers);
   const rounds = new Rounds({ sgd, peers, memory, company, say: () => undefined });
   device.write(values, filled(1));
-  return { ...{ parameters, sgd, rounds, company, script, begun, values, gradients } };
+  return { ...{ parameters, sgd, rounds, company, script, begun, told, values, gradients } };
 }
 
 const nobody = {
@@ -106,6 +110,18 @@ test("Rounds.endIfDue() ends a round once that all hold when a newcomer makes th
     expect(rounds.shareOf([0, 1, 2])).toEqual([0, 1, 2]);
   }
   expect(await device.read(newcomer.values)).toEqual(await device.read(old.values));
+});
+
+test("Rounds.endIfDue() tells the others what this peer has computed in the round, and in how long", async () => {
+  const { rounds, company, told } = peer(["1"]);
+  await company.meet(nobody);
+  rounds.begin(0);
+  rounds.made(100, 0.5);
+  rounds.made(200, 1);
+  await rounds.endIfDue(EVERY, false);
+  rounds.made(50, 2);
+  await rounds.endIfDue(2 * EVERY, false);
+  expect(told).toEqual([[[0, [300, 1.5]]], [[0, [50, 2]]]]);
 });
 
 test("a checkpoint in the midst of a round has what all peers have: parameters, momentum, place", async () => {

@@ -123,6 +123,29 @@ test("a view that a register has and this peer is not in suspends it, and tells 
   expect(cluster.said).toContain("the others go on without this peer");
 });
 
+test("with a register half of the members go on at once, whichever half; fewer are patient", async () => {
+  const turnsOf = async (size: number, dead: readonly number[], survivor: number) => {
+    const cluster = new ManualCluster({ size, swap: async (_, next) => next });
+    cluster.tick();
+    cluster.deliver();
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    cluster.assemble();
+    for (const rank of dead) cluster.kill(rank);
+    for (let turn = 0; turn < 20; turn++) {
+      if (cluster.get(survivor).membership.generation > 1) return turn;
+      cluster.tick();
+      cluster.deliver();
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+    return undefined;
+  };
+  expect(await turnsOf(2, [1], 0)).toBeLessThanOrEqual(3);
+  expect(await turnsOf(2, [0], 1)).toBeLessThanOrEqual(3);
+  expect(await turnsOf(4, [0, 1], 3)).toBeLessThanOrEqual(3);
+  // Members are patient for 5 turns.
+  expect(await turnsOf(3, [0, 1], 2)).toBeGreaterThanOrEqual(5);
+});
+
 test("a newcomer that does not reach all members disturbs nobody: it is told of them, and waits", () => {
   const cluster = new ManualCluster({ size: 2 });
   cluster.assemble();

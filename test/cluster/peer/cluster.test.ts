@@ -148,13 +148,16 @@ test("Cluster tells the user's mistakes from what may go better another time", a
     expect(failure instanceof TemporaryFailure).toBe(!isMistake);
   }
   const alone = peer({ startTimeout: 0.01 });
+  alone.tell({ kind: "awaiting", ranks: [0], trouble: ["h:1: it was reset; see there"] });
   // A process that only waits for others has a communication thread that keeps it from ending.
   const [failure] = await Promise.all([
     failureOf(alone),
     new Promise((end) => setTimeout(end, 50)),
   ]);
   expect(failure).toBeInstanceOf(TemporaryFailure);
-  expect((failure as Error).message).toContain("not all peers came within 0.01 s");
+  expect((failure as Error).message).toStartWith(
+    "cluster: not all peers came within 0.01 s, waiting for rank 0 (h:1: it was reset, see there);\n  start",
+  );
   expect(alone.asked.at(-1)).toMatchObject({ kind: "fail", isMistake: false });
 });
 

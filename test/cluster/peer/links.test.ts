@@ -92,6 +92,25 @@ test("Links do not dial once more who has not answered, and give it up after a w
   expect(high.links.troubleWith(0)).toBe("no greeting within 1 s");
 });
 
+test("Links say what may be wrong with a peer that closes the connection instead of greeting", async () => {
+  const wire = new MemoryWire();
+  // One that expects TLS, say, and hears a greeting instead.
+  wire.listen(1, (connection): Receiver => {
+    return {
+      space: () => new Uint8Array(9),
+      filled: () => connection.close(),
+      closed: () => undefined,
+    };
+  });
+  const high = peer(wire, 1);
+  high.tick(0);
+  for (let turn = 0; turn < 5; turn++) await wire.deliver();
+  expect(high.links.troubleWith(0)).toBe(
+    "h:1: the connection ended before both sides had proven who they are (it closed the connection); " +
+      "see whether all peers are secured in the same way, and what the other one says",
+  );
+});
+
 test("Links turn out callers that do not greet: the oldest of too many, and all in time", async () => {
   const wire = new MemoryWire();
   const low = peer(wire, 0);

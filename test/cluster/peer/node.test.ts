@@ -19,6 +19,30 @@ test("sums that are no finite numbers reach all: each finds out by itself that t
   expect([low, high].map(({ view }) => view?.generation)).toEqual([1, 1]);
 });
 
+test("peers whose parameters differ in one bit stop, and say after which update and who", async () => {
+  const { peers, low, high } = await NodePeers.two({}, 0, true);
+  const update = async (step: number): Promise<void> => {
+    for (const { node, rank } of [low, high]) {
+      node.request({ kind: "begin", generation: 1, step, slots: [0, 1] });
+      node.request({ kind: "final", generation: 1, step, slot: rank, elements: ELEMENTS });
+      node.request({ kind: "sums", generation: 1, step, rows: [[rank, [3]]], busy: 0 });
+    }
+    await peers.pass(200);
+  };
+  const updates = (): number[] => [low, high].map(({ of }) => of("update").length);
+  for (const { parameters } of [low, high]) parameters.fill(1);
+  await update(0);
+  expect(updates()).toEqual([1, 1]);
+  high.parameters[63] += 2 ** -23;
+  await update(1);
+  expect(updates()).toEqual([1, 1]);
+  for (const { of } of [low, high]) {
+    expect(of("failed")[0].reason).toStartWith(
+      "after update 1 the parameters of ranks 0, 1 differ from each other;",
+    );
+  }
+});
+
 test("a peer that waits for one that hangs does not hang, though its gradients leave its memory late", async () => {
   const { peers, low, high } = await NodePeers.two({ hangsAfter: 5000 });
   for (const { node } of [low, high]) {

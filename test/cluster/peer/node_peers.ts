@@ -5,8 +5,9 @@ import { ClusterNode } from "../../../cluster/peer/node.ts";
 import type { Event, NodeSettings } from "../../../cluster/peer/protocol.ts";
 import { MemoryWire } from "./memory_wire.ts";
 
-/** Numbers of each peer: gradients, and scratch memory behind them. */
+/** Numbers of each peer: gradients, and scratch memory behind them; parameters, if a test has some. */
 export const ELEMENTS = 4096;
+const PARAMETERS = { address: 589_824, elements: 64 };
 
 export interface NodePeer {
   readonly node: ClusterNode;
@@ -16,6 +17,7 @@ export interface NodePeer {
   /** Why the process would have been ended. */
   readonly hung: readonly string[];
   readonly gradients: Float32Array;
+  readonly parameters: Float32Array;
   /** Events of a kind. */
   of<K extends Event["kind"]>(kind: K): Extract<Event, { kind: K }>[];
   readonly view: View | undefined;
@@ -25,6 +27,9 @@ export class NodePeers {
   readonly wire = new MemoryWire();
   readonly all: NodePeer[] = [];
   now = 0;
+
+  /** @param hasParameters whether peers tell each other a hash of some. */
+  constructor(private readonly hasParameters = false) {}
 
   /** @param microBatches of an update, if each is a contribution of its own. */
   async add(
@@ -50,8 +55,9 @@ export class NodePeers {
         ...settings,
       },
       numbers: {
-        ...{ memory, gradients: [gradients], state: [], parameterBlocks: 0, microBatches },
-        scratch,
+        ...{ memory, gradients: [gradients], microBatches, scratch },
+        state: this.hasParameters ? [PARAMETERS] : [],
+        parameterBlocks: this.hasParameters ? 1 : 0,
       },
       arithmetic: await openArithmetic(memory),
       transport: this.wire.transport,
@@ -66,6 +72,7 @@ export class NodePeers {
     const peer = {
       ...{ node, rank, told, hung, of },
       gradients: new Float32Array(memory.buffer, gradients.address, ELEMENTS),
+      parameters: new Float32Array(memory.buffer, PARAMETERS.address, PARAMETERS.elements),
       get view() {
         return of("view").at(-1)?.view;
       },
@@ -86,8 +93,9 @@ export class NodePeers {
   static async two(
     settings: Partial<NodeSettings> = {},
     microBatches = 0,
+    hasParameters = false,
   ): Promise<{ peers: NodePeers; low: NodePeer; high: NodePeer }> {
-    const peers = new NodePeers();
+    const peers = new NodePeers(hasParameters);
     const [low, high] = [
       await peers.add(0, settings, microBatches),
       await peers.add(1, settings, microBatches),

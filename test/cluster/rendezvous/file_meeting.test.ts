@@ -142,6 +142,20 @@ test("the error after the time is over names who is missing, and who is there", 
   expect(readdirSync(join(meeting.folder, "test"))).toEqual([]);
 });
 
+test("one that waits in vain does not count peers of another number, and names them", async () => {
+  const meeting = newMeeting();
+  const waiting = attend(meeting, { rank: 0, size: 2, timeoutSeconds: 1.5 });
+  waiting.catch(() => undefined);
+  await setTimeout(200);
+  await expect(attend(meeting, { rank: 1, size: 3 })).rejects.toThrow(
+    "127.0.0.1:1000 expects 2 peers, this process 3",
+  );
+  await expect(waiting).rejects.toThrow(
+    "rank 1 is missing after 1.5 s (here: rank 0 at 127.0.0.1:1000; " +
+      "turned away 127.0.0.1:1001: it expects 3 peers, not 2)",
+  );
+});
+
 test("peers of another number, and a place that is no folder, are refused", async () => {
   const meeting = newMeeting();
   const leave = new AbortController();

@@ -77,9 +77,13 @@ test("--rendezvous needs a size, and gives ranks out where nothing says them", (
 test("flags that say half of it, or contradict each other, are refused by name", () => {
   refused({}, { rank: 1 }, "--rank 1: speaks of peers", "add --peers or --rendezvous");
   refused({}, { world_size: 4 }, "--world-size 4: speaks of peers");
+  refused({}, { join: true }, "--join: speaks of peers", "add --peers");
   refused({}, { peers: "a,b" }, "--peers: does not say which", "add --rank");
   refused({}, { peers: "a,b", rank: 2 }, "--rank 2: --peers has 2 addresses");
   refused({}, { peers: "a,b", rank: 0, world_size: 3 }, "--world-size 3: contradicts --peers");
+  const at = { peers: "a:1,b:2", rank: 1 };
+  refused({}, { ...at, port: 3 }, "--port 3: contradicts --peers, where this peer is at b:2");
+  expect(told({}, { ...at, port: 1 })).toContain("1/2 local 0 job weft port 2");
   refused({}, { peers: "a,a", rank: 0 }, "--peers a,a: a:29400 stands there twice");
   refused({}, { peers: "a,::1", rank: 0 }, '--peers a,::1: "::1" is not', "[::1]:29400");
   refused({}, { peers: "a", rendezvous: "tcp://a:1" }, "--peers: contradicts --rendezvous");
@@ -186,6 +190,7 @@ test("weft launch tells its processes all addresses, and a register", () => {
   expect(told({ ...slurm, ...env })).toBe(told(env));
   expect(told(env, { world_size: 1, rank: 0 })).toBe("alone");
   expect(told(env, { rendezvous: "tcp://node1:5", world_size: 4 })).toContain("?/4 local 1");
+  refused(env, { rank: 0 }, "--rank 0", "weft launch gives every process a rank of its own");
   refused(env, { port: 7 }, "--port 7", "weft launch has given every process a port");
   refused(env, { world_size: 3 }, "contradicts weft launch -n 2");
   refused({ WEFT_PEERS: "127.0.0.1:1" }, {}, "RANK is not set");

@@ -142,11 +142,22 @@ test("the error after the time is over names who is missing, and who is there", 
   expect(lines.join("\n")).toContain("of 5 peers ranks 1, 3 and 4 are missing");
 });
 
+test("a host that waits in vain names those whom it has turned away", async () => {
+  const meeting = await newMeeting();
+  const lines: string[] = [];
+  const waiting = attend(meeting, { rank: 0, timeoutSeconds: 1, say: (line) => lines.push(line) });
+  waiting.catch(() => undefined);
+  await expect(attend(meeting, { rank: 1, size: 4 })).rejects.toThrow("but this one expects 4");
+  const told = "turned away 127.0.0.1:1001: 3 peers meet there, but this one expects 4";
+  expect(lines.join("\n")).toContain(told);
+  await expect(waiting).rejects.toThrow(`(here: rank 0 at 127.0.0.1:1000; ${told})`);
+});
+
 test("where no host answers, the error says so", async () => {
   const meeting = await newMeeting();
   const { port } = meeting.address;
   await expect(attend(meeting, { rank: 1, timeoutSeconds: 0.4 })).rejects.toThrow(
-    `the meeting at 127.0.0.1:${port}: nobody has answered within 0.4 s (none can be asked (ECONNREFUSED))`,
+    `the meeting at 127.0.0.1:${port}: nobody has answered within 0.4 s (none can be asked: nobody listens there (connection refused))`,
   );
   const elsewhere: Meeting = { kind: "tcp", address: { host: "no-such-host.invalid", port } };
   await expect(attend(elsewhere, { rank: 1, timeoutSeconds: 0.4 })).rejects.toThrow(

@@ -179,6 +179,7 @@ for (const { name, sockets } of bothSockets) {
     const error = await transport.listen(listener.address, () => new Recorder()).catch((e) => e);
     expect(error).toBeInstanceOf(UserError);
     expect(error.message).toContain(`127.0.0.1:${listener.address.port}: another process listens`);
+    expect(error.message).toContain("give this one a --rank of its own");
     expect(error.message).toContain("choose another port");
     listener.close();
   });
