@@ -37,12 +37,12 @@ const twice = words("launch -n 2 --");
 test(
   "two peers with --wire f32 give the bits and the log of one process with --update-freq 2",
   () => {
-    const flags = words("--max-update 40 --log-interval 4");
+    const flags = words("--max-update 104 --log-interval 10");
     const two = run([...flags, ...words("--wire f32")], twice);
     const one = run([...flags, ...words("--update-freq 2")]);
     expect(tensorsOf(two.last)).toEqual(tensorsOf(one.last));
     expect(loggedValues(two.lines)).toEqual(loggedValues(one.lines));
-    expect(recordOf(two.last).num_updates).toBe(40);
+    expect(recordOf(two.last).num_updates).toBe(104);
     // The first rank logs and saves; the other one says only what concerns itself.
     const said = (rank: number) => two.lines.filter((line) => line.startsWith(`[${rank}] `));
     expect(said(0).filter((line) => line.includes("| train_inner |"))).toHaveLength(10);
@@ -51,7 +51,7 @@ test(
     }
     expect(said(1).filter((line) => !line.includes(" | INFO | train | "))).toEqual([]);
     expect(said(1).filter((line) => /saved|"num_updates"/.test(line))).toEqual([]);
-    expect(said(1).at(-1)).toContain("done training after 40 updates");
+    expect(said(1).at(-1)).toContain("done training after 104 updates");
   },
   LONG,
 );
