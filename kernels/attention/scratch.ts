@@ -33,4 +33,5 @@ export function backwardScratch(T: number, S: number, D: number): number {
 export const sourceScratch = (widest: number, D: number): number =>
   4 * (6 * widest + widest * roundUp8(D)) + packed(Math.max(widest, D)) + SLACK;
 
-export const cachedScratch = (L: number): number => 4 * 3 * roundUp8(L) + SLACK;
+export const cachedScratch = (L: number, heads: number): number =>
+  4 * (heads + 2) * roundUp8(L) + SLACK;
