@@ -16,7 +16,7 @@ const FIRST_POSITIONS = 32;
  * Where a device gives memory only to what is written, a cache has room for the longest outputs at once,
  * as long as it needs no more address space than this: then it never moves, and no plan is made again.
  */
-export const LARGEST_AT_ONCE = 2 ** 28;
+const LARGEST_AT_ONCE = 2 ** 28;
 
 export interface KeyValueVariables {
   readonly keys: Variable;

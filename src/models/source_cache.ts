@@ -9,10 +9,16 @@ import { f32, i32 } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { Variable } from "../tensor/variable.ts";
 import type { EncodedSource } from "./model.ts";
-import { type KeyValueVariables, LARGEST_AT_ONCE } from "./self_attention_cache.ts";
+import type { KeyValueVariables } from "./self_attention_cache.ts";
 
 /** Widths are multiples of it, as sourceAttention() demands. */
 export const SOURCE_WIDTH_MULTIPLE = 8;
+
+/**
+ * Where a device gives memory only to what is written, the cache has this much address space from the
+ * start: enough for most sets, so that it rarely grows and plans are rarely made again.
+ */
+const FIRST_BYTES = 2 ** 27;
 
 /** Bound of the widths at first; it doubles when a source is longer. */
 const FIRST_WIDEST = 256;
@@ -43,8 +49,7 @@ export class SourceCache {
     if (wanted <= this.positions) return;
     this.free();
     const { layers, width: C } = this.size;
-    const affordable = Math.floor(LARGEST_AT_ONCE / (8 * layers * C));
-    const first = this.device.kind === "cpu" ? affordable : 0;
+    const first = this.device.kind === "cpu" ? Math.floor(FIRST_BYTES / (8 * layers * C)) : 0;
     this.positions = Math.max(wanted, 2 * this.positions, first);
     const spec = f32(this.positions * C);
     this.layers = Array.from({ length: layers }, (_, layer) => ({
