@@ -42,10 +42,10 @@ const cachedOp: Op<CachedAttributes> = {
       kernel: "attention_cached",
       arguments: [
         ...[0, 1, 2, 3, 4].map((input) => ({ input })),
-        ...[{ output: 0 }, { scratch: cachedScratch(L) }],
+        ...[{ output: 0 }, { scratch: cachedScratch(L, heads) }],
         ...[{ i32: L }, { i32: heads }, { i32: E / heads }, { f32: scale }],
       ],
-      work: R * heads,
+      work: R,
     };
   },
   webgpu: cachedWgsl,

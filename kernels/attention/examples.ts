@@ -8,6 +8,7 @@ import { randomCases, randomExtent } from "../random_shapes.ts";
 import type { CachedAttributes } from "./cached.ts";
 import { attentionReference } from "./reference.ts";
 import type { AttentionAttributes } from "./shapes.ts";
+import type { SourceAttributes } from "./source.ts";
 import type { WeightsAttributes } from "./weights.ts";
 
 type Input = Example<unknown>["inputs"][number];
@@ -249,4 +250,40 @@ export function cachedExamples(random: ExampleRandom): Example<CachedAttributes>
       integers([], [length]),
     ],
   }));
+}
+
+/** Slots in any order, some of them twice; `room` positions more than the slots use. */
+export function sourceExamples(random: ExampleRandom): Example<SourceAttributes>[] {
+  const cases = [
+    { name: "one of everything", B: 1, K: 1, slots: 1, S: 8, H: 1, D: 1, room: 0 },
+    { name: "five rows each", B: 3, K: 5, slots: 4, S: 24, H: 2, D: 16, room: 11 },
+    { name: "odd extents", B: 2, K: 7, slots: 2, S: 16, H: 3, D: 7, room: 0 },
+    { name: "nothing but padding", B: 2, K: 3, slots: 2, S: 8, H: 1, D: 8, room: 5, whole: true },
+    { name: "no position", B: 2, K: 2, slots: 2, S: 0, H: 2, D: 4, room: 3 },
+    { name: "no sentence", B: 0, K: 5, slots: 1, S: 8, H: 2, D: 4, room: 0 },
+    ...randomCases(() => ({
+      ...{ name: "random", B: random.int(1, 5), K: random.int(1, 12), slots: random.int(1, 6) },
+      ...{ S: 8 * random.int(1, 9), H: random.int(1, 3), D: randomExtent(random, 32) },
+      ...{ room: random.int(0, 20), whole: random.int(0, 3) === 0 },
+    })),
+  ];
+  return cases.map(({ name, B, K, slots, S, H, D, room, whole = false }) => {
+    const positions = slots * S + room;
+    const mask = padding(random, slots, S, whole).data;
+    return {
+      name,
+      attributes: { heads: H, scale: D ** -0.5, widest: S + 8 * random.int(0, 2) },
+      inputs: [
+        normals(random, B * K, H * D),
+        normals(random, positions * H * D),
+        normals(random, positions * H * D),
+        integers([positions], [...mask, ...new Float64Array(room)]),
+        integers(
+          [B],
+          Array.from({ length: B }, () => random.int(0, slots - 1)),
+        ),
+        integers([], [S]),
+      ],
+    };
+  });
 }

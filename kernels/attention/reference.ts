@@ -9,6 +9,7 @@ import {
   attentionExtents,
   optionalInputs,
 } from "./shapes.ts";
+import type { SourceAttributes } from "./source.ts";
 import type { WeightsAttributes } from "./weights.ts";
 
 /** Rows of queries (t) or of keys (s). */
@@ -238,6 +239,42 @@ export function cachedReference(
       for (const [j, score] of scores.entries()) {
         const p = Math.exp(score - max) / total;
         for (let d = 0; d < D; d++) out.data[r * E + h * D + d] += p * values.data[first(j) + d];
+      }
+    }
+  }
+  return [out];
+}
+
+/** As attention over what each row's sentence has in its slot. */
+export function sourceReference(
+  { heads, scale }: SourceAttributes,
+  [q, keys, values, padding, slots, width]: readonly NdArray[],
+): NdArray[] {
+  const [R, E] = q.shape;
+  const D = E / heads;
+  const S = width.data[0];
+  const out = NdArray.zeros(q.shape);
+  for (let r = 0; r < R; r++) {
+    const slot = slots.data[Math.floor((r * slots.size) / R)];
+    const visible = Array.from({ length: S }, (_, j) => j).filter(
+      (j) => padding.data[slot * S + j] === 0,
+    );
+    for (let h = 0; h < heads; h++) {
+      const own = r * E + h * D;
+      const scores = visible.map((j) => {
+        let dot = 0;
+        for (let d = 0; d < D; d++) {
+          dot += q.data[own + d] * keys.data[(slot * E + h * D + d) * S + j];
+        }
+        return scale * dot;
+      });
+      const max = Math.max(...scores, -Infinity);
+      const total = scores.reduce((sum, x) => sum + Math.exp(x - max), 0);
+      for (const [i, j] of visible.entries()) {
+        const p = Math.exp(scores[i] - max) / total;
+        for (let d = 0; d < D; d++) {
+          out.data[own + d] += p * values.data[(slot * S + j) * E + h * D + d];
+        }
       }
     }
   }

@@ -29,4 +29,9 @@ export function backwardScratch(T: number, S: number, D: number): number {
   return 4 * floats + packed(Math.max(S8, D, pass)) + SLACK;
 }
 
-export const cachedScratch = (L: number): number => 4 * 3 * roundUp8(L) + SLACK;
+/** @param widest most positions of a source, a multiple of 8. */
+export const sourceScratch = (widest: number, D: number): number =>
+  4 * (6 * widest + widest * roundUp8(D)) + packed(Math.max(widest, D)) + SLACK;
+
+export const cachedScratch = (L: number, heads: number): number =>
+  4 * (heads + 2) * roundUp8(L) + SLACK;

@@ -1,171 +1,128 @@
-// Device memory and compiled functions for decoding batches of one width. Batches of a test set
-// are sorted by length, so one workspace serves many of them in a row.
+// Compiled functions for decoding, over caches that all batches of a decoder share.
 import { affine } from "../../kernels/elementwise/index.ts";
-import { gatherRows, reshape } from "../../kernels/movement/index.ts";
+import { reshape } from "../../kernels/movement/index.ts";
 import { logSoftmaxTopK } from "../../kernels/search/index.ts";
 import { logSoftmax } from "../../kernels/softmax/index.ts";
 
 import type { Device, Pending } from "../device/device.ts";
 import type { Span } from "../device/spans.ts";
 import { type CompiledFunction, compile, type HostTensor } from "../engine/compile.ts";
-import { assign, readVariable } from "../engine/trace.ts";
 import { uniqueParameters } from "../nn/module.ts";
-import { f32, i32 } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { Variable } from "../tensor/variable.ts";
 import type { LayerCaches, StepContext } from "./incremental.ts";
 import type { EncoderDecoderModel } from "./model.ts";
-import type { KeyValueVariables, SelfAttentionCache } from "./self_attention_cache.ts";
+import type { SelfAttentionCache } from "./self_attention_cache.ts";
+import type { SourceCache } from "./source_cache.ts";
 
-export interface WorkspaceShape {
-  /** S: source width. */
-  readonly width: number;
-  /** K: rows per sentence. */
-  readonly beam: number;
-  readonly temperature: number;
-  readonly attention: boolean;
+export interface Caches {
+  readonly self: SelfAttentionCache;
+  readonly source: SourceCache;
 }
 
-type StepInputs = "tokens" | "position" | "length" | "number" | "ancestors";
+/** What a step's plan depends on besides the number of its sentences. */
+export interface StepKind {
+  /** Rows per sentence. */
+  readonly beam: number;
+  readonly temperature: number;
+  /** The batch that the slots belong to, where its attention is to be shown. */
+  readonly shown: { readonly sentences: number; readonly width: number } | undefined;
+}
+
+type StepInputs =
+  | ("tokens" | "position" | "length" | "number" | "ancestors")
+  /** i32 (B) and (): as sourceAttention() wants them. */
+  | ("slots" | "width");
 
 export class DecodingWorkspace {
-  /** Per layer, (sentences, S, C); a batch lies in the first B of them. */
-  private readonly cross: KeyValueVariables[];
-  private readonly sourcePadding: Variable;
-  private readonly views = new Map<Variable, Map<number, Variable>>();
   private readonly encodeSource: CompiledFunction<"srcTokens", never>;
-  private readonly keepSentences: CompiledFunction<"kept", never>;
   private readonly allRows: CompiledFunction<StepInputs, string>;
   private readonly bestOfRows: CompiledFunction<StepInputs | "bias", string>;
-  private cacheVersion = -1;
+  private selfVersion = -1;
+  private sourceVersion = -1;
 
-  /** @param sentences most that a batch may have. */
   constructor(
-    private readonly device: Device,
+    device: Device,
     private readonly model: EncoderDecoderModel,
-    private readonly cache: SelfAttentionCache,
-    readonly sentences: number,
-    readonly shape: WorkspaceShape,
+    private readonly caches: Caches,
     spans: Span[] | undefined,
   ) {
-    const { layers, width: C } = model.cache;
-    const spec = f32(sentences, shape.width, C);
-    this.cross = Array.from({ length: layers }, (_, layer) => ({
-      keys: new Variable(`cross.${layer}.keys`, spec),
-      values: new Variable(`cross.${layer}.values`, spec),
-    }));
-    this.sourcePadding = new Variable("source padding", i32(sentences, shape.width));
     const parameters = [...uniqueParameters(model).values()];
-    const frozen = new Set(parameters.map(({ variable }) => variable.root));
-    const options = { frozen };
+    const options = { frozen: new Set(parameters.map(({ variable }) => variable.root)) };
     this.encodeSource = compile(
       device,
       "encode",
-      ({ srcTokens }) => this.traceEncode(srcTokens),
+      ({ srcTokens }) => {
+        caches.source.store(model.encode(srcTokens));
+        return {};
+      },
       options,
     );
-    this.keepSentences = compile(device, "keep sentences", ({ kept }, before) =>
-      this.traceKeep(kept, Number(before)),
+    this.allRows = compile(
+      device,
+      "decode step",
+      (inputs, variant) => this.traceAllRows(inputs, parseKind(variant)[1]),
+      options,
     );
-    this.allRows = compile(device, "decode step", (inputs) => this.traceAllRows(inputs), options);
     this.bestOfRows = compile(
       device,
       "decode step",
-      ({ bias, ...inputs }, counts) => this.traceBest(inputs, bias, counts.split(",").map(Number)),
+      ({ bias, ...inputs }, variant) => this.traceBest(inputs, bias, parseKind(variant)),
       options,
     );
-    for (const each of [this.encodeSource, this.allRows, this.bestOfRows]) each.spans = spans;
-  }
-
-  /** Of what belongs to sources; the cache of outputs is the decoder's. */
-  get bytes(): number {
-    const { layers, width: C } = this.model.cache;
-    return 8 * layers * C * this.sentences * this.shape.width;
+    for (const each of this.functions) each.spans = spans;
   }
 
   /** Encodes i32 (B, S) and keeps each layer's keys and values of it. */
   encode(srcTokens: HostTensor): void {
+    this.followCaches();
     this.encodeSource({ srcTokens });
   }
 
-  /** Moves what belongs to the sentences that live on, of the first `before`, to the front. */
-  keep(kept: Int32Array, before: number): void {
-    this.keepSentences({ kept: { data: kept, shape: [kept.length] } }, String(before));
-  }
-
   /** All log-probabilities of a step: (R, V), and attention (R, S). */
-  rows(inputs: Record<StepInputs, HostTensor>): Record<string, Pending> {
-    this.followCache();
-    return this.allRows(inputs);
+  rows(inputs: Record<StepInputs, HostTensor>, kind: StepKind): Record<string, Pending> {
+    this.followCaches();
+    return this.allRows(inputs, formatKind(0, kind));
   }
 
-  /**
-   * The k best log-probabilities of a step after adding `bias` (V): (R, k).
-   *
-   * @param beam rows per sentence in this step.
-   */
+  /** The k best log-probabilities of a step after adding `bias` (V): (R, k). */
   best(
     inputs: Record<StepInputs, HostTensor>,
     bias: HostTensor,
     k: number,
-    beam: number,
+    kind: StepKind,
   ): Record<string, Pending> {
-    this.followCache();
-    return this.bestOfRows({ ...inputs, bias }, `${k},${beam}`);
+    this.followCaches();
+    return this.bestOfRows({ ...inputs, bias }, formatKind(k, kind));
   }
 
   release(): void {
-    for (const each of [this.encodeSource, this.keepSentences, this.allRows, this.bestOfRows]) {
-      each.release();
-    }
-    for (const { keys, values } of this.cross) {
-      this.device.free(keys);
-      this.device.free(values);
-    }
-    this.device.free(this.sourcePadding);
+    for (const each of this.functions) each.release();
   }
 
-  /** Steps were compiled over the cache's variables: where these are others now, anew. */
-  private followCache(): void {
-    if (this.cacheVersion === this.cache.version) return;
-    this.cacheVersion = this.cache.version;
+  private get functions() {
+    return [this.encodeSource, this.allRows, this.bestOfRows];
+  }
+
+  /** Plans were made over the caches' variables: where these are others now, anew. */
+  private followCaches(): void {
+    const { self, source } = this.caches;
+    const [sameSelf, sameSource] = [
+      self.version === this.selfVersion,
+      source.version === this.sourceVersion,
+    ];
+    this.selfVersion = self.version;
+    this.sourceVersion = source.version;
+    if (!sameSource) this.encodeSource.release();
+    if (sameSelf && sameSource) return;
     this.allRows.release();
     this.bestOfRows.release();
   }
 
-  private traceEncode(srcTokens: Tensor): Record<never, Tensor> {
-    const [B] = srcTokens.shape;
-    const { cross, padding } = this.model.encode(srcTokens);
-    for (const [layer, { keys, values }] of cross.entries()) {
-      assign(this.first(this.cross[layer].keys, B), keys);
-      assign(this.first(this.cross[layer].values, B), values);
-    }
-    assign(this.first(this.sourcePadding, B), padding);
-    return {};
-  }
-
-  private traceKeep(kept: Tensor, before: number): Record<never, Tensor> {
-    const [after] = kept.shape;
-    const roots = this.cross.flatMap(({ keys, values }) => [keys, values]);
-    for (const root of [...roots, this.sourcePadding]) {
-      const moved = gatherRows(readVariable(this.first(root, before)), kept);
-      assign(this.first(root, after), moved);
-    }
-    return {};
-  }
-
-  /** The first `count` sentences of a variable, as one. */
-  private first(root: Variable, count: number): Variable {
-    const views = this.views.get(root) ?? new Map<number, Variable>();
-    this.views.set(root, views);
-    const shape = [count, ...root.spec.shape.slice(1)];
-    const view = views.get(count) ?? root.view(root.name, shape, 0);
-    views.set(count, view);
-    return view;
-  }
-
-  private traceAllRows(inputs: Readonly<Record<StepInputs, Tensor>>): Record<string, Tensor> {
-    const { logits, attention } = this.traceStep(inputs, this.shape.beam);
+  private traceAllRows(
+    inputs: Readonly<Record<StepInputs, Tensor>>,
+    kind: StepKind,
+  ): Record<string, Tensor> {
+    const { logits, attention } = this.traceStep(inputs, kind);
     const outputs: Record<string, Tensor> = { logProbs: logSoftmax(logits) }; // (R, V)
     if (attention) outputs.attention = attention;
     return outputs;
@@ -174,9 +131,9 @@ export class DecodingWorkspace {
   private traceBest(
     inputs: Readonly<Record<StepInputs, Tensor>>,
     bias: Tensor,
-    [k, beam]: readonly number[],
+    [k, kind]: readonly [number, StepKind],
   ): Record<string, Tensor> {
-    const { logits, attention } = this.traceStep(inputs, beam);
+    const { logits, attention } = this.traceStep(inputs, kind);
     const [logProbs, tokens] = logSoftmaxTopK(logits, k, { bias }); // (R, k)
     const outputs: Record<string, Tensor> = { logProbs, tokens };
     if (attention) outputs.attention = attention;
@@ -185,19 +142,19 @@ export class DecodingWorkspace {
 
   private traceStep(
     inputs: Readonly<Record<StepInputs, Tensor>>,
-    beam: number,
+    { beam, temperature, shown }: StepKind,
   ): { logits: Tensor; attention: Tensor | undefined } {
-    const { tokens, position, length, number, ancestors } = inputs;
-    const { width, temperature } = this.shape;
+    const { tokens, position, length, number, ancestors, slots, width } = inputs;
+    const { self, source } = this.caches;
     const [R] = tokens.shape;
-    const B = R / beam;
-    const caches = this.cross.map(
-      ({ keys, values }, layer): LayerCaches => ({
-        self: this.cache.read(layer),
-        cross: {
-          keys: readVariable(this.first(keys, B)),
-          values: readVariable(this.first(values, B)),
-        },
+    const [B] = slots.shape;
+    const { sentences, width: S } = shown ?? { sentences: 0, width: 0 };
+    const caches = Array.from(
+      { length: this.model.cache.layers },
+      (_, layer): LayerCaches => ({
+        self: self.read(layer),
+        cross: source.read(layer),
+        crossKeys: () => source.keysOf(layer, slots, sentences, S),
       }),
     );
     let layer = 0;
@@ -205,18 +162,23 @@ export class DecodingWorkspace {
       ancestors,
       position,
       length,
-      sourcePadding: readVariable(this.first(this.sourcePadding, B)), // (B, S)
-      store: (_, added) => this.cache.store(layer++, added, position),
+      source: { padding: source.readPadding(), slots, width, widest: source.widest },
+      sourcePadding: () => source.paddingOf(slots, sentences, S),
+      store: (_, added) => self.store(layer++, added, position),
       bySentence: (x) => reshape(x, [B, beam, x.shape[1]]),
       byRow: (x) => reshape(x, [R, x.shape[2]]),
     };
-    const { logits, attention } = this.model.step(
-      tokens,
-      number,
-      caches,
-      context,
-      this.shape.attention && width > 0,
-    );
+    const { logits, attention } = this.model.step(tokens, number, caches, context, S > 0);
     return { logits: temperature === 1 ? logits : affine(logits, 1 / temperature, 0), attention };
   }
+}
+
+/** A plan's variant. */
+const formatKind = (k: number, { beam, temperature, shown }: StepKind): string =>
+  [k, beam, temperature, ...(shown ? [shown.sentences, shown.width] : [])].join();
+
+function parseKind(variant: string): [k: number, kind: StepKind] {
+  const [k, beam, temperature, sentences, width] = variant.split(",").map(Number);
+  const shown = sentences === undefined ? undefined : { sentences, width };
+  return [k, { beam, temperature, shown }];
 }

@@ -1,6 +1,6 @@
-// One batch being decoded on a device. The search numbers its live sentences anew whenever some
-// finish; here they keep their slots until enough are free to move the rest together: fewer plans,
-// since every number of rows needs one.
+// One batch being decoded on a device. The search numbers its live sentences anew whenever some finish,
+// and so do the rows here; nothing on the device is moved, since steps say where each row's source and
+// past lie.
 import type {
   CandidateRequest,
   DecoderState,
@@ -11,28 +11,31 @@ import type {
 } from "../decode/step_decoder.ts";
 import { rowCandidates, writeBias } from "../decode/token_rules.ts";
 import type { HostTensor } from "../engine/compile.ts";
-import type { DecodingWorkspace } from "./decoding_workspace.ts";
+import type { DecodingWorkspace, StepKind } from "./decoding_workspace.ts";
 import type { SelfAttentionCache } from "./self_attention_cache.ts";
 
 export interface DecoderStateParts {
   readonly workspace: DecodingWorkspace;
   readonly cache: SelfAttentionCache;
+  readonly kind: StepKind;
+  /** Of the sources as they were encoded: that of the batch, or more. */
+  readonly width: number;
   readonly vocabulary: number;
   readonly padding: number;
+  /** How many numbers of sentences have a plan of their own from n to 2 n; a power of two. */
+  readonly sizes: number;
 }
 
-/** 1 to 8, 10, 12, 14, 16, 20, ...: four sizes to each doubling, so at most a quarter is idle. */
-export function roundedCount(count: number): number {
-  const step = Math.max(1, 2 ** (Math.floor(Math.log2(count)) - 2));
+/** With four sizes to each doubling: 1 to 8, 10, 12, 14, 16, 20, ..., so at most a quarter is idle. */
+export function roundedCount(count: number, sizes: number): number {
+  const step = Math.max(1, 2 ** Math.floor(Math.log2(count)) / sizes);
   return Math.ceil(count / step) * step;
 }
 
 export class DeviceDecoderState implements DecoderState {
-  /** (live sentences) the slot of each; ascending. */
+  /** (live sentences) the number in the batch of each; ascending. */
   private slots: Int32Array;
-  /** Sentences on the device: slots, some of them idle. */
-  private sentences: number;
-  /** (device rows, L): for each row and position, the row of the caches where it was written. */
+  /** (device rows, L): for each row and position, the row of the cache where it was written. */
   private ancestors = new Int32Array(0);
   private positions = 0;
   /** Rows per sentence in the step before. */
@@ -43,15 +46,15 @@ export class DeviceDecoderState implements DecoderState {
     private readonly batch: SourceBatch,
     private readonly parts: DecoderStateParts,
   ) {
-    this.sentences = batch.sentences;
-    this.beamBefore = parts.workspace.shape.beam;
+    this.beamBefore = parts.kind.beam;
     this.slots = Int32Array.from({ length: batch.sentences }, (_, i) => i);
     this.bias = new Float32Array(parts.vocabulary);
   }
 
   async step(input: StepInput): Promise<StepRows> {
-    const { beam } = this.parts.workspace.shape;
-    const results = this.parts.workspace.rows(this.prepare(input, beam));
+    const { workspace, kind } = this.parts;
+    const { beam } = kind;
+    const results = workspace.rows(this.prepare(input, beam), kind);
     const logProbs = (await results.logProbs.read()) as Float32Array;
     return {
       logProbs: this.liveRows(logProbs, this.parts.vocabulary, beam),
@@ -61,7 +64,7 @@ export class DeviceDecoderState implements DecoderState {
 
   async candidates(input: StepInput, request: CandidateRequest): Promise<RowCandidates> {
     const { rules, scores } = request;
-    const { vocabulary, workspace } = this.parts;
+    const { vocabulary, workspace, kind } = this.parts;
     if (rules.forced || rules.rowBans) {
       // Rules that differ from row to row are applied to whole rows on the host.
       const { logProbs, attention } = await this.step(input);
@@ -71,8 +74,8 @@ export class DeviceDecoderState implements DecoderState {
     const count = Math.min(request.count, vocabulary);
     const bias = { data: this.bias, shape: [vocabulary] };
     // At first all rows of a sentence are the same: one is enough.
-    const beam = input.step === 0 ? 1 : workspace.shape.beam;
-    const results = workspace.best(this.prepare(input, beam), bias, count, beam);
+    const beam = input.step === 0 ? 1 : kind.beam;
+    const results = workspace.best(this.prepare(input, beam), bias, count, { ...kind, beam });
     const logProbs = this.liveRows((await results.logProbs.read()) as Float32Array, count, beam);
     const tokens = this.liveRows((await results.tokens.read()) as Int32Array, count, beam);
     // In place, in float32: what the search would add itself.
@@ -87,19 +90,25 @@ export class DeviceDecoderState implements DecoderState {
   /** @param computed rows per sentence that the device computes: all, or one that stands for all. */
   private prepare(input: StepInput, computed: number) {
     const { step, rows } = input;
-    const { beam } = this.parts.workspace.shape;
-    const before = this.slots;
-    if (input.keptSentences) this.slots = input.keptSentences.map((sentence) => before[sentence]);
-    if (rows !== this.slots.length * beam) {
-      throw new Error(`decoder: ${rows} rows for ${this.slots.length} sentences of ${beam}`);
+    const { kind, sizes, padding, width } = this.parts;
+    const { beam } = kind;
+    if (input.keptSentences) {
+      this.slots = input.keptSentences.map((sentence) => this.slots[sentence]);
     }
-    this.moveTogether();
-    this.follow(input, before, computed);
-    const deviceRows = this.sentences * computed;
-    const tokens = new Int32Array(deviceRows).fill(this.parts.padding);
-    for (const [sentence, slot] of this.slots.entries()) {
+    const sentences = this.slots.length;
+    if (rows !== sentences * beam) {
+      throw new Error(`decoder: ${rows} rows for ${sentences} sentences of ${beam}`);
+    }
+    // Those beyond the live ones repeat the first one's source, and nobody reads what they say.
+    const places = Math.min(roundedCount(sentences, sizes), this.batch.sentences);
+    const slots = new Int32Array(places).fill(this.slots[0]);
+    slots.set(this.slots);
+    const deviceRows = slots.length * computed;
+    this.follow(input, deviceRows, computed);
+    const tokens = new Int32Array(deviceRows).fill(padding);
+    for (let sentence = 0; sentence < sentences; sentence++) {
       const first = sentence * beam;
-      tokens.set(input.tokens.subarray(first, first + computed), slot * computed);
+      tokens.set(input.tokens.subarray(first, first + computed), sentence * computed);
     }
     const number = (value: number): HostTensor => ({ data: new Int32Array([value]), shape: [] });
     return {
@@ -107,65 +116,51 @@ export class DeviceDecoderState implements DecoderState {
       position: number(step),
       length: number(step + 1),
       // The first token stands at padding + 1, as positional embeddings count.
-      number: { data: new Int32Array([this.parts.padding + 1 + step]), shape: [1] },
+      number: { data: new Int32Array([padding + 1 + step]), shape: [1] },
       ancestors: { data: this.ancestors, shape: [deviceRows, this.positions] },
+      slots: { data: slots, shape: [slots.length] },
+      width: number(width),
     };
   }
 
-  /** Leaves the idle slots behind once a smaller number of them would do. */
-  private moveTogether(): void {
-    const { slots } = this;
-    const wanted = roundedCount(slots.length);
-    if (wanted >= this.sentences) return;
-    const kept = new Int32Array(wanted).fill(slots[0]);
-    kept.set(slots);
-    this.parts.workspace.keep(kept, this.sentences);
-    this.sentences = wanted;
-    this.slots = slots.map((_, i) => i);
-  }
-
   /**
-   * Each row takes over the history of the row that it continues, and writes its own slot next.
+   * Each row takes over the history of the row that it continues, and writes its own place next.
    *
-   * @param before slots of the sentences by the numbers that `reorder` uses.
+   * @param deviceRows of this step, idle ones among them.
    * @param computed rows per sentence of this step.
    */
-  private follow({ step, reorder }: StepInput, before: Int32Array, computed: number): void {
-    const { cache, workspace } = this.parts;
-    const { beam } = workspace.shape;
+  private follow({ step, rows, reorder }: StepInput, deviceRows: number, computed: number): void {
+    const { cache, kind } = this.parts;
+    const { beam } = kind;
     const old = this.ancestors;
     const width = this.positions;
     cache.reserve(step + 1);
     this.positions = cache.positions;
-    this.ancestors = new Int32Array(this.sentences * computed * this.positions);
+    this.ancestors = new Int32Array(deviceRows * this.positions);
     const { beamBefore } = this;
     this.beamBefore = computed;
-    for (const [sentence, slot] of this.slots.entries()) {
+    for (let sentence = 0; sentence < rows / beam; sentence++) {
       for (let k = 0; k < computed; k++) {
-        const row = slot * computed + k;
+        const row = sentence * computed + k;
         const at = row * this.positions;
         const parent = reorder ? reorder[sentence * beam + k] : sentence * beam + k;
-        const [of, rank] = [before[Math.trunc(parent / beam)], (parent % beam) % beamBefore];
-        const from = (of * beamBefore + rank) * width;
+        const from =
+          (Math.trunc(parent / beam) * beamBefore + ((parent % beam) % beamBefore)) * width;
         if (step > 0) this.ancestors.set(old.subarray(from, from + step), at);
         this.ancestors[at + step] = row;
       }
     }
   }
 
-  /** The rows of live sentences out of the `computed` ones of each slot; one that stands for all is repeated. */
+  /** The rows of live sentences, `computed` of each; one that stands for all is repeated. */
   private liveRows<T extends Float32Array | Int32Array>(
     all: T,
     columns: number,
     computed: number,
   ): T {
-    const { beam } = this.parts.workspace.shape;
-    if (computed < beam) return repeated(all, this.slots, columns, beam);
-    const size = beam * columns;
-    for (const [sentence, slot] of this.slots.entries()) {
-      if (slot > sentence) all.copyWithin(sentence * size, slot * size, (slot + 1) * size);
-    }
-    return all.subarray(0, this.slots.length * size) as T;
+    const { beam } = this.parts.kind;
+    const live = all.subarray(0, this.slots.length * computed * columns) as T;
+    return computed < beam ? repeated(live, columns, beam) : live;
   }
 
   /** (rows, S) without the columns that were added to round the width up. */
@@ -174,7 +169,7 @@ export class DeviceDecoderState implements DecoderState {
     computed: number,
   ): Promise<Float32Array | undefined> {
     if (!results.attention) return undefined;
-    const { width } = this.parts.workspace.shape;
+    const { width } = this.parts;
     const all = (await results.attention.read()) as Float32Array;
     const wide = this.liveRows(all, width, computed);
     if (width === this.batch.width) return wide;
@@ -188,19 +183,14 @@ export class DeviceDecoderState implements DecoderState {
   }
 }
 
-/** The row of each slot, `times` over. */
-function repeated<T extends Float32Array | Int32Array>(
-  rows: T,
-  slots: Int32Array,
-  columns: number,
-  times: number,
-): T {
-  const length = slots.length * times * columns;
+/** Each row `times` over. */
+function repeated<T extends Float32Array | Int32Array>(rows: T, columns: number, times: number): T {
+  const length = rows.length * times;
   const empty = rows instanceof Int32Array ? new Int32Array(length) : new Float32Array(length);
   const result = empty as unknown as T;
-  for (const [sentence, slot] of slots.entries()) {
-    const row = rows.subarray(slot * columns, (slot + 1) * columns);
-    for (let k = 0; k < times; k++) result.set(row, (sentence * times + k) * columns);
+  for (let from = 0, to = 0; from < rows.length; from += columns) {
+    const row = rows.subarray(from, from + columns);
+    for (let k = 0; k < times; k++, to += columns) result.set(row, to);
   }
   return result;
 }

@@ -8,16 +8,11 @@ import type {
 } from "../decode/step_decoder.ts";
 import type { Device } from "../device/device.ts";
 import type { Span } from "../device/spans.ts";
-import { DecodingWorkspace, type WorkspaceShape } from "./decoding_workspace.ts";
+import { DecodingWorkspace } from "./decoding_workspace.ts";
 import { DeviceDecoderState } from "./device_decoder_state.ts";
 import type { EncoderDecoderModel } from "./model.ts";
 import { SelfAttentionCache } from "./self_attention_cache.ts";
-
-/** Source widths are rounded up to this, so that workspaces and plans serve more batches. */
-const WIDTH_MULTIPLE = 8;
-
-/** Workspaces are kept while together they need no more than this. */
-const WORKSPACE_BYTES = 2 ** 30;
+import { SOURCE_WIDTH_MULTIPLE, SourceCache } from "./source_cache.ts";
 
 export interface DeviceStepDecoderOptions {
   readonly vocabulary: number;
@@ -30,63 +25,47 @@ export interface DeviceStepDecoderOptions {
 export class DeviceStepDecoder implements StepDecoder {
   readonly vocabulary: number;
   readonly maxPositions: number;
-  private readonly cache: SelfAttentionCache;
-  /** In order of use. */
-  private readonly workspaces = new Map<string, DecodingWorkspace>();
+  private readonly caches: { readonly self: SelfAttentionCache; readonly source: SourceCache };
+  private readonly workspace: DecodingWorkspace;
 
   constructor(
     private readonly device: Device,
-    private readonly model: EncoderDecoderModel,
+    model: EncoderDecoderModel,
     private readonly options: DeviceStepDecoderOptions,
   ) {
     this.vocabulary = options.vocabulary;
     this.maxPositions = model.maxPositions.target;
-    this.cache = new SelfAttentionCache(device, model.cache);
+    this.caches = {
+      self: new SelfAttentionCache(device, model.cache),
+      source: new SourceCache(device, model.cache),
+    };
+    this.workspace = new DecodingWorkspace(device, model, this.caches, options.spans);
   }
 
   async start(batch: SourceBatch, options: DecodeStart): Promise<DecoderState> {
+    const { device, workspace, caches } = this;
     const { sentences } = batch;
     const { beam, temperature, attention } = options;
-    const width = Math.ceil(batch.width / WIDTH_MULTIPLE) * WIDTH_MULTIPLE;
-    const workspace = this.workspaceFor({ width, beam, temperature, attention }, sentences);
-    this.cache.fit(sentences * beam, (options.maxLength ?? 0) + 1);
+    const multiple = SOURCE_WIDTH_MULTIPLE;
+    const width = Math.ceil(batch.width / multiple) * multiple;
+    caches.self.fit(sentences * beam, (options.maxLength ?? 0) + 1);
+    caches.source.fit(sentences, width);
     // What the batch before left open: steps are not held up by measuring.
-    await this.device.tune?.();
+    await device.tune?.();
     workspace.encode({ data: this.widen(batch, width), shape: [sentences, width] });
     const { vocabulary, padding } = this.options;
-    return new DeviceDecoderState(batch, { workspace, cache: this.cache, vocabulary, padding });
+    const shown = attention && width > 0 ? { sentences, width } : undefined;
+    const kind = { beam, temperature, shown };
+    const sizes = sizesPerDoubling(device);
+    const parts = { workspace, cache: caches.self, kind, width, vocabulary, padding, sizes };
+    return new DeviceDecoderState(batch, parts);
   }
 
   /** Frees all device memory. */
   close(): void {
-    for (const workspace of this.workspaces.values()) workspace.release();
-    this.workspaces.clear();
-    this.cache.release();
-  }
-
-  private workspaceFor(shape: WorkspaceShape, sentences: number): DecodingWorkspace {
-    const key = Object.values(shape).join();
-    let workspace = this.workspaces.get(key);
-    this.workspaces.delete(key);
-    if (!workspace || workspace.sentences < sentences) {
-      workspace?.release();
-      const { device, model, cache, options } = this;
-      workspace = new DecodingWorkspace(device, model, cache, sentences, shape, options.spans);
-      this.makeRoom(workspace.bytes);
-    }
-    this.workspaces.set(key, workspace);
-    return workspace;
-  }
-
-  private makeRoom(bytes: number): void {
-    let total = bytes;
-    for (const workspace of this.workspaces.values()) total += workspace.bytes;
-    for (const [key, workspace] of this.workspaces) {
-      if (total <= WORKSPACE_BYTES) return;
-      total -= workspace.bytes;
-      workspace.release();
-      this.workspaces.delete(key);
-    }
+    this.workspace.release();
+    this.caches.self.release();
+    this.caches.source.release();
   }
 
   /** Adds columns of padding on the left, which positions and attention pass over. */
@@ -100,3 +79,6 @@ export class DeviceStepDecoder implements StepDecoder {
     return result;
   }
 }
+
+/** How many numbers of sentences have a plan: a GPU's plans cost more to make than rows that idle. */
+const sizesPerDoubling = ({ kind }: Device): number => (kind === "cpu" ? 16 : 4);

@@ -1,4 +1,10 @@
-import { attention, attentionWeights, cachedAttention } from "../../kernels/attention/index.ts";
+import {
+  attention,
+  attentionWeights,
+  cachedAttention,
+  type SourceOperands,
+  sourceAttention,
+} from "../../kernels/attention/index.ts";
 import { currentRandomness } from "../engine/randomness.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { xavierUniform, zeros } from "./initializer.ts";
@@ -108,6 +114,18 @@ export class MultiheadAttention extends Module {
       length,
       { heads },
     ); // (R, E)
+    return this.outProj.forward(context);
+  }
+
+  /**
+   * One decoding step's attention to the sources, R / B rows of each sentence one after the other.
+   *
+   * @param query (R, E). @param widest bound of the sources' width.
+   * @returns (R, E).
+   */
+  stepToSource(query: Tensor, source: SourceOperands, widest: number): Tensor {
+    const { heads } = this.options;
+    const context = sourceAttention(this.qProj.forward(query), source, { heads, widest }); // (R, E)
     return this.outProj.forward(context);
   }
 }

@@ -162,15 +162,14 @@ export class TransformerDecoderLayer extends TransformerLayer {
       return this.selfAttn.step(query, stored, context.ancestors, context.length);
     });
     let attention: Tensor | undefined;
-    const { keys } = caches.cross;
     const informed = this.residual(attended, this.encoderAttnLayerNorm, (query) => {
-      const sentences = context.bySentence(query); // (B, K, C)
+      const { widest, ...places } = context.source;
       if (needAttention) {
-        attention = context.byRow(this.encoderAttn.weights(sentences, keys, context.sourcePadding));
+        const sentences = context.bySentence(query); // (B, K, C)
+        const padding = context.sourcePadding(); // (B, S)
+        attention = context.byRow(this.encoderAttn.weights(sentences, caches.crossKeys(), padding)); // (R, S)
       }
-      return context.byRow(
-        this.encoderAttn.forward(sentences, caches.cross, context.sourcePadding),
-      );
+      return this.encoderAttn.stepToSource(query, { ...caches.cross, ...places }, widest);
     });
     const output = this.residual(informed, this.finalLayerNorm, (h) =>
       this.feedForward(h, this.fc1, this.fc2),
