@@ -5,7 +5,7 @@
 // can start anywhere and gets the same bits.
 // Memory: multipliers are written in element order, whole blocks of 32 elements (4 counters).
 // Work: four counters in the lanes of a vector, two vectors in flight, transposed at the end.
-// Cost: 1.6 ns per element in Bun, against 2.3 with one vector and all rounds in full.
+// Cost: two vectors and the shared half of the first rounds take 0.7 of the time of one and all in full.
 
 const MULTIPLIER_0: u32 = 0xd2511f53;
 const MULTIPLIER_1: u32 = 0xcd9e8d57;

@@ -34,12 +34,15 @@ const named = process.argv.slice(2);
 /**
  * Files whose path contains one of the words, as `bun test` chooses them; all for no word.
  *
- * @throws if one that is named above is gone.
+ * @throws if one that is named above is gone, or a word chooses none.
  */
-function chosenFiles(words: readonly string[]): string[] {
+function chosenFiles(given: readonly string[]): string[] {
+  const words = given.map((word) => word.replace(/^\.\//, ""));
   const all = globSync("test/**/*.test.ts", { cwd: root }).map((path) => path.replaceAll(sep, "/"));
   const gone = [...WAITING, ...LONGEST].filter((path) => !all.includes(path));
   if (gone.length > 0) throw new Error(`test/run.ts names files that are gone: ${gone.join(", ")}`);
+  const idle = words.filter((word) => !all.some((path) => path.includes(word)));
+  if (idle.length > 0) throw new Error(`no test file's path contains ${idle.join(" or ")}`);
   return all
     .filter((path) => words.length === 0 || words.some((word) => path.includes(word)))
     .sort();

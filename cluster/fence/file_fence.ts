@@ -51,14 +51,15 @@ export class FileFence implements Fence {
   async prepare(): Promise<void> {
     await this.attempt(async () => {
       await mkdir(this.folder, { recursive: true });
-      const aside = join(this.folder, asideName(0));
+      // Of the next number, so that nobody clears them away as old before they are gone.
+      const next = ((await this.newest())?.number ?? 0) + 1;
+      const [aside, linked] = [0, 1].map(() => join(this.folder, asideName(next)));
       try {
         await writeFile(aside, "", { flag: "wx" });
-        await link(aside, `${aside}.linked`);
+        await link(aside, linked);
       } finally {
-        await Promise.all([aside, `${aside}.linked`].map((each) => rm(each, { force: true })));
+        await Promise.all([aside, linked].map((each) => rm(each, { force: true })));
       }
-      await this.newest();
     });
   }
 

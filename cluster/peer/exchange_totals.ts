@@ -19,17 +19,18 @@ export class ExchangeTotals {
     this.lasted += lasted;
     this.exposed += exposed;
     for (const [rank, { rows, busy }] of sums) {
-      const tokens = rows.reduce((sum, [, [ntokens = 0]]) => sum + ntokens, 0);
-      this.tokens.set(rank, (this.tokens.get(rank) ?? 0) + tokens);
-      const spent = rows.reduce((sum, [, [, seconds = 0]]) => sum + seconds, 0);
-      this.busy.set(rank, (this.busy.get(rank) ?? 0) + (unit === "round" ? spent : busy));
+      const total = (column: number): number =>
+        rows.reduce((sum, [, numbers]) => sum + (numbers[column] ?? 0), 0);
+      this.tokens.set(rank, (this.tokens.get(rank) ?? 0) + total(0));
+      // Only after a round does the second number count seconds.
+      this.busy.set(rank, (this.busy.get(rank) ?? 0) + (unit === "round" ? total(1) : busy));
     }
   }
 
   /**
-   * Since the last call: `exchanged_mb` per update, or round of them, sent and received by this peer; `hidden`, the share
-   * of the exchange's time (in %) that fell into the backward pass; `wps_N`, tokens per second that rank
-   * N computes.
+   * Since the last call: `exchanged_mb` per update, or round of them, sent and received by this peer;
+   * `hidden`, the share of the exchange's time (in %) that fell into the backward pass; `wps_N`, tokens
+   * per second that rank N computes.
    */
   take(): Map<string, number> {
     const { updates, bytes, lasted, exposed, tokens, busy } = this;

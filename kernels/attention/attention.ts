@@ -1,9 +1,10 @@
 // Attention of several heads, forward and gradient. Probabilities are never stored: the forward keeps
 // one number per row, the log of its sum, from which the gradient computes them again.
-import { f32, ShapeError, sameShape } from "../../src/tensor/shape.ts";
+import { f32, i32, ShapeError, sameShape } from "../../src/tensor/shape.ts";
 import { apply, applyAll, type Tensor } from "../../src/tensor/tensor.ts";
 import { checkDropout, dropoutArguments, optional } from "../dropout_arguments.ts";
-import type { Op } from "../op.ts";
+import { concat } from "../movement/index.ts";
+import type { CpuArgument, Op } from "../op.ts";
 import { attentionExamples, attentionGradientExamples } from "./examples.ts";
 import { attentionGradientReference, attentionReference } from "./reference.ts";
 import { backwardScratch, forwardScratch, passRows } from "./scratch.ts";
@@ -11,15 +12,22 @@ import {
   type AttentionAttributes,
   attentionExtents,
   checkPadding,
+  firstStart,
   optionalInputs,
   type PackedAttention,
 } from "./shapes.ts";
 import { attentionGradientWgsl, attentionWgsl } from "./wgsl.ts";
 
+/** Where sentences begin in the input that says it, and whether keys lie like queries. */
+const packedArguments = (attributes: AttentionAttributes): CpuArgument[] => [
+  { i32: firstStart(attributes) },
+  { i32: attributes.packed?.keys ? 1 : 0 },
+];
+
 const attentionOp: Op<AttentionAttributes> = {
   name: "attention",
   // q (B, T, E), k, v (B, S, E), [padding (B, S)], [key (4)] -> out (B, T, E), lse (B, H, T);
-  // packed: q (N, E), perhaps k, v (N, E) and padding (N), and starts (B + 1) at the end -> out (N, E)
+  // packed: q (N, E), perhaps k, v (N, E) and padding (N), [key, starts (4 + B + 1)] or starts -> out (N, E)
   infer(attributes, inputs) {
     const extents = attentionExtents("attention", attributes, inputs);
     const [q, k, v] = inputs;
@@ -29,7 +37,8 @@ const attentionOp: Op<AttentionAttributes> = {
     const { padding, key } = optionalInputs(attributes, 3);
     if (padding !== undefined) checkPadding("attention", inputs[padding], k, inputs);
     const { dropout } = attributes;
-    if (dropout && key !== undefined) checkDropout("attention", inputs, dropout, inputs[key]);
+    const keys = attributes.packed ? i32(4) : key === undefined ? undefined : inputs[key];
+    if (dropout) checkDropout("attention", inputs, dropout, keys);
     return [q, f32(extents.B, extents.H, extents.T)];
   },
   gradient({ attributes, inputs: [q, k, v, ...rest], outputs: [out, lse] }, [dout]) {
@@ -44,7 +53,7 @@ const attentionOp: Op<AttentionAttributes> = {
       kernel: "attention_forward",
       arguments: [
         ...[{ input: 0 }, { input: 1 }, { input: 2 }, optional(padding), optional(key)],
-        ...[optional(starts), optional(attributes.packed?.keys ? starts : undefined)],
+        ...[optional(starts), ...packedArguments(attributes)],
         ...[{ output: 0 }, { output: 1 }, { scratch: forwardScratch(S, D) }],
         ...[{ i32: T }, { i32: S }, { i32: H }, { i32: D }, { f32: attributes.scale }],
         ...[{ i32: attributes.causal ? 1 : 0 }, ...dropoutArguments(attributes.dropout)],
@@ -70,7 +79,7 @@ const attentionGradientOp: Op<AttentionAttributes> = {
       arguments: [
         ...[0, 1, 2, 3, 4, 5].map((input) => ({ input })),
         ...[optional(padding), optional(key)],
-        ...[optional(starts), optional(attributes.packed?.keys ? starts : undefined)],
+        ...[optional(starts), ...packedArguments(attributes)],
         ...[0, 1, 2].map((output) => ({ output })),
         { scratch: backwardScratch(T, S, D) },
         ...[{ i32: T }, { i32: S }, { i32: H }, { i32: D }, { i32: passRows(T, S) }],
@@ -124,10 +133,10 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
     dropout: drops ? { p: dropout.p, stream: dropout.stream } : undefined,
     packed: packed && { longest: packed.longest, keys: packed.keys },
   };
+  const numbers = [...(drops ? [dropout.key] : []), ...(packed ? [packed.starts] : [])];
   const rest = [
     ...(keyPadding ? [keyPadding] : []),
-    ...(drops ? [dropout.key] : []),
-    ...(packed ? [packed.starts] : []),
+    ...(numbers.length > 1 ? [concat(numbers, 0)] : numbers),
   ];
   return apply(attentionOp, attributes, q, k, v, ...rest);
 }

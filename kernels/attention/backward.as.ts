@@ -3,7 +3,7 @@
 // where m are the dropout multipliers.
 //
 // Memory: reads q, k, v, out, lse, dout and padding, key or 0; overwrites dq (B, T, E), dk and dv (B, S, E);
-// rows lie by `starts` and `keyStarts` as in forward.as.ts.
+// rows lie by `startsIn`, `firstStart` and `packsKeys` as in forward.as.ts.
 // `scratch` as backwardScratch() in scratch.ts counts it: P and dS of `pass` query rows lie there.
 // Work: units are heads of sentences, b * H + h; sums over t run upwards in passes of `pass` rows.
 import { A_STEP } from "../matmul/micro_kernels.as";
@@ -128,8 +128,9 @@ export function attention_gradient(
   dout: usize,
   padding: usize,
   key: usize,
-  starts: usize,
-  keyStarts: usize,
+  startsIn: usize,
+  firstStart: i32,
+  packsKeys: i32,
   dq: usize,
   dk: usize,
   dv: usize,
@@ -150,6 +151,8 @@ export function attention_gradient(
   const E = H * D,
     longest8 = roundUp8(S),
     D8 = roundUp8(D);
+  const starts = startsIn ? startsIn + rowBytes(1, firstStart) : 0;
+  const keyStarts = packsKeys ? starts : 0;
   const step = rowBytes(1, E);
   const keyPanels = scratch;
   const valuePanels = keyPanels + rowBytes(longest8, D);

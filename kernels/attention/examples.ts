@@ -140,17 +140,18 @@ function inputsOf(
   const starts = [0];
   for (let b = 0; b < B; b++) starts.push(starts[b] + random.int(0, T));
   const rows = starts[B];
+  const key = p === undefined ? [] : [random.int(1, 1e6), 17, 2, 0];
+  const numbers = [...key, ...(packed ? starts : [])];
   const query = packed ? [rows] : [B, T];
-  const key = packed === "all" ? [rows] : [B, S];
+  const keys = packed === "all" ? [rows] : [B, S];
   const mask = packed === "all" ? [1, rows] : [B, S];
-  const [q, k, v] = [query, key, key].map((shape) => normals(random, ...shape, H * D));
+  const [q, k, v] = [query, keys, keys].map((shape) => normals(random, ...shape, H * D));
   return [
     ...([q, k, v] as const),
     ...(padded ? [padding(random, mask[0], mask[1], padded === "whole")] : []).map((input) =>
       packed === "all" ? { ...input, shape: [rows] } : input,
     ),
-    ...(p === undefined ? [] : [integers([4], [random.int(1, 1e6), 17, 2, 0])]),
-    ...(packed ? [integers([B + 1], starts)] : []),
+    ...(numbers.length > 0 ? [integers([numbers.length], numbers)] : []),
   ];
 }
 

@@ -2,8 +2,9 @@
 // their scores never leave this thread's scratch.
 //
 // Memory: reads q (B, T, E), k and v (B, S, E), padding (B, S) or 0, key (4) or 0; overwrites out
-// (B, T, E) and lse (B, H, T). Where `starts` (B + 1) is not 0, q and out are (N, E) and sentence b has
-// rows starts[b] .. starts[b + 1], at most T; the same of keys, values and padding by `keyStarts`. `scratch` as forwardScratch() in scratch.ts counts it.
+// (B, T, E) and lse (B, H, T). Where `startsIn` is not 0, it holds starts (B + 1) from `firstStart` on:
+// then q and out are (N, E), and sentence b has rows starts[b] .. starts[b + 1], at most T; where
+// `packsKeys`, so have keys, values and padding. `scratch` as forwardScratch() in scratch.ts counts it.
 // Work: units are heads of sentences, b * H + h. A head's sums have one order, whatever the split.
 import { A_STEP } from "../matmul/micro_kernels.as";
 import { packA } from "../matmul/pack.as";
@@ -31,8 +32,9 @@ export function attention_forward(
   v: usize,
   padding: usize,
   key: usize,
-  starts: usize,
-  keyStarts: usize,
+  startsIn: usize,
+  firstStart: i32,
+  packsKeys: i32,
   out: usize,
   lse: usize,
   scratch: usize,
@@ -51,6 +53,8 @@ export function attention_forward(
   const E = H * D,
     longest8 = roundUp8(S),
     D8 = roundUp8(D);
+  const starts = startsIn ? startsIn + rowBytes(1, firstStart) : 0;
+  const keyStarts = packsKeys ? starts : 0;
   const step = rowBytes(1, E);
   const panels = scratch;
   const mask = panels + rowBytes(longest8, D);

@@ -7,6 +7,7 @@ import {
   type AttentionAttributes,
   type AttentionExtents,
   attentionExtents,
+  firstStart,
   optionalInputs,
 } from "./shapes.ts";
 import type { SourceAttributes } from "./source.ts";
@@ -21,21 +22,24 @@ class Head {
     readonly extents: AttentionExtents,
     readonly b: number,
     readonly h: number,
-    /** Where a sentence's packed rows begin; of which sides. */
-    private readonly packed: { readonly starts: NdArray; readonly sides: string } | undefined,
+    /** Where the packed rows of each sentence begin, and whether keys are packed too. */
+    private readonly packed: { readonly starts: Float64Array; readonly keys: boolean } | undefined,
   ) {}
+
+  /** The first row of a sentence among those of all. */
+  private first(side: Side, b: number): number {
+    const isPacked = side === "T" || this.packed?.keys;
+    return this.packed && isPacked ? this.packed.starts[b] : b * this.extents[side];
+  }
 
   /** Rows of this sentence. */
   count(side: Side): number {
-    if (!this.packed?.sides.includes(side)) return this.extents[side];
-    const { data } = this.packed.starts;
-    return data[this.b + 1] - data[this.b];
+    return this.first(side, this.b + 1) - this.first(side, this.b);
   }
 
   /** Number of a row among those of all sentences. */
   row(side: Side, row: number): number {
-    const packed = this.packed?.sides.includes(side);
-    return (packed ? (this.packed?.starts.data[this.b] ?? 0) : this.b * this.extents[side]) + row;
+    return this.first(side, this.b) + row;
   }
 
   /** Index of column d of a row in an array of E columns. */
@@ -80,8 +84,8 @@ function* headsOf(
 ): Generator<Head> {
   const extents = attentionExtents(name, attributes, specsOf(inputs));
   const packed = attributes.packed && {
-    starts: inputs[inputs.length - 1],
-    sides: attributes.packed.keys ? "TS" : "T",
+    starts: inputs[inputs.length - 1].data.subarray(firstStart(attributes)),
+    keys: attributes.packed.keys,
   };
   for (let b = 0; b < extents.B; b++) {
     for (let h = 0; h < extents.H; h++) yield new Head(extents, b, h, packed);

@@ -19,7 +19,7 @@ import {
   lanesFor,
   packParams,
 } from "../wgsl.ts";
-import type { AttentionAttributes, AttentionExtents } from "./shapes.ts";
+import { type AttentionAttributes, type AttentionExtents, firstStart } from "./shapes.ts";
 
 /** An operand under the name that the WGSL uses. */
 export interface Operand {
@@ -51,11 +51,11 @@ fn extentB() -> u32 { return params[1].x; }
 export type Side = "T" | "S";
 
 /** `first<side>(b)` and `count<side>(b)`: where the rows of a sentence begin, and how many there are. */
-const rowsWgsl = (side: Side, packed: boolean): string =>
-  packed
+const rowsWgsl = (side: Side, startOf: string | undefined): string =>
+  startOf
     ? `
-fn first${side}(b: u32) -> u32 { return u32(starts[b]); }
-fn count${side}(b: u32) -> u32 { return u32(starts[b + 1u] - starts[b]); }
+fn first${side}(b: u32) -> u32 { return u32(${startOf}); }
+fn count${side}(b: u32) -> u32 { return first${side}(b + 1u) - first${side}(b); }
 `
     : `
 fn first${side}(b: u32) -> u32 { return b * extent${side}(); }
@@ -155,7 +155,10 @@ export class AttentionWgsl {
     this.padded = padded;
     this.drops = dropout !== undefined;
     this.packs = packed !== undefined;
-    this.rows = rowsWgsl("T", this.packs) + rowsWgsl("S", packed?.keys ?? false);
+    // With dropout its key stands before them, and gives the operand its name.
+    const startOf = this.drops ? `key[b + ${firstStart({ dropout })}u]` : "starts[b]";
+    this.rows =
+      rowsWgsl("T", packed && startOf) + rowsWgsl("S", packed?.keys ? startOf : undefined);
     this.params = packParams(
       ...[T, S, H, D, B, causal ? 1 : 0, { f32: scale }, selected ?? H],
       ...dropoutParams(dropout),

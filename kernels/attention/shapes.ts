@@ -12,7 +12,10 @@ export interface AttentionAttributes {
   readonly padded: boolean;
   /** Dropout on the probabilities; an i32 (4) input is its key. */
   readonly dropout?: Dropout;
-  /** How rows lie, if not every sentence has as many; an i32 (B + 1) input says where each begins. */
+  /**
+   * How rows lie, if not every sentence has as many; an i32 (B + 1) input says where each begins. With
+   * dropout its key stands before these in one input, i32 (4 + B + 1): operands of a GPU's kernel are few.
+   */
   readonly packed?: PackedAttention;
 }
 
@@ -37,7 +40,7 @@ export interface AttentionExtents {
 /** @throws ShapeError if q and k are not floats of one dtype, or do not fit each other or the heads. */
 export function attentionExtents(
   op: string,
-  attributes: Pick<AttentionAttributes, "heads" | "causal" | "packed">,
+  attributes: Pick<AttentionAttributes, "heads" | "causal" | "packed" | "dropout">,
   inputs: readonly TensorSpec[],
 ): AttentionExtents {
   const [q, k] = inputs;
@@ -49,10 +52,11 @@ export function attentionExtents(
   if (q.shape.length !== queryAxes || k.shape.length !== keyAxes)
     fail("queries and keys are (B, T, E), (B, S, E), or (N, E) where they are packed");
   if (!areAlike([q, k])) fail("queries and keys are floats of one dtype");
-  const starts = inputs.at(-1)?.shape;
-  if (packed && (starts?.length !== 1 || starts[0] < 1 || inputs.at(-1)?.dtype !== "i32"))
+  const { dtype, shape: [numbers] = [] } = inputs[inputs.length - 1];
+  const before = firstStart(attributes);
+  if (packed && (dtype !== "i32" || !(numbers > before)))
     fail("packed rows need i32 (B + 1) to say where each sentence begins");
-  const [B, T, E] = packed ? [(starts?.[0] ?? 1) - 1, packed.longest, q.shape[1]] : q.shape;
+  const [B, T, E] = packed ? [numbers - before - 1, packed.longest, q.shape[1]] : q.shape;
   const [keyB, S, keyE] = packed?.keys ? [B, T, k.shape[1]] : k.shape;
   if (packed?.keys && q.shape[0] !== k.shape[0]) fail("there are as many packed keys as queries");
   const H = attributes.heads;
@@ -85,6 +89,10 @@ export function optionalInputs(
   return {
     padding: padded ? first : undefined,
     key: dropout ? key : undefined,
-    starts: packed ? key + (dropout ? 1 : 0) : undefined,
+    starts: packed ? key : undefined,
   };
 }
+
+/** How many numbers stand before where sentences begin: the key of dropout. */
+export const firstStart = ({ dropout }: Pick<AttentionAttributes, "dropout">): number =>
+  dropout ? 4 : 0;

@@ -1,5 +1,5 @@
 // Attention of one decoding step to the sources, whose width is no part of a plan.
-import { ShapeError } from "../../src/tensor/shape.ts";
+import { ShapeError, sameShape } from "../../src/tensor/shape.ts";
 import { apply, type Tensor } from "../../src/tensor/tensor.ts";
 import type { Op } from "../op.ts";
 import { defaultScale } from "./attention.ts";
@@ -25,7 +25,7 @@ const sourceOp: Op<SourceAttributes> = {
     };
     const [R, E] = q.shape;
     if (q.shape.length !== 2 || E % heads !== 0) fail(`q is (R, E), E being ${heads} equal heads`);
-    if (keys.shape.length !== 1 || keys.shape.join() !== values.shape.join()) {
+    if (keys.shape.length !== 1 || !sameShape(keys.shape, values.shape)) {
       fail("keys and values are flat and of one length");
     }
     if ([q, keys, values].some(({ dtype }) => dtype !== "f32")) {

@@ -73,9 +73,9 @@ const LANE_KEYS = `
     let s = s0 + 4u * c;
     let open = vec4<f32>(hidden[4u * c], hidden[4u * c + 1u], hidden[4u * c + 2u], hidden[4u * c + 3u]) == vec4<f32>();`;
 
-/** Keys that some row of a tile of queries sees. */
+/** Keys that some row of a tile of queries sees: none where the tile is behind the sentence's rows. */
 const endOfKeys = ({ rows }: Tiling): string =>
-  `select(counts.y, min(counts.y, first + ${rows}u), causal)`;
+  `select(0u, select(counts.y, min(counts.y, first + ${rows}u), causal), first < counts.x)`;
 
 const declareSums = (prefix: string, tiling: Tiling): string =>
   eachSum(prefix, tiling, (name) => `var ${name} = vec4<f32>();`);
@@ -248,7 +248,8 @@ ${enterTile("S", packs, tiling)}
     let open${i} = !hides(b, s${i});`,
   )}${declareSums("dkey", tiling)}${declareSums("dvalue", tiling)}
   let begin = select(0u, (first / ${tiling.columns}u) * ${tiling.columns}u, causal);
-  for (var t0 = begin; t0 < counts.x; t0 += ${tiling.columns}u) {
+  let end = select(0u, counts.x, first < counts.y);
+  for (var t0 = begin; t0 < end; t0 += ${tiling.columns}u) {
     load_queries(lane, b, h, t0);
     load_outer(lane, b, h, t0);
     load_rows(lane, b, h, t0);

@@ -41,10 +41,16 @@ const textOf = ({ padded, packs, drops, extents }: AttentionWgsl): TiledText => 
 
 const paddingOf = (input: number | undefined): Operand[] =>
   input === undefined ? [] : [integers("padding", { input })];
-const keyOf = (input: number | undefined): Operand[] =>
-  input === undefined ? [] : [integers("key", { input })];
-const startsOf = (input: number | undefined): Operand[] =>
-  input === undefined ? [] : [integers("starts", { input })];
+
+/** The input with the key of dropout, with where packed rows begin, or with both. */
+function numbersOf({ key, starts }: Pick<ReturnType<typeof optionalInputs>, "key" | "starts">) {
+  const input = key ?? starts;
+  const numbers =
+    input === undefined ? [] : [integers(key === undefined ? "starts" : "key", { input })];
+  /** For kernels that draw nothing. */
+  const starting = starts === undefined ? [] : numbers;
+  return { numbers, starting };
+}
 
 /** Bytes of one float per row of scores; a buffer is never empty. */
 const rowsBytes = ({ B, H, T }: AttentionExtents): number => Math.max(4, 4 * B * H * T);
@@ -71,7 +77,8 @@ export function attentionWgsl(
 ): readonly GpuDispatch[] | GpuChoice {
   const extents = attentionExtents("attention", attributes, inputs);
   const wgsl = new AttentionWgsl(extents, attributes, facts);
-  const { padding, key, starts } = optionalInputs(attributes, 3);
+  const { padding, ...optional } = optionalInputs(attributes, 3);
+  const { numbers, starting } = numbersOf(optional);
   const heads = [0, 1, 2].map((input) => floats("qkv"[input], { input }));
   const out = floats("out", { output: 0 });
   const lse = floats("lse", { output: 1 });
@@ -81,7 +88,7 @@ export function attentionWgsl(
     const text = textOf(wgsl);
     const operands = [
       ...[...asQuads([...heads, out], text.quads), lse],
-      ...[...paddingOf(padding), ...keyOf(key), ...startsOf(starts)],
+      ...[...paddingOf(padding), ...numbers],
     ];
     const candidates = tilings.map((tiling) => ({
       name: nameOf(tiling),
@@ -93,10 +100,10 @@ export function attentionWgsl(
     return choiceOf(wgsl, attributes.causal, candidates);
   }
   const [q, k, v] = heads;
-  const scores = [q, k, ...paddingOf(padding), ...startsOf(starts), lse];
+  const scores = [q, k, ...paddingOf(padding), lse];
   return [
-    wgsl.logSumExp(scores),
-    wgsl.mix([...scores, v, ...keyOf(key), out], wgsl.keptProbability, "out", "v", false),
+    wgsl.logSumExp([...scores, ...starting]),
+    wgsl.mix([...scores, v, ...numbers, out], wgsl.keptProbability, "out", "v", false),
   ];
 }
 
@@ -106,15 +113,16 @@ export function attentionGradientWgsl(
 ): readonly GpuDispatch[] | GpuChoice {
   const extents = attentionExtents("attention_gradient", attributes, inputs);
   const wgsl = new AttentionWgsl(extents, attributes, facts);
-  const { padding, key, starts } = optionalInputs(attributes, 6);
+  const { padding, ...optional } = optionalInputs(attributes, 6);
+  const { numbers, starting } = numbersOf(optional);
   const operands = {
     heads: [0, 1, 2, 5].map((input) =>
       floats(["q", "k", "v", "out", "lse", "dout"][input], { input }),
     ),
     out: floats("out", { input: 3 }),
     lse: floats("lse", { input: 4 }),
-    masks: [...paddingOf(padding), ...keyOf(key), ...startsOf(starts)],
-    starts: startsOf(starts),
+    masks: [...paddingOf(padding), ...numbers],
+    starting,
     delta: floats("delta", { shared: "delta", bytes: rowsBytes(extents) }),
     dq: floats("dq", { output: 0 }),
     dk: floats("dk", { output: 1 }),
@@ -137,9 +145,9 @@ interface GradientOperands {
   readonly heads: readonly Operand[];
   readonly out: Operand;
   readonly lse: Operand;
-  /** Padding, the key of dropout, where packed rows begin: as far as there are any. */
+  /** Padding, and the key of dropout and where packed rows begin: as far as there are any. */
   readonly masks: readonly Operand[];
-  readonly starts: readonly Operand[];
+  readonly starting: readonly Operand[];
   readonly delta: Operand;
   readonly dq: Operand;
   readonly dk: Operand;
@@ -171,12 +179,12 @@ function tiledGradient(
 
 function rowGradient(
   wgsl: AttentionWgsl,
-  { heads, out, lse, masks, starts, delta, dq, dk, dv }: GradientOperands,
+  { heads, out, lse, masks, starting, delta, dq, dk, dv }: GradientOperands,
 ): GpuDispatch[] {
   const [q, k, v, dout] = heads;
   const { B, H, T } = wgsl.extents;
   const deltas = wgsl.elements(
-    [out, dout, ...starts, delta],
+    [out, dout, ...starting, delta],
     "",
     `  if (index >= extentB() * extentH() * extentT()) { return; }
   let t = index % extentT();

@@ -52,7 +52,8 @@ const dropoutOp: Op<Dropout> = {
 };
 
 /**
- * x with every element 0 with probability p, and 1 / (1 - p) times itself otherwise.
+ * x with every element 0 with probability p, and times 1 / (1 - p) otherwise; p to a 65536th, as
+ * dropoutOdds() rounds it.
  *
  * @param key i32 (4): [seed, update, micro-batch, 0].
  * @param stream number of this random op within the model.

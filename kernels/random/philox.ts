@@ -85,7 +85,7 @@ export function dropoutOdds(p: number): DropoutOdds {
   return { threshold, scale: 2 ** 16 / (2 ** 16 - threshold) };
 }
 
-/** Multiplier of an element under dropout: 0 with probability p, else 1 / (1 - p). */
+/** Multiplier of an element under dropout: 0 or the scale, by dropoutOdds(). */
 export function dropoutMultiplier(element: number, p: number, key: RandomKey): number {
   const { threshold, scale } = dropoutOdds(p);
   return philoxHalf(element, key) >= threshold ? scale : 0;

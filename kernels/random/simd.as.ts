@@ -2,8 +2,8 @@
 //
 // Memory: reads x, residual (or none: 0) and key; overwrites y, which may be x or residual.
 //   `scratch` holds the multipliers of one block, with room around them: BLOCK floats and two MARGINs.
-// Work: elements in any split; element i draws word i of the op's stream wherever it is computed.
-// Cost: 2.7 ns per element for the random bits, beside which memory hardly counts.
+// Work: elements in any split; element i draws the same 16 bits wherever it is computed.
+// Cost: the random bits, beside which memory hardly counts.
 import { dropoutMultipliers } from "../philox.as";
 import { loadTail, storeTail } from "../simd_math.as";
 

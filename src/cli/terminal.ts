@@ -90,15 +90,18 @@ export class StreamTerminal implements Terminal {
   private write(stream: OutputStream, text: string): void {
     this.unwritten += 1;
     const send = (): void => {
-      stream.write(text, () => {
-        this.unwritten -= 1;
-        if (this.unwritten === 0) this.onWritten();
-      });
+      stream.write(text, () => this.leave(1));
     };
     const late = this.late.get(stream) ?? [];
     this.late.set(stream, late);
     late.push(send);
     if (late.length === 1) this.writeLate(late);
+  }
+
+  /** So many writes are done with, or given up. */
+  private leave(count: number): void {
+    this.unwritten -= count;
+    if (this.unwritten === 0) this.onWritten();
   }
 
   /** Bun's streams sometimes throw where nobody reads the pipe in time: no reason to end a training. */
@@ -111,7 +114,8 @@ export class StreamTerminal implements Terminal {
           setTimeout(() => this.writeLate(late), RETRY_MILLISECONDS);
           return;
         }
-        late.shift();
+        // Nobody will read what was to follow either.
+        this.leave(late.splice(0).length);
         throw error;
       }
       late.shift();

@@ -22,13 +22,7 @@ export function scoredRows(
       ? new PackedRows(targetRows, targetPlaces, targetStarts)
       : undefined;
   const logits = model.forward(srcTokens, prevOutputTokens, packed); // (B, T, V) or (N, V)
-  if (packed) {
-    const isWhole = logits.shape.length === 3;
-    return {
-      logits: isWhole ? packed.pack(logits) : logits,
-      labels: packed.packNumbers(counted),
-    };
-  }
+  if (packed && logits.shape.length === 2) return { logits, labels: packed.packNumbers(counted) };
   const [B, T, V] = logits.shape;
   return { logits: reshape(logits, [B * T, V]), labels: reshape(counted, [B * T]) };
 }

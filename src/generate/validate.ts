@@ -11,8 +11,8 @@ import { compile } from "../engine/compile.ts";
 import {
   hostSample,
   type PackingInputs,
+  packedInputs,
   type SampleInputs,
-  sampleInputs,
 } from "../train/host_sample.ts";
 import { chooseLogFormat, logLine } from "../train/log_format.ts";
 import { formatGeneral } from "../train/log_format_numbers.ts";
@@ -114,7 +114,7 @@ async function validateSet(
   for (const ids of used) {
     const batch = dataset.batch(ids);
     if (batch) {
-      const pending = forward(sampleInputs(hostSample(batch)));
+      const pending = forward(packedInputs(hostSample(batch), device));
       sums = addSums(sums, await readSums(pending, batch, criterion));
     }
     progress.advance();

@@ -37,10 +37,6 @@ export class SelfAttentionCache {
     private readonly size: { readonly layers: number; readonly width: number },
   ) {}
 
-  get bytes(): number {
-    return 8 * this.size.layers * this.size.width * this.rows * this.positions;
-  }
-
   /**
    * Makes room for that many rows; what they held is lost if there was none.
    *

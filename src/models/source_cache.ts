@@ -16,7 +16,8 @@ export const SOURCE_WIDTH_MULTIPLE = 8;
 
 /**
  * Where a device gives memory only to what is written, the cache has this much address space from the
- * start: enough for most sets, so that it rarely grows and plans are rarely made again.
+ * start: enough for most sets, so that it rarely grows and plans are rarely made again. Elsewhere it
+ * doubles up to here. Beyond, it has what a batch needs.
  */
 const FIRST_BYTES = 2 ** 27;
 
@@ -42,15 +43,16 @@ export class SourceCache {
 
   /** Makes room for a batch; what the one before held may be lost. */
   fit(sentences: number, width: number): void {
-    const wanted = sentences * width;
+    const wanted = Math.max(1, sentences * width);
     if (width <= this.widest && wanted <= this.positions) return;
     while (this.widest < width) this.widest *= 2;
     this.version++;
     if (wanted <= this.positions) return;
     this.free();
     const { layers, width: C } = this.size;
-    const first = this.device.kind === "cpu" ? Math.floor(FIRST_BYTES / (8 * layers * C)) : 0;
-    this.positions = Math.max(wanted, 2 * this.positions, first);
+    const ample = Math.floor(FIRST_BYTES / (8 * Math.max(1, layers) * C));
+    const first = this.device.kind === "cpu" ? ample : Math.min(2 * this.positions, ample);
+    this.positions = Math.max(wanted, first);
     const spec = f32(this.positions * C);
     this.layers = Array.from({ length: layers }, (_, layer) => ({
       keys: new Variable(`cross.${layer}.keys`, spec),

@@ -3,7 +3,7 @@ import { dropout, dropoutAdd } from "../../kernels/random/index.ts";
 import { currentRandomness } from "../engine/randomness.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
-/** Zeroes each element with probability p and scales the others by 1/(1-p); in training only. */
+/** Zeroes each element with probability p and scales the others up to the same mean; in training only. */
 export class Dropout {
   constructor(readonly p: number) {}
 

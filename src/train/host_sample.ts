@@ -1,4 +1,5 @@
 import type { LanguagePairBatch } from "../data/language_pair_batch.ts";
+import type { Device } from "../device/device.ts";
 import type { HostTensor } from "../engine/compile.ts";
 import { packTarget } from "./packed_target.ts";
 
@@ -28,10 +29,19 @@ export function hostSample({
   return { srcTokens, prevOutputTokens, target, padding: pad };
 }
 
-/** As a compiled step takes it. */
-export function sampleInputs(
+/** As a compiled step takes it, of whose target only what is needed is computed. */
+export function packedInputs(
   sample: HostSample,
+  { widthMultiple }: Pick<Device, "widthMultiple">,
 ): Record<SampleInputs, HostTensor> & Partial<Record<PackingInputs, HostTensor>> {
-  const { padding: _, ...tokens } = sample;
-  return { ...tokens, ...packTarget(sample) };
+  const plans = widthMultiple > 1 ? "dear" : "cheap";
+  return { ...wholeInputs(sample), ...packTarget(sample, plans) };
+}
+
+/** As a compiled step takes it that computes all of it. */
+export function wholeInputs({
+  padding: _,
+  ...tokens
+}: HostSample): Record<SampleInputs, HostTensor> {
+  return tokens;
 }

@@ -8,7 +8,7 @@ import type { Device, Pending, Watch } from "../device/device.ts";
 import type { Span } from "../device/spans.ts";
 import { type CompiledFunction, compile, type HostTensor } from "../engine/compile.ts";
 import type { FlatParameters, ParameterState } from "../engine/flat_parameters.ts";
-import { gradient } from "../engine/gradient.ts";
+import { gradient, topologicalOrder } from "../engine/gradient.ts";
 import { withFloat } from "../engine/precision.ts";
 import { Randomness, withRandomness } from "../engine/randomness.ts";
 import { assign, readVariable, withTrace } from "../engine/trace.ts";
@@ -20,8 +20,9 @@ import { cutBatch, pieceCount, pieceKey, piecesOfShape, sumOfPieces } from "./ba
 import {
   type HostSample,
   type PackingInputs,
+  packedInputs,
   type SampleInputs,
-  sampleInputs,
+  wholeInputs,
 } from "./host_sample.ts";
 import type { LossScaler } from "./loss_scaler.ts";
 import { mostPackedRows } from "./packed_target.ts";
@@ -84,6 +85,9 @@ export class TrainingStep {
   private readonly validation: CompiledFunction<SampleInputs, string, PackingInputs>;
   private readonly averaging: CompiledFunction<"decay", never>;
   private readonly halving: CompiledFunction<never, never>;
+  private readonly reported: string[];
+  /** Whether criterion and model make use of packed positions. */
+  private readonly packs: boolean;
   private bytesPerPosition: number | undefined;
 
   constructor(private readonly options: TrainingStepOptions) {
@@ -102,6 +106,7 @@ export class TrainingStep {
     this.halving = compile(device, "halves", () => this.traceHalves());
     this.averaging = compile(device, "average", ({ decay }) => this.traceAverage(decay));
     for (const compiled of [this.accumulate, this.update, this.validation]) compiled.spans = spans;
+    ({ reported: this.reported, packs: this.packs } = this.trace());
   }
 
   /**
@@ -125,7 +130,7 @@ export class TrainingStep {
       const words = { data: Int32Array.of(seed, update, microBatch, 0), shape: [4] };
       const heard = number === pieces.length - 1 ? watch : undefined;
       const variant = `${number === 0 ? order : "piece"} ${kept}`;
-      return this.accumulate({ ...sampleInputs(piece), key: words }, variant, heard);
+      return this.accumulate({ ...this.inputsOf(piece), key: words }, variant, heard);
     });
     return sumOfPieces(sums);
   }
@@ -168,21 +173,36 @@ export class TrainingStep {
 
   /** The criterion's sums in evaluation mode. */
   validate(sample: HostSample): Record<string, Pending> {
-    return this.validation(sampleInputs(sample));
+    return this.validation(this.inputsOf(sample));
   }
 
   /** Names of the sums that the criterion reports. */
   lossNames(): string[] {
+    return this.reported;
+  }
+
+  /** The criterion's sums of a batch of one position, as symbols. */
+  private trace(): { reported: string[]; packs: boolean } {
     const { criterion, model } = this.options;
-    const tokens = (name: string): Tensor => input(name, i32(1, 1));
+    const tokens = (name: string, ...shape: number[]): Tensor => input(name, i32(...shape));
+    const targetRows = tokens("targetRows", 1);
     const { result } = withTrace(() =>
       criterion.forward(model, {
-        srcTokens: tokens("srcTokens"),
-        prevOutputTokens: tokens("prevOutputTokens"),
-        target: tokens("target"),
+        srcTokens: tokens("srcTokens", 1, 1),
+        prevOutputTokens: tokens("prevOutputTokens", 1, 1),
+        target: tokens("target", 1, 1),
+        ...{ targetRows, targetPlaces: tokens("targetPlaces", 1, 1) },
+        targetStarts: tokens("targetStarts", 2),
       }),
     );
-    return Object.keys(result);
+    const nodes = topologicalOrder(Object.values(result));
+    const packs = nodes.some(({ inputs }) => inputs.some(({ node }) => node === targetRows.node));
+    return { reported: Object.keys(result), packs };
+  }
+
+  /** A criterion or model that has no use for packed positions gets none: else it had more plans. */
+  private inputsOf(sample: HostSample) {
+    return this.packs ? packedInputs(sample, this.options.device) : wholeInputs(sample);
   }
 
   /** Bytes of temporaries that training on a batch of this shape needs. Plans it, runs nothing. */
@@ -193,9 +213,11 @@ export class TrainingStep {
     const kept = "1".repeat(droppable);
     const orders = pieces > 1 ? ["first", "piece"] : ["first"];
     const packed = { ...specs, ...packedSpecs(specs.target.shape), key: i32(4) };
+    // A device that chooses kernels by timing them has to meet those of both.
+    const measure = this.options.device.tune ? "prepare" : "peakBytes";
     const gradients = orders.flatMap((order) => [
       this.accumulate.prepare({ ...specs, key: i32(4) }, `${order} ${kept}`),
-      this.accumulate.peakBytes(packed, `${order} ${kept}`),
+      this.packs ? this.accumulate[measure](packed, `${order} ${kept}`) : 0,
     ]);
     return Math.max(...gradients, this.planUpdate(kept));
   }
@@ -204,7 +226,7 @@ export class TrainingStep {
   prepare(sample: HostSample): void {
     const kept = "1".repeat(this.options.model.droppableLayers.length);
     for (const [number, piece] of this.cut(sample).entries()) {
-      const inputs = Object.entries<HostTensor>(sampleInputs(piece));
+      const inputs = Object.entries<HostTensor>(this.inputsOf(piece));
       const specs = Object.fromEntries(inputs.map(([name, { shape }]) => [name, i32(...shape)]));
       const order = number === 0 ? "first" : "piece";
       this.accumulate.prepare(

@@ -14,8 +14,8 @@ import { TransformerModel } from "../../src/models/transformer/transformer.ts";
 import { constant, type Tensor } from "../../src/tensor/tensor.ts";
 import {
   type PackingInputs,
+  packedInputs,
   type SampleInputs,
-  sampleInputs,
 } from "../../src/train/host_sample.ts";
 import { expectTensor } from "../support/tensors.ts";
 
@@ -82,7 +82,7 @@ for (const Model of [TransformerModel, Masking]) {
         return { ...sums, ...Object.fromEntries(slots.map(([key], i) => [key, gradients[i]])) };
       });
       const { padding: _, ...whole } = sample;
-      const packed = sampleInputs(sample);
+      const packed = packedInputs(sample, device);
       expect(packed.targetRows?.shape).toEqual([15]);
       const [want, got] = [run(whole), run(packed)];
       for (const key of Object.keys(want)) {

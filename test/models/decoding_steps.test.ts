@@ -3,6 +3,7 @@
 // sentences that leave, batches that outgrow what the caches hold.
 import { expect, test } from "bun:test";
 import process from "node:process";
+import type { ExampleRandom } from "../../kernels/op.ts";
 import { logSoftmax } from "../../kernels/softmax/index.ts";
 import type { StepInput } from "../../src/decode/step_decoder.ts";
 import { rowCandidates } from "../../src/decode/token_rules.ts";
@@ -19,10 +20,9 @@ import { expectTensor } from "../support/tensors.ts";
 const { WEFT_TEST_SEED: given } = process.env;
 const seed = Number(given ?? 1);
 const [V, padding, eos] = [37, 1, 2];
-const random = seededRandom(seed);
 
 /** (rows, width), lengths from 1 to `width`, the first row whole; padded on one side. */
-function sources(rows: number, width: number): Int32Array {
+function sources(random: ExampleRandom, rows: number, width: number): Int32Array {
   const tokens = new Int32Array(rows * width).fill(padding);
   for (let row = 0; row < rows; row++) {
     const length = row === 0 ? width : random.int(1, width);
@@ -78,6 +78,7 @@ onEveryDevice((device) => {
   for (const normalizeBefore of [false, true]) {
     const kind = normalizeBefore ? "pre-norm" : "post-norm";
     test(`DeviceStepDecoder, ${kind}, says what the pass over whole prefixes says (seed ${seed})`, async () => {
+      const random = seededRandom(seed);
       const model = randomModel(device, normalizeBefore);
       const expected = atOnce(device, model);
       const decoder = new DeviceStepDecoder(device, model, { vocabulary: V, padding });
@@ -86,7 +87,7 @@ onEveryDevice((device) => {
         const [width, sentences] =
           batch < 2 ? [random.int(1, 20), random.int(2, 7)] : [random.int(257, 280), 2];
         const beam = random.int(1, 6);
-        const tokens = sources(sentences, width);
+        const tokens = sources(random, sentences, width);
         const state = await decoder.start(
           { tokens, sentences, width },
           { beam, temperature: 1, attention, maxLength: 12 },
@@ -117,6 +118,15 @@ onEveryDevice((device) => {
             const got = await state.candidates(input, request);
             const best = rowCandidates(want.logProbs, prefixes.length, V, request);
             expectTensor(`candidates of ${what}`, got.scores, best.scores, 3e-5);
+            // Which of two tokens comes first where their scores agree is rounding's choice.
+            for (const [i, token] of best.tokens.entries()) {
+              const { scores: all } = best;
+              const rank = i % request.count;
+              const apart = (other: number) => Math.abs(all[i] - all[other]) > 1e-4;
+              const isClear =
+                rank + 1 < request.count && apart(i + 1) && (rank === 0 || apart(i - 1));
+              if (isClear) expect(got.tokens[i]).toBe(token);
+            }
             if (attention) expectTensor(what, got.attention ?? [], want.attention, 2e-5);
           }
           const kept = live.flatMap((_, i) => (random.int(0, 4) === 0 ? [] : [i]));
@@ -134,7 +144,6 @@ onEveryDevice((device) => {
             keptSentences: all ? undefined : Int32Array.from(kept),
           };
         }
-        expect(live.length).toBeLessThanOrEqual(sentences);
         state.close?.();
       }
       decoder.close();

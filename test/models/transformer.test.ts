@@ -11,8 +11,8 @@ import { DeviceStepDecoder } from "../../src/models/device_step_decoder.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import {
   type PackingInputs,
+  packedInputs,
   type SampleInputs,
-  sampleInputs,
 } from "../../src/train/host_sample.ts";
 import { onEveryDevice } from "../support/devices.ts";
 import { goldenTest, readGolden } from "../support/golden.ts";
@@ -167,7 +167,11 @@ onEveryDevice((device) => {
           const named = slots.map(([parameter], i) => [`grad/${parameter}`, gradients[i]] as const);
           return { ...sums, ...Object.fromEntries(named) } as Record<string, Tensor>;
         });
-        const packed = sampleInputs({ ...sample, padding: config.dictionary.pad });
+        const packed = packedInputs(
+          { ...sample, padding: config.dictionary.pad },
+          { widthMultiple: 1 },
+        );
+        expect(packed.targetRows).toBeDefined();
         expect(packed.targetRows?.shape).not.toEqual([packed.target.data.length]);
         for (const [how, inputs] of Object.entries({ whole: sample, packed })) {
           const results = run(inputs);

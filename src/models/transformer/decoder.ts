@@ -103,7 +103,7 @@ export class TransformerDecoder extends Module {
     prevOutputTokens: Tensor,
     memory: EncoderMemory,
     attended?: AttendedLayer,
-    { causal = true, packed }: AttentionLayout = {},
+    { causal = true, packed }: Pick<AttentionLayout, "causal" | "packed"> = {},
   ): { logits: Tensor; attention: Tensor | undefined } {
     let padding = paddingMask(prevOutputTokens, this.embedTokens.padding); // (B, T)
     let x = this.embed(prevOutputTokens, this.embedPositions?.forward(prevOutputTokens)); // (B, T, C)
