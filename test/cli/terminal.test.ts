@@ -102,5 +102,8 @@ test("Terminal tries again what a full pipe refuses, in order, and leaves the ot
       throw new Error("EIO");
     },
   };
-  expect(() => new StreamTerminal(out, broken).log("lost")).toThrow("EIO");
+  const unheard = new StreamTerminal(out, broken);
+  expect(() => unheard.log("lost")).toThrow("EIO");
+  expect(() => unheard.log("lost, too")).toThrow("EIO");
+  await unheard.flush();
 });

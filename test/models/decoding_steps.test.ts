@@ -32,7 +32,10 @@ function sources(random: ExampleRandom, rows: number, width: number): Int32Array
   return tokens;
 }
 
-function randomModel(device: Device, normalizeBefore: boolean): TransformerModel {
+function randomModel(
+  device: Device,
+  { normalizeBefore = false, layers = 2 }: { normalizeBefore?: boolean; layers?: number },
+): TransformerModel {
   const side = { embed_dim: 24, ffn_embed_dim: 40, layers: 2, normalize_before: normalizeBefore };
   const both = Object.entries(side).flatMap(([key, value]) => [
     [`encoder_${key}`, value],
@@ -40,7 +43,10 @@ function randomModel(device: Device, normalizeBefore: boolean): TransformerModel
   ]);
   // Heads 8 and 12 wide: one that the kernels take as it is, one that they pad.
   const heads = { encoder_attention_heads: 2, decoder_attention_heads: normalizeBefore ? 3 : 2 };
-  const config = transformerConfig.parse({ ...Object.fromEntries(both), ...heads });
+  const config = transformerConfig.parse({
+    ...{ ...Object.fromEntries(both), ...heads },
+    decoder_layers: layers,
+  });
   const symbols = { sourceSymbols: V, targetSymbols: V, padding, sharedDictionary: true };
   const model = new TransformerModel(config, symbols);
   bindParameters(model);
@@ -75,11 +81,30 @@ function atOnce(device: Device, model: TransformerModel) {
 }
 
 onEveryDevice((device) => {
+  test("DeviceStepDecoder decodes with a decoder of no layers", async () => {
+    const model = randomModel(device, { layers: 0 });
+    const decoder = new DeviceStepDecoder(device, model, { vocabulary: V, padding });
+    const options = { beam: 2, temperature: 1, attention: false, maxLength: 4 };
+    const state = await decoder.start(
+      { tokens: Int32Array.of(5, eos), sentences: 1, width: 2 },
+      options,
+    );
+    const input = { step: 0, rows: 2, tokens: Int32Array.of(eos, eos) };
+    const { logProbs } = await state.step({
+      ...input,
+      ...{ reorder: undefined, keptSentences: undefined },
+    });
+    const total = logProbs.subarray(0, V).reduce((sum, x) => sum + Math.exp(x), 0);
+    expect(total).toBeCloseTo(1, 4);
+    state.close?.();
+    decoder.close();
+  });
+
   for (const normalizeBefore of [false, true]) {
     const kind = normalizeBefore ? "pre-norm" : "post-norm";
     test(`DeviceStepDecoder, ${kind}, says what the pass over whole prefixes says (seed ${seed})`, async () => {
       const random = seededRandom(seed);
-      const model = randomModel(device, normalizeBefore);
+      const model = randomModel(device, { normalizeBefore });
       const expected = atOnce(device, model);
       const decoder = new DeviceStepDecoder(device, model, { vocabulary: V, padding });
       for (const [batch, attention] of [false, true, false].entries()) {

@@ -1,7 +1,12 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
+import type { Criterion } from "../../src/criterions/criterion.ts";
+import { crossEntropy } from "../../src/criterions/cross_entropy.ts";
+import { openCpuDevice } from "../../src/device/cpu/cpu_device.ts";
 import type { HostSample } from "../../src/train/host_sample.ts";
 import { packTarget } from "../../src/train/packed_target.ts";
+import { TrainingStep } from "../../src/train/training_step.ts";
+import { countPrograms, toyTrainer } from "../support/toy_training.ts";
 
 const PAD = 1;
 
@@ -68,4 +73,32 @@ test("packTarget() keeps what the decoder is fed where the target has none", () 
   const fed = sampleOf([4, 3], 8, false);
   const packed = packTarget({ ...short, prevOutputTokens: fed.target }, "cheap");
   expect([...(packed?.targetRows.data ?? [])]).toEqual([0, 1, 2, 3, 8, 9, 10]);
+});
+
+test("A criterion that computes all positions gets the others too, and no plan for each number of them", async () => {
+  const { device, alive } = countPrograms(await openCpuDevice({ threads: 1, blas: "none" }));
+  const packing = crossEntropy.build({}, { padding: PAD, sentenceAvg: false });
+  const whole: Criterion = {
+    ...packing,
+    forward: (model, { srcTokens, prevOutputTokens, target }) =>
+      packing.forward(model, { srcTokens, prevOutputTokens, target }),
+  };
+  for (const [criterion, plans] of [
+    [packing, 2],
+    [whole, 1],
+  ] as const) {
+    const { options } = toyTrainer(device);
+    const step = new TrainingStep({ ...options, criterion, average: undefined, spans: undefined });
+    for (const lengths of [
+      [16, 9, 2],
+      [16, 2, 2],
+    ]) {
+      const key = { seed: 1, update: 1, microBatch: 0 };
+      const sums = step.gradients(sampleOf(lengths, 16, false), key, "first", "");
+      expect((await sums.loss.read())[0]).toBeGreaterThan(0);
+    }
+    expect(alive()).toBe(plans);
+    step.release();
+  }
+  device.close();
 });

@@ -155,8 +155,8 @@ function answers(facts: AdapterFacts, choice: string | undefined): boolean {
   return facts.name.toLowerCase().includes(choice.toLowerCase());
 }
 
-/** Operands of our largest kernel, the gradient of attention with both masks. */
-const KERNEL_OPERANDS = 10;
+/** Operands of our largest kernel, the gradient of attention with padding and dropout. */
+export const KERNEL_OPERANDS = 10;
 
 const tooFewOperands = ({ name, limits }: AdapterFacts): Unavailable => ({
   reason: `a kernel of ${name} takes ${limits.maxStorageBuffersPerShaderStage} operands, weft's up to ${KERNEL_OPERANDS}`,
