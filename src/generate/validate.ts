@@ -114,7 +114,7 @@ async function validateSet(
   for (const ids of used) {
     const batch = dataset.batch(ids);
     if (batch) {
-      const pending = forward(packedInputs(hostSample(batch), device));
+      const pending = forward(packedInputs(hostSample(batch)));
       sums = addSums(sums, await readSums(pending, batch, criterion));
     }
     progress.advance();

@@ -1,5 +1,4 @@
 import type { LanguagePairBatch } from "../data/language_pair_batch.ts";
-import type { Device } from "../device/device.ts";
 import type { HostTensor } from "../engine/compile.ts";
 import { packTarget } from "./packed_target.ts";
 
@@ -32,10 +31,8 @@ export function hostSample({
 /** As a compiled step takes it, of whose target only what is needed is computed. */
 export function packedInputs(
   sample: HostSample,
-  { widthMultiple }: Pick<Device, "widthMultiple">,
 ): Record<SampleInputs, HostTensor> & Partial<Record<PackingInputs, HostTensor>> {
-  const plans = widthMultiple > 1 ? "dear" : "cheap";
-  return { ...wholeInputs(sample), ...packTarget(sample, plans) };
+  return { ...wholeInputs(sample), ...packTarget(sample) };
 }
 
 /** As a compiled step takes it that computes all of it. */

@@ -7,10 +7,10 @@ import type { HostSample, PackingInputs } from "./host_sample.ts";
 const LEAST_PADDING = 1 / 16;
 
 /**
- * Numbers of rows are rounded up to a 32nd of the batch where a new plan is cheap, else to an 8th: fewer
- * plans fit more batches.
+ * Numbers of rows are rounded up to a 32nd of the batch, so that fewer plans fit more batches. The same on
+ * every device: dropout draws by row.
  */
-const STEPS = { cheap: 32, dear: 8 };
+const STEPS = 32;
 
 /** The most rows that are packed, of so many sentences of such a width. */
 export const mostPackedRows = (sentences: number, targetWidth: number): number =>
@@ -20,19 +20,19 @@ export const mostPackedRows = (sentences: number, targetWidth: number): number =
  * Rows, places and starts of the target's positions that are not padding, and of as many that are as
  * rounding up wants.
  *
- * @param plans what a plan for another number of rows costs on the device.
  * @returns undefined where packing would not pay.
  */
-export function packTarget(
-  { prevOutputTokens, target, padding }: HostSample,
-  plans: keyof typeof STEPS,
-): Record<PackingInputs, HostTensor> | undefined {
+export function packTarget({
+  prevOutputTokens,
+  target,
+  padding,
+}: HostSample): Record<PackingInputs, HostTensor> | undefined {
   const { length } = target.data;
   const isUsed = (place: number): boolean =>
     target.data[place] !== padding || prevOutputTokens.data[place] !== padding;
   let used = 0;
   for (let place = 0; place < length; place++) if (isUsed(place)) used++;
-  const step = Math.max(1, 2 ** Math.floor(Math.log2(length / STEPS[plans])));
+  const step = Math.max(1, 2 ** Math.floor(Math.log2(length / STEPS)));
   const count = Math.ceil(used / step) * step;
   const [sentences, width] = target.shape;
   if (count > mostPackedRows(sentences, width)) return undefined;

@@ -202,7 +202,7 @@ export class TrainingStep {
 
   /** A criterion or model that has no use for packed positions gets none: else it had more plans. */
   private inputsOf(sample: HostSample) {
-    return this.packs ? packedInputs(sample, this.options.device) : wholeInputs(sample);
+    return this.packs ? packedInputs(sample) : wholeInputs(sample);
   }
 
   /** Bytes of temporaries that training on a batch of this shape needs. Plans it, runs nothing. */

@@ -167,10 +167,7 @@ onEveryDevice((device) => {
           const named = slots.map(([parameter], i) => [`grad/${parameter}`, gradients[i]] as const);
           return { ...sums, ...Object.fromEntries(named) } as Record<string, Tensor>;
         });
-        const packed = packedInputs(
-          { ...sample, padding: config.dictionary.pad },
-          { widthMultiple: 1 },
-        );
+        const packed = packedInputs({ ...sample, padding: config.dictionary.pad });
         expect(packed.targetRows).toBeDefined();
         expect(packed.targetRows?.shape).not.toEqual([packed.target.data.length]);
         for (const [how, inputs] of Object.entries({ whole: sample, packed })) {

@@ -35,7 +35,7 @@ test("packTarget() numbers every token once, in order, and its places are the in
     fc.property(batches, ([lengths, width, left]) => {
       const sample = sampleOf(lengths, width, left);
       const size = sample.target.data.length;
-      const packed = packTarget(sample, "cheap");
+      const packed = packTarget(sample);
       const used = lengths.reduce((sum, length) => sum + length, 0);
       const [fewest, most] = [used / size, (used + size / 32) / size].map((x) => 1 - x);
       if (!packed) {
@@ -63,15 +63,14 @@ test("packTarget() numbers every token once, in order, and its places are the in
 });
 
 test("packTarget() leaves a batch with little padding as it is", () => {
-  expect(packTarget(sampleOf([16, 16, 15, 14], 16, false), "cheap")).toBeUndefined();
-  expect(packTarget(sampleOf([16, 8, 4, 2], 16, false), "cheap")?.targetRows.shape).toEqual([30]);
-  expect(packTarget(sampleOf([16, 8, 4, 2], 16, false), "dear")?.targetRows.shape).toEqual([32]);
+  expect(packTarget(sampleOf([16, 16, 15, 14], 16, false))).toBeUndefined();
+  expect(packTarget(sampleOf([16, 8, 4, 2], 16, false))?.targetRows.shape).toEqual([30]);
 });
 
 test("packTarget() keeps what the decoder is fed where the target has none", () => {
   const short = sampleOf([2, 3], 8, false);
   const fed = sampleOf([4, 3], 8, false);
-  const packed = packTarget({ ...short, prevOutputTokens: fed.target }, "cheap");
+  const packed = packTarget({ ...short, prevOutputTokens: fed.target });
   expect([...(packed?.targetRows.data ?? [])]).toEqual([0, 1, 2, 3, 8, 9, 10]);
 });
 
