@@ -18,8 +18,12 @@ import {
 } from "./shapes.ts";
 import { attentionGradientWgsl, attentionWgsl } from "./wgsl.ts";
 
-/** Where sentences begin in the input that says it, and whether keys lie like queries. */
-const packedArguments = (attributes: AttentionAttributes): CpuArgument[] => [
+/** The input that says where sentences begin, from where on it does, and whether keys lie like queries. */
+const packedArguments = (
+  attributes: AttentionAttributes,
+  starts: number | undefined,
+): CpuArgument[] => [
+  optional(starts),
   { i32: firstStart(attributes) },
   { i32: attributes.packed?.keys ? 1 : 0 },
 ];
@@ -53,7 +57,7 @@ const attentionOp: Op<AttentionAttributes> = {
       kernel: "attention_forward",
       arguments: [
         ...[{ input: 0 }, { input: 1 }, { input: 2 }, optional(padding), optional(key)],
-        ...[optional(starts), ...packedArguments(attributes)],
+        ...packedArguments(attributes, starts),
         ...[{ output: 0 }, { output: 1 }, { scratch: forwardScratch(S, D) }],
         ...[{ i32: T }, { i32: S }, { i32: H }, { i32: D }, { f32: attributes.scale }],
         ...[{ i32: attributes.causal ? 1 : 0 }, ...dropoutArguments(attributes.dropout)],
@@ -79,7 +83,7 @@ const attentionGradientOp: Op<AttentionAttributes> = {
       arguments: [
         ...[0, 1, 2, 3, 4, 5].map((input) => ({ input })),
         ...[optional(padding), optional(key)],
-        ...[optional(starts), ...packedArguments(attributes)],
+        ...packedArguments(attributes, starts),
         ...[0, 1, 2].map((output) => ({ output })),
         { scratch: backwardScratch(T, S, D) },
         ...[{ i32: T }, { i32: S }, { i32: H }, { i32: D }, { i32: passRows(T, S) }],

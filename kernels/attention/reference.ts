@@ -137,11 +137,10 @@ export function attentionReference(
   const at = optionalInputs(attributes, 3);
   const padding = at.padding === undefined ? undefined : inputs[at.padding];
   const key = at.key === undefined ? undefined : inputs[at.key];
-  const heads = [...headsOf("attention", attributes, inputs)];
   const out = NdArray.zeros(q.shape);
   const { B, T, H } = attentionExtents("attention", attributes, specsOf(inputs));
   const lse = NdArray.zeros([B, H, T]);
-  for (const head of heads) {
+  for (const head of headsOf("attention", attributes, inputs)) {
     for (let t = 0; t < head.count("T"); t++) {
       const row = probabilities(head, attributes, q, k, padding, t);
       const m = multipliers(head, attributes.dropout, key, t);

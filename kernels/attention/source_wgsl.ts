@@ -2,9 +2,9 @@
 //
 // Memory: reads the inputs, overwrites out.
 import type { GpuDispatch, GpuFacts, OpSpec } from "../op.ts";
-import { JOIN_RUNNING_SUMS, meetWgsl, RUNNING_SUM, reducingWgsl } from "../reduce_wgsl.ts";
-import { foldWorkgroups, GROUP_INDEX, lanesFor, packParams } from "../wgsl.ts";
+import { foldWorkgroups, packParams } from "../wgsl.ts";
 import type { SourceAttributes } from "./source.ts";
+import { stepWgsl } from "./step_wgsl.ts";
 
 /** One workgroup per (row, head); the lanes share the positions, then the columns. */
 export function sourceWgsl(
@@ -28,49 +28,20 @@ fn score(r: u32, h: u32, slot: u32, j: u32, S: u32) -> f32 {
   for (var d = 0u; d < D; d = d + 1u) { sum = sum + q[first + d] * keys[to + d * S]; }
   return sum * bitcast<f32>(params[1].x);
 }
-var<workgroup> cells: array<f32, LANES>;
-var<workgroup> positions: u32;
 var<workgroup> place: u32;
 `;
-  const lanes = lanesFor(Math.max(widest, E / heads));
-  const reductions = ["treeMax", "treeSum"] as const;
-  const code = `${reducingWgsl({ arrays, params: 2, lanes, reductions, functions }, facts)} {
-  let unit = ${GROUP_INDEX};
-  if (unit >= params[0].x * params[0].z) { return; }
-  let h = unit % params[0].z;
-  let r = unit / params[0].z;
-  let D = params[0].w;
-  let E = params[0].z * D;
-  if (lane == 0u) {
+  const text = {
+    ...{ arrays, functions, score: "score(r, h, slot, j, n)" },
+    enter: `
     positions = min(u32(width[0]), params[1].y);
     place = u32(slots[r / params[0].y]);
-  }
-  let n = workgroupUniformLoad(&positions);
-  let slot = workgroupUniformLoad(&place);${RUNNING_SUM}
-  for (var j = lane; j < n; j = j + LANES) {
-    if (padding[slot * n + j] != 0) { continue; }
-    ${meetWgsl("score(r, h, slot, j, n)")}
-  }${JOIN_RUNNING_SUMS}
-  for (var base = 0u; base < D; base = base + LANES) {
-    let d = base + lane;
-    var mixed = 0.0;
-    for (var first = 0u; first < n; first = first + LANES) {
-      let j = first + lane;
-      cells[lane] = 0.0;
-      if (j < n) {
-        if (padding[slot * n + j] == 0) { cells[lane] = exp(score(r, h, slot, j, n) - top) / total; }
-      }
-      workgroupBarrier();
-      if (d < D) {
-        for (var c = 0u; c < min(LANES, n - first); c = c + 1u) {
-          mixed = mixed + cells[c] * values[(slot * n + first + c) * E + h * D + d];
-        }
-      }
-      workgroupBarrier();
-    }
-    if (d < D) { out[r * E + h * D + d] = mixed; }
-  }
-}`;
+  `,
+    load: `
+  let slot = workgroupUniformLoad(&place);`,
+    counts: "padding[slot * n + j] == 0",
+    value: "(slot * n + j) * E + h * D",
+  };
+  const code = stepWgsl(text, widest, E / heads, facts);
   return {
     code,
     bindings: [...[0, 1, 2, 3, 4, 5].map((input) => ({ input })), { output: 0 }],
