@@ -73,6 +73,18 @@ export interface CpuFacts {
 
 // ---- webgpu ----
 
+/**
+ * What a subgroup multiplies at once: (M, K) by (K, N) in f16, added to sums (M, N) in f32. The extension
+ * is an experiment of Dawn's and has had two spellings: whether a matrix lies by rows or by columns in
+ * memory is a parameter of the type or an argument.
+ */
+export interface SubgroupMatrix {
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+  readonly layout: "parameter" | "argument";
+}
+
 /** What kernels may depend on. Limits are the adapter's. */
 export interface GpuFacts {
   /** Whether texts may use the type f16; where not, f16 tensors are pairs packed into words. */
@@ -82,6 +94,8 @@ export interface GpuFacts {
   readonly maxWorkgroupsPerDimension: number;
   /** Lanes that a subgroup may have; undefined where texts may not use subgroups. */
   readonly subgroups: { readonly min: number; readonly max: number } | undefined;
+  /** Products of whole matrices, seen to be right on this adapter; undefined where texts may not use them. */
+  readonly subgroupMatrix: SubgroupMatrix | undefined;
   /** Texts should be short: a software adapter takes longer to compile than to run what is unrolled. */
   readonly isSoftware?: boolean;
 }

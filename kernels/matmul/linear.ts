@@ -38,6 +38,7 @@ const operandsOf = ({ keepPre }: LinearAttributes, inputs: readonly TensorSpec[]
   c: { output: 0 },
   bias: inputs.length > 2 ? { input: 2 } : undefined,
   pre: keepPre ? { output: 1 } : undefined,
+  areHalves: inputs[0].dtype === "f16",
 });
 
 export const linearOp: Op<LinearAttributes> = {

@@ -28,7 +28,8 @@ export const matmulOp: Op<MatmulAttributes> = {
   },
   webgpu({ attributes, inputs }, facts) {
     const { product } = productOf("matmul", attributes, inputs);
-    return productWgsl({ ...product, accumulate: false, activation: "linear" }, operands, facts);
+    const shape = { ...product, accumulate: false, activation: "linear" } as const;
+    return productWgsl(shape, { ...operands, areHalves: inputs[0].dtype === "f16" }, facts);
   },
   addedTo: (sum, { attributes, inputs: [a, b] }) =>
     sum.dtype === "f32" ? apply(matmulAddedOp, attributes, a, b, sum) : undefined,

@@ -1,11 +1,13 @@
 // Matrix products for WebGPU, C = act(op(A) op(B) + bias): which kernels may serve a shape.
 //
 // Memory: reads A, B, bias; overwrites C (adds to it when accumulating) and `pre`; never in place.
-// Work: small products, one invocation per element; else tiles (wgsl_tiles.ts) or few rows
-//   (wgsl_rows.ts), whichever the device has found to be fastest; see GpuChoice.
+// Work: small products, one invocation per element; else tiles in registers (wgsl_tiles.ts) or, of
+//   halves, in matrix units (wgsl_matrices.ts), or few rows (wgsl_rows.ts), whichever the device has
+//   found to be fastest; see GpuChoice.
 import type { GpuCandidate, GpuChoice, GpuDispatch, GpuFacts } from "../op.ts";
 import { classEnd, ELEMENT_INDEX, ENTRY, elementWorkgroups } from "../wgsl.ts";
 import type { ProductShape } from "./split.ts";
+import { type MatrixTile, matrixTile } from "./wgsl_matrices.ts";
 import {
   accessOf,
   endWgsl,
@@ -15,8 +17,9 @@ import {
   operandNames,
   productParams,
 } from "./wgsl_operands.ts";
+import { inTiles, type TileKernel, workgroupsOf } from "./wgsl_parts.ts";
 import { byRows, fitsRows, type RowBlock } from "./wgsl_rows.ts";
-import { fits, type Tile, tiled, workgroupsOf } from "./wgsl_tiles.ts";
+import { fits, registerTile, type Tile } from "./wgsl_tiles.ts";
 
 /**
  * The larger, the more arithmetic per element loaded; the smaller, the more workgroups. Depths leave each
@@ -33,11 +36,26 @@ const SQUARES: readonly Tile[] = [
 const FLAT: Tile = { rows: 16, columns: 64, laneRows: 4, laneColumns: 4, depth: 8 };
 const TALL: Tile = { rows: 64, columns: 16, laneRows: 4, laneColumns: 4, depth: 8 };
 
+/** Of halves, where the adapter has units for them: 128 x 128 down to 32 x 32 with matrices of 16 x 16. */
+const MATRICES: readonly MatrixTile[] = [
+  { subgroups: [2, 2], block: [4, 4], deep: 2 },
+  { subgroups: [2, 2], block: [4, 4], deep: 1 },
+  { subgroups: [2, 2], block: [4, 2], deep: 2 },
+  { subgroups: [2, 2], block: [2, 4], deep: 2 },
+  { subgroups: [2, 2], block: [2, 2], deep: 2 },
+  { subgroups: [2, 1], block: [1, 2], deep: 2 },
+];
+
 /** Cut along K, for long sums with a small result: the gradients of weights. */
 const CUT: readonly (readonly [tile: Tile, parts: number])[] = [
   [SQUARES[0], 4],
   [SQUARES[4], 4],
   [SQUARES[4], 8],
+];
+const CUT_MATRICES: readonly (readonly [tile: MatrixTile, parts: number])[] = [
+  [MATRICES[0], 4],
+  [MATRICES[4], 4],
+  [MATRICES[4], 8],
 ];
 
 const ROWS: readonly RowBlock[] = [
@@ -80,8 +98,8 @@ function candidatesOf(
   operands: GpuProductOperands,
   facts: GpuFacts,
 ): GpuCandidate[] {
-  const { M, N, K, batch, transA } = shape;
-  const tile = (each: Tile) => tiled(each, 1, shape, operands, facts);
+  const { M, N, transA } = shape;
+  const tile = (each: Tile) => inTiles(registerTile(each, facts), 1, shape, operands, facts);
   if (M <= NARROW) {
     const blocks = transA ? [] : ROWS.filter((block) => fitsRows(block, facts));
     const enough = blocks.find(({ rows }) => rows >= M) ?? blocks[blocks.length - 1];
@@ -89,16 +107,44 @@ function candidatesOf(
     return [...ordered.map((block) => byRows(block, shape, operands, facts)), tile(FLAT)];
   }
   if (N <= NARROW) return [tile(TALL)];
-  const squares = SQUARES.filter((each) => fits(each, facts));
+  return tilesOf(shape, operands, facts);
+}
+
+/** In tiles: matrix units before registers, whole sums before those that are cut. */
+function tilesOf(
+  shape: ProductShape,
+  operands: GpuProductOperands,
+  facts: GpuFacts,
+): GpuCandidate[] {
+  const { M, N, K, batch } = shape;
+  const register = (tile: Tile) => (fits(tile, facts) ? registerTile(tile, facts) : undefined);
+  const matrices = (tile: MatrixTile) => (operands.areHalves ? matrixTile(tile, facts) : undefined);
+  const present = (kernels: readonly (TileKernel | undefined)[]) =>
+    kernels.filter((kernel) => kernel !== undefined);
   const lonely = classEnd(M) * classEnd(N) * classEnd(batch) <= LONELY && classEnd(K) >= LONG;
-  const busy = (each: Tile) => workgroupsOf(each, shape) >= ENOUGH_WORKGROUPS;
-  const first = squares.find(busy) ?? squares[squares.length - 1];
+  const cut = lonely
+    ? [
+        ...CUT_MATRICES.map(([tile, parts]) => ({ kernel: matrices(tile), parts })),
+        ...CUT.map(([tile, parts]) => ({ kernel: register(tile), parts })),
+      ]
+    : [];
   return [
-    ...[first, ...squares.filter((each) => each !== first)].map(tile),
-    ...(lonely ? CUT : [])
-      .filter(([each]) => fits(each, facts))
-      .map(([each, parts]) => tiled(each, parts, shape, operands, facts)),
-  ];
+    ...busiestFirst(present(MATRICES.map(matrices)), shape),
+    ...busiestFirst(present(SQUARES.map(register)), shape),
+  ]
+    .map((kernel) => inTiles(kernel, 1, shape, operands, facts))
+    .concat(
+      cut.flatMap(({ kernel, parts }) =>
+        kernel ? [inTiles(kernel, parts, shape, operands, facts)] : [],
+      ),
+    );
+}
+
+/** The largest tile that still keeps a large adapter busy comes first. */
+function busiestFirst(kernels: readonly TileKernel[], shape: ProductShape): readonly TileKernel[] {
+  const busy = (kernel: TileKernel) => workgroupsOf(kernel, shape) >= ENOUGH_WORKGROUPS;
+  const first = kernels.find(busy) ?? kernels.at(-1);
+  return first ? [first, ...kernels.filter((each) => each !== first)] : [];
 }
 
 /** All that the kernels' texts depend on, and sizes to the next power of two. */

@@ -12,7 +12,12 @@ export interface GpuProductOperands {
   readonly bias?: GpuBinding;
   /** Laid out as C: receives the values before the activation. */
   readonly pre?: GpuBinding;
+  /** Whether A and B lie in memory as f16. Default false. */
+  readonly areHalves?: boolean;
 }
+
+/** What a text reads A and B as: f32 serves halves, too, as the device converts them. */
+export type Stored = "f32" | "f16";
 
 /** One element at a time, or four neighbours of a row at once. */
 export type Access = "scalar" | "vector";
@@ -60,9 +65,13 @@ export const endWgsl = (
   { accumulate, activation }: ProductShape,
   arrays: readonly string[],
   access: Access,
+  stored: Stored = "f32",
 ): string => `
 ${declareBindings(
-  arrays.map((name) => [name, access === "vector" ? "vec4<f32>" : "f32"]),
+  arrays.map((name) => {
+    const element = name === "a" || name === "b" ? stored : "f32";
+    return [name, access === "vector" ? (`vec4<${element}>` as const) : element];
+  }),
   3,
 )}
 ${SIZES_WGSL}
@@ -107,12 +116,16 @@ fn storeQuad(batch: u32, row: u32, column: u32, sums: vec4<f32>) {
  *
  * `elementX(base, i, k)`: one element, with scalar access only.
  * `quadX(base, i, k)`: four neighbours in memory, along K where K is contiguous, else along i.
- * `blockX(base, i, k)`: i to i + 3 by k to k + 3; column u of the result is step k + u.
+ * `blockX(base, i, k)`: i to i + 3 by k to k + 3; column u of the result is step k + u. Not of halves.
  */
-export const loadsWgsl = ({ transA, transB }: ProductShape, access: Access): string =>
+export const loadsWgsl = (
+  { transA, transB }: ProductShape,
+  access: Access,
+  stored: Stored = "f32",
+): string =>
   [
-    loadWgsl("A", "a", !transA, "params[0].x", "params[0].w", access),
-    loadWgsl("B", "b", transB, "params[0].y", "params[1].x", access),
+    loadWgsl("A", "a", !transA, "params[0].x", "params[0].w", access, stored),
+    loadWgsl("B", "b", transB, "params[0].y", "params[1].x", access, stored),
   ].join("\n");
 
 function loadWgsl(
@@ -122,6 +135,7 @@ function loadWgsl(
   count: string,
   stride: string,
   access: Access,
+  stored: Stored,
 ): string {
   const at = alongK ? `base + i * ${stride} + k` : `base + k * ${stride} + i`;
   const [i, k] = alongK ? ["i", "k + STEP"] : ["i + STEP", "k"];
@@ -133,18 +147,19 @@ function loadWgsl(
   const loads =
     access === "vector"
       ? `
-fn quad${name}(base: u32, i: u32, k: u32) -> vec4<f32> {
+fn quad${name}(base: u32, i: u32, k: u32) -> vec4<${stored}> {
   if (${inside}) { return ${array}[(${at}) / 4u]; }
-  return vec4<f32>();
+  return vec4<${stored}>();
 }`
       : `
-fn element${name}(base: u32, i: u32, k: u32) -> f32 {
+fn element${name}(base: u32, i: u32, k: u32) -> ${stored} {
   if (${inside}) { return ${array}[${at}]; }
-  return 0.0;
+  return ${stored}();
 }
-fn quad${name}(base: u32, i: u32, k: u32) -> vec4<f32> {
-  return vec4<f32>(${lines.map(neighbour).join(", ")});
+fn quad${name}(base: u32, i: u32, k: u32) -> vec4<${stored}> {
+  return vec4<${stored}>(${lines.map(neighbour).join(", ")});
 }`;
+  if (stored === "f16") return loads;
   const block = `mat4x4<f32>(${lines.map(line).join(", ")})`;
   const elements = lines.map((u) => `element${name}(base, i + ${u}u, k + u)`).join(", ");
   return `${loads}

@@ -6,26 +6,14 @@
 //   are turned in registers, so that every form meets the same inner loop: two loads of quads for 64
 //   multiply-adds of an 8 x 8 lane and step of K. A lane's quads lie a workgroup's width apart:
 //   neighbouring lanes then read neighbouring quads, which no bank of memory serves twice.
-// Sums: over K in ascending order for every element, or by parts of K whose sums are added in order.
-import type { GpuCandidate, GpuDispatch, GpuFacts } from "../op.ts";
-import { ELEMENT_INDEX, ENTRY, elementWorkgroups } from "../wgsl.ts";
+// Sums: over K in ascending order for every element.
+import type { GpuFacts } from "../op.ts";
 import type { ProductShape } from "./split.ts";
-import {
-  type Access,
-  accessOf,
-  endWgsl,
-  type GpuProductOperands,
-  loadsWgsl,
-  operandBindings,
-  operandNames,
-  type Parts,
-  productParams,
-} from "./wgsl_operands.ts";
+import { type Access, loadsWgsl } from "./wgsl_operands.ts";
+import type { TileKernel, TileSize } from "./wgsl_parts.ts";
 
 /** A workgroup's tile of C, a lane's block in it, and how much of K is in workgroup memory. */
-export interface Tile {
-  readonly rows: number;
-  readonly columns: number;
+export interface Tile extends TileSize {
   readonly laneRows: number;
   readonly laneColumns: number;
   readonly depth: number;
@@ -44,98 +32,15 @@ const slabBytes = ({ rows, columns, depth }: Tile): number =>
 export const fits = (tile: Tile, { maxWorkgroupSize, maxWorkgroupMemory }: GpuFacts): boolean =>
   lanesOf(tile) <= maxWorkgroupSize && slabBytes(tile) <= maxWorkgroupMemory;
 
-export const workgroupsOf = (tile: Tile, { M, N, batch }: ProductShape): number =>
-  Math.ceil(M / tile.rows) * Math.ceil(N / tile.columns) * batch;
-
 const tileName = ({ rows, columns, laneRows, laneColumns, depth }: Tile): string =>
   `tile ${rows}x${columns} by ${laneRows}x${laneColumns}, depth ${depth}`;
 
-/** The product in tiles; with `parts` above 1 the sum over K is cut and a second dispatch adds up. */
-export const tiled = (
-  tile: Tile,
-  parts: number,
-  shape: ProductShape,
-  operands: GpuProductOperands,
-  facts: GpuFacts,
-): GpuCandidate => ({
-  name: parts === 1 ? tileName(tile) : `${tileName(tile)}, ${parts} parts`,
-  dispatches: () =>
-    parts === 1
-      ? [whole(tile, shape, operands, facts)]
-      : inParts(tile, parts, shape, operands, facts),
+/** The kernel whose lanes hold blocks of the tile in registers. */
+export const registerTile = (tile: Tile, facts: GpuFacts): TileKernel => ({
+  ...{ name: tileName(tile), rows: tile.rows, columns: tile.columns, depth: tile.depth },
+  ...{ stored: "f32", directives: "" },
+  text: (shape, access) => tileWgsl(shape, tile, access, facts),
 });
-
-function whole(
-  tile: Tile,
-  shape: ProductShape,
-  operands: GpuProductOperands,
-  facts: GpuFacts,
-): GpuDispatch {
-  const access = accessOf(shape);
-  return {
-    code: `${endWgsl(shape, operandNames(operands), access)}${tileWgsl(shape, tile, access, facts)}`,
-    bindings: operandBindings(operands),
-    params: productParams(shape),
-    workgroups: grid(tile, shape, shape.batch, facts),
-  };
-}
-
-function inParts(
-  tile: Tile,
-  count: number,
-  shape: ProductShape,
-  operands: GpuProductOperands,
-  facts: GpuFacts,
-): GpuDispatch[] {
-  const { M, N, K, batch } = shape;
-  const access = accessOf(shape);
-  const depth = Math.ceil(K / count / tile.depth) * tile.depth;
-  const parts: Parts = { count, depth };
-  const sums = { shared: "parts", bytes: count * batch * M * N * 4 };
-  const bare: ProductShape = {
-    ...shape,
-    ...{ accumulate: false, activation: "linear", ldc: N },
-    strides: [shape.strides[0], shape.strides[1], M * N],
-  };
-  const names = operandNames(operands);
-  return [
-    {
-      code: `${endWgsl(bare, ["a", "b", "c"], access)}${tileWgsl(bare, tile, access, facts)}`,
-      bindings: [operands.a, operands.b, sums],
-      params: productParams(bare, parts),
-      workgroups: grid(tile, shape, batch * count, facts),
-    },
-    {
-      code: addPartsWgsl(shape, names),
-      bindings: [...operandBindings(operands).slice(2), sums],
-      params: productParams(shape, parts),
-      workgroups: elementWorkgroups(batch * M * N, facts),
-    },
-  ];
-}
-
-const grid = (
-  { rows, columns }: Tile,
-  { M, N }: ProductShape,
-  depth: number,
-  { maxWorkgroupsPerDimension }: GpuFacts,
-): [number, number, number] => [
-  Math.ceil(N / columns),
-  Math.ceil(M / rows),
-  Math.min(depth, maxWorkgroupsPerDimension),
-];
-
-/** One invocation per element adds its parts, in order, and ends the product. */
-const addPartsWgsl = (shape: ProductShape, [, , ...end]: readonly string[]): string => `
-${endWgsl(shape, [...end, "sums"], "scalar")}
-${ENTRY} {
-  let i = ${ELEMENT_INDEX};
-  let size = sizeM() * sizeN();
-  if (i >= batches() * size) { return; }
-  var sum = 0.0;
-  for (var part = 0u; part < parts(); part++) { sum += sums[part * batches() * size + i]; }
-  storeElement(i / size, (i / sizeN()) % sizeM(), i % sizeN(), sum);
-}`;
 
 const names = (prefix: string, count: number): string[] =>
   Array.from({ length: count }, (_, i) => `${prefix}${i}`);

@@ -14,6 +14,7 @@ const facts: GpuFacts = {
   maxWorkgroupMemory: 16384,
   maxWorkgroupsPerDimension: 65535,
   subgroups: undefined,
+  subgroupMatrix: undefined,
 };
 
 const code = `

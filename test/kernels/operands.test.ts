@@ -8,6 +8,7 @@ import { examplesOf } from "../support/op_checks.ts";
 const facts: GpuFacts = {
   ...{ f16: true, maxWorkgroupSize: 256, maxWorkgroupMemory: 32_768 },
   ...{ maxWorkgroupsPerDimension: 65_535, subgroups: { min: 32, max: 32 } },
+  subgroupMatrix: undefined,
 };
 
 test("kernels have at most as many operands as an adapter must offer, and one has so many", () => {

@@ -8,9 +8,14 @@ import {
 import { isUnavailable, type Unavailable } from "../../src/device/webgpu/provider.ts";
 import { startWebGpuDevice, type WebGpuDevice } from "../../src/device/webgpu/webgpu_device.ts";
 
+/** One provider (`webgpu`, say) instead of the first that has an adapter. */
+const provider = process.env.WEFT_TEST_WEBGPU_PROVIDER;
+
 async function find(): Promise<FoundAdapter | Unavailable> {
-  const real = await findAdapter({ listedOnly: true });
-  return isUnavailable(real) ? await findAdapter({ name: "software", listedOnly: true }) : real;
+  const real = await findAdapter({ provider, listedOnly: true });
+  return isUnavailable(real)
+    ? await findAdapter({ provider, name: "software", listedOnly: true })
+    : real;
 }
 
 async function open(): Promise<WebGpuDevice | { reason: string }> {

@@ -21,7 +21,8 @@ export interface AdapterFacts extends GpuFacts {
   readonly backend: string;
   readonly type: "real" | "software";
   readonly timestamps: boolean;
-  readonly subgroupMatrix: boolean;
+  /** Whether the adapter lists subgroup matrices; which of them are right is known once they are tried. */
+  readonly offersSubgroupMatrix: boolean;
   readonly limits: Readonly<Record<string, number>>;
 }
 
@@ -196,7 +197,8 @@ function factsOf(providerName: string, provider: OpenProvider, adapter: GPUAdapt
     f16: features.has("shader-f16"),
     subgroups: subgroupsOf(adapter),
     timestamps: features.has("timestamp-query"),
-    subgroupMatrix: features.has("chromium-experimental-subgroup-matrix"),
+    offersSubgroupMatrix: features.has("chromium-experimental-subgroup-matrix"),
+    subgroupMatrix: undefined,
     maxWorkgroupSize: limits.maxComputeInvocationsPerWorkgroup,
     maxWorkgroupMemory: limits.maxComputeWorkgroupStorageSize,
     maxWorkgroupsPerDimension: limits.maxComputeWorkgroupsPerDimension,
@@ -230,12 +232,15 @@ export function limitsOf(adapter: GPUAdapter): Record<string, number> {
 const lanesOf = ({ min, max }: { min: number; max: number }): string =>
   min === max ? `${min}` : `${min} to ${max}`;
 
+const sizesOf = ({ subgroupMatrix: matrix }: AdapterFacts): string =>
+  matrix ? ` of ${matrix.M}x${matrix.N}x${matrix.K}` : "";
+
 /** One line for the start of a run. */
 export function describeAdapter(facts: AdapterFacts): string {
   const yes = [
     facts.f16 ? "f16" : "f16 packed in pairs",
     facts.subgroups && `subgroups of ${lanesOf(facts.subgroups)}`,
-    facts.subgroupMatrix && "subgroup matrix",
+    facts.offersSubgroupMatrix && `subgroup matrices${sizesOf(facts)}`,
     facts.timestamps && "timestamps",
   ].filter(Boolean);
   const mebibytes = Math.floor(facts.limits.maxStorageBufferBindingSize / 2 ** 20);

@@ -10,7 +10,8 @@ interface NpmWebGpu {
 const packageName: string = "webgpu";
 
 const options = [
-  "enable-dawn-features=allow_unsafe_apis",
+  // Unsafe for Dawn are subgroup matrices; on NVIDIA it holds f16 back unless asked.
+  "enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia",
   "disable-dawn-features=timestamp_quantization",
 ];
 

@@ -4,7 +4,7 @@ import type { BufferPool } from "./buffer_pool.ts";
 import type { ErrorWatch } from "./errors.ts";
 
 /** GPUMapMode.READ */
-const MAP_READ = 1;
+export const MAP_READ = 1;
 
 interface Loan {
   readonly pool: BufferPool;

@@ -1,5 +1,6 @@
 // The device that weft is for: WGSL kernels through any of the providers. One submit per run, or for several
 // that are held; no command waits for the host inside a run.
+import type { SubgroupMatrix } from "../../../kernels/op.ts";
 import { UserError } from "../../config/user_error.ts";
 import { bytesOf, sizeOf } from "../../tensor/shape.ts";
 import type { Variable } from "../../tensor/variable.ts";
@@ -21,6 +22,7 @@ import { KernelChoices } from "./kernel_choices.ts";
 import { PipelineCache } from "./pipeline_cache.ts";
 import type { OpenProvider } from "./provider.ts";
 import { ReadBack } from "./read_back.ts";
+import { probeSubgroupMatrix, type SubgroupMatrixConfig } from "./subgroup_matrix.ts";
 import { Submission } from "./submission.ts";
 
 /** Room behind the last value, so that an empty one can still be bound. */
@@ -59,11 +61,32 @@ export async function startWebGpuDevice(
   // Some providers crash when the adapter is collected before its device.
   referenced.add(adapter).add(device).add(provider);
   const isTuned = options !== undefined && (options.autotune ?? facts.type === "real");
-  const started = new WebGpuDevice(device, facts, provider, new KernelChoices(isTuned));
+  const known = { ...facts, subgroupMatrix: await subgroupMatrixOf(device, found) };
+  if (facts.offersSubgroupMatrix && !known.subgroupMatrix) {
+    options?.say(
+      `webgpu: none of the subgroup matrices of ${facts.name} multiplies f16 as it should; products do without`,
+    );
+  }
+  const started = new WebGpuDevice(device, known, provider, new KernelChoices(isTuned));
   if (options && isTuned) {
     started.autotuner = await Autotuner.open(started, options.say, options.cacheFolder);
   }
   return started;
+}
+
+/** What may be used of the adapter's subgroup matrices. */
+async function subgroupMatrixOf(
+  device: GPUDevice,
+  { adapter, facts }: FoundAdapter,
+): Promise<SubgroupMatrix | undefined> {
+  if (!facts.offersSubgroupMatrix || !facts.f16 || !facts.subgroups) return undefined;
+  const { subgroupMatrixConfigs: listed } = adapter.info as ListedSubgroupMatrices;
+  return await probeSubgroupMatrix(device, listed, facts.subgroups.max);
+}
+
+/** What Dawn's newer bindings show beyond the standard. */
+interface ListedSubgroupMatrices extends GPUAdapterInfo {
+  readonly subgroupMatrixConfigs?: Iterable<SubgroupMatrixConfig>;
 }
 
 const referenced = new Set<unknown>();
