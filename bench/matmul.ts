@@ -1,12 +1,14 @@
 // GFLOP/s of matrix products by shape: our WASM kernel and BLAS as the cpu device runs them, beside the
-// bare library called on one thread. `bun bench/matmul.ts` prints a table in Markdown.
+// bare library on one thread and on two of its own. `bun bench/matmul.ts` prints a table in Markdown.
 import { cpus } from "node:os";
 import { linear, matmul, matmulOfRows } from "../kernels/matmul/index.ts";
-import { openBlas } from "../src/device/cpu/blas.ts";
+import { type Blas, openBlas } from "../src/device/cpu/blas.ts";
+import { useThreads } from "../src/device/cpu/blas_vendor.ts";
 import { openCpuDevice } from "../src/device/cpu/cpu_device.ts";
 import type { Device } from "../src/device/device.ts";
 import { compile } from "../src/engine/compile.ts";
 import { assign, readVariable as valueIn } from "../src/engine/trace.ts";
+import { nativeRuntime } from "../src/native/native_runtime.ts";
 import { f32 } from "../src/tensor/shape.ts";
 import type { Tensor } from "../src/tensor/tensor.ts";
 import { Variable } from "../src/tensor/variable.ts";
@@ -43,6 +45,9 @@ const cases: readonly Case[] = [
   { form: "weight gradient", rows: 2000, input: 512, output: 2048 },
   { form: "weight gradient", rows: 800, input: 256, output: 1024 },
 ];
+
+/** Rounds of ours and the library's own threads. */
+const PAIRS = 5;
 
 /** Products in one program, so that starting it weighs little. */
 const REPEATS = 8;
@@ -111,44 +116,71 @@ function deviceRate(device: Device, one: Case): Rate {
   return result;
 }
 
+const library = process.env.WEFT_BLAS;
 const memory = new WebAssembly.Memory({ initial: 4096, maximum: 65536, shared: true });
-const raw = await openBlas({}, memory);
+const raw = await openBlas({ library }, memory);
+const runtime = await nativeRuntime();
 
-function rawRate(one: Case): Rate | undefined {
-  if ("reason" in raw) return undefined;
+/** The bare library, on so many threads of its own. */
+function rawRate(blas: Blas, one: Case, threads: number): Rate {
   const { form, rows, input, output } = one;
   const [A, B, C] = [65536, 80 << 20, 160 << 20];
   for (const at of [A, B]) new Float32Array(memory.buffer, at, 16 << 20).fill(0.5);
+  const { sgemm } = blas;
   const calls: Readonly<Record<Form, () => void>> = {
-    forward: () => raw.sgemm(false, true, rows, output, input, A, input, B, input, 0, C, output),
+    forward: () => sgemm(false, true, rows, output, input, A, input, B, input, 0, C, output),
     "input gradient": () =>
-      raw.sgemm(false, false, rows, input, output, A, output, B, input, 0, C, input),
+      sgemm(false, false, rows, input, output, A, output, B, input, 0, C, input),
     "weight gradient": () =>
-      raw.sgemm(true, false, output, input, rows, A, output, B, input, 0, C, input),
+      sgemm(true, false, output, input, rows, A, output, B, input, 0, C, input),
   };
-  return rate(REPEATS * flops(one), () => {
+  const setThreads = (count: number) => {
+    if ("reason" in runtime) return;
+    useThreads(runtime.open(blas.path), blas.description.prefix, count);
+  };
+  setThreads(threads);
+  const result = rate(REPEATS * flops(one), () => {
     for (let i = 0; i < REPEATS; i++) calls[form]();
   });
+  setThreads(1);
+  return result;
+}
+
+/** Ours and the library's own two threads in turn, since a machine's speed changes by the second. */
+function inTurn(
+  device: Device,
+  blas: Blas,
+  one: Case,
+): readonly [ours: Rate, theirs: Rate, ratio: number] {
+  const pairs = Array.from(
+    { length: PAIRS },
+    () => [deviceRate(device, one), rawRate(blas, one, 2)] as const,
+  );
+  const ratios = pairs.map(([ours, theirs]) => ours.median / theirs.median).sort((a, b) => a - b);
+  const [best] = pairs.sort(([a], [b]) => b.median - a.median);
+  return [best[0], best[1], ratios[PAIRS >> 1]];
 }
 
 const wasm1 = await openCpuDevice({ threads: 1, blas: "none" });
 const wasm2 = await openCpuDevice({ threads: 2, blas: "none" });
-const blas2 = "reason" in raw ? undefined : await openCpuDevice({ threads: 2 });
+const blas2 = "reason" in raw ? undefined : await openCpuDevice({ threads: 2, blas: library });
 
 console.log(
   `${cpus()[0]?.model}, ${process.versions.bun ? `Bun ${process.versions.bun}` : "Deno"}`,
 );
 console.log(`BLAS: ${"reason" in raw ? raw.reason : raw.name}\n`);
 console.log("GFLOP/s, median (best); the number behind each engine is that of its threads.\n");
-console.log("| product | rows | in | out | WASM 1 | WASM 2 | BLAS 2 | raw BLAS 1 |");
-console.log("|---|--:|--:|--:|--:|--:|--:|--:|");
+console.log(
+  "| product | rows | in | out | WASM 1 | WASM 2 | raw BLAS 1 | raw BLAS 2 | BLAS 2 | ratio |",
+);
+console.log("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
+const cell = ({ median, best }: Rate): string => `${median.toFixed(0)} (${best.toFixed(0)})`;
 for (const one of cases) {
-  const rates = [
-    deviceRate(wasm1, one),
-    deviceRate(wasm2, one),
-    blas2 && deviceRate(blas2, one),
-    rawRate(one),
-  ].map((found) => (found ? `${found.median.toFixed(0)} (${found.best.toFixed(0)})` : ""));
+  const rates = [wasm1, wasm2].map((device) => cell(deviceRate(device, one)));
+  if (blas2 && !("reason" in raw)) {
+    const [ours, theirs, ratio] = inTurn(blas2, raw, one);
+    rates.push(...[rawRate(raw, one, 1), theirs, ours].map(cell), ratio.toFixed(2));
+  }
   console.log(`| ${[one.form, one.rows, one.input, one.output, ...rates].join(" | ")} |`);
 }
 for (const device of [wasm1, wasm2, blas2]) await device?.close();

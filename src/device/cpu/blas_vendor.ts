@@ -61,10 +61,14 @@ export function suffixed64(library: NativeLibrary): string | undefined {
 }
 
 /** Weft's threads share a product out among themselves: the library must not do it a second time. */
-export function holdToOneThread(library: NativeLibrary, prefix: Prefix): void {
-  library.find(`${prefix}openblas_set_num_threads`, ["i32"], "nothing")?.(1);
-  library.find("bli_thread_set_num_threads", ["i64"], "nothing")?.(1);
-  library.find("MKL_Set_Num_Threads", ["i32"], "nothing")?.(1);
-  // Accelerate, macOS 15 and later: BLAS_THREADING_SINGLE_THREADED.
-  library.find("BLASSetThreading", ["i32"], "i32")?.(1);
+export const holdToOneThread = (library: NativeLibrary, prefix: Prefix): void =>
+  useThreads(library, prefix, 1);
+
+/** How many threads the library takes for a product, in the whole process; where it can be told. */
+export function useThreads(library: NativeLibrary, prefix: Prefix, threads: number): void {
+  library.find(`${prefix}openblas_set_num_threads`, ["i32"], "nothing")?.(threads);
+  library.find("bli_thread_set_num_threads", ["i64"], "nothing")?.(threads);
+  library.find("MKL_Set_Num_Threads", ["i32"], "nothing")?.(threads);
+  // Accelerate, macOS 15 and later: BLAS_THREADING_SINGLE_THREADED, else BLAS_THREADING_MULTI_THREADED.
+  library.find("BLASSetThreading", ["i32"], "i32")?.(threads === 1 ? 1 : 0);
 }
