@@ -9,7 +9,7 @@
 import { A_STEP } from "../matmul/micro_kernels.as";
 import { packA } from "../matmul/pack.as";
 import { dropoutMultipliers } from "../philox.as";
-import { expv, sumLanes } from "../simd_math.as";
+import { expBelowZero, sumLanes } from "../simd_math.as";
 import {
   copyRows,
   countOf,
@@ -55,7 +55,7 @@ function gradientRow(
   for (; s < count; s += 4) {
     const at = (<usize>s) << 2;
     const x = f32x4.add(f32x4.mul(v128.load(p + at), factor), v128.load(mask + at));
-    const y = v128.and(expv(f32x4.sub(x, f32x4.splat(lse))), lanesBelow(s, count));
+    const y = v128.and(expBelowZero(f32x4.sub(x, f32x4.splat(lse))), lanesBelow(s, count));
     let kept = y;
     let g = v128.load(ds + at);
     if (multipliers) {

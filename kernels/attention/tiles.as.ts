@@ -4,7 +4,7 @@
 // unless D is not a multiple of 8; score rows are S8 = S rounded up to 8 floats long.
 import { NR, tile5x8 } from "../matmul/micro_kernels.as";
 import { packB } from "../matmul/pack.as";
-import { expv, logv, maxLanes, sumLanes } from "../simd_math.as";
+import { expBelowZero, logv, maxLanes, sumLanes } from "../simd_math.as";
 
 export const ROWS: i32 = 5;
 /** Bytes of a spare 5x8 tile. */
@@ -111,7 +111,7 @@ export function softmaxRow(row: usize, mask: usize, count: i32, limit: i32, scal
   let total = f32x4.splat(0);
   let at = row;
   for (const end = row + (<usize>((count + 3) & ~3) << 2); at < end; at += 16) {
-    const y = expv(f32x4.sub(v128.load(at), f32x4.splat(top)));
+    const y = expBelowZero(f32x4.sub(v128.load(at), f32x4.splat(top)));
     v128.store(at, y);
     total = f32x4.add(total, y);
   }

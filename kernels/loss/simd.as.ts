@@ -36,9 +36,15 @@ function expRow(x: usize, dx: usize, V: i32, top: f32): f32 {
 /** x = x scale - floor over V floats. */
 @inline
 function scaleRow(x: usize, V: i32, scale: f32, floor: f32): void {
-  const whole = <usize>(V & ~3) << 2;
+  const whole = x + (<usize>(V & ~3) << 2), wide = x + (<usize>(V & ~15) << 2);
   const factor = f32x4.splat(scale), less = f32x4.splat(floor);
-  for (const end = x + whole; x < end; x += 16) {
+  for (; x < wide; x += 64) {
+    v128.store(x, f32x4.sub(f32x4.mul(v128.load(x), factor), less));
+    v128.store(x, f32x4.sub(f32x4.mul(v128.load(x, 16), factor), less), 16);
+    v128.store(x, f32x4.sub(f32x4.mul(v128.load(x, 32), factor), less), 32);
+    v128.store(x, f32x4.sub(f32x4.mul(v128.load(x, 48), factor), less), 48);
+  }
+  for (; x < whole; x += 16) {
     v128.store(x, f32x4.sub(f32x4.mul(v128.load(x), factor), less));
   }
   storeTail(x, f32x4.sub(f32x4.mul(loadTail(x, V & 3, 0), factor), less), V & 3);
