@@ -214,10 +214,9 @@ console.log(
 console.log("| kernels of | shape | engine | ms | rate | at most | share |");
 console.log("|---|---|---|--:|--:|--:|--:|");
 for (const one of cases.filter(({ op }) => op.includes(values.only))) {
-  const isProduct = one.op === "linear" || one.op === "matmul";
   for (const [engine, device] of Object.entries(devices)) {
-    if (engine === "BLAS" && !(isProduct && library)) continue;
     const { flops, bytes = 0 } = one;
+    if (engine === "BLAS" && !(flops && library)) continue;
     if (flops && engine === "WASM") simd = Math.max(simd, await wasmPeak());
     if (flops && engine === "BLAS") library = Math.max(library ?? 0, (await blasPeak()) ?? 0);
     const milliseconds = measure(device, one);

@@ -7,7 +7,7 @@ import { concat } from "../movement/index.ts";
 import type { CpuArgument, Op } from "../op.ts";
 import { attentionExamples, attentionGradientExamples } from "./examples.ts";
 import { attentionGradientReference, attentionReference } from "./reference.ts";
-import { backwardScratch, forwardScratch, passRows } from "./scratch.ts";
+import { backwardScratch, forwardScratch, passRows, productsScratch } from "./scratch.ts";
 import {
   type AttentionAttributes,
   attentionExtents,
@@ -50,17 +50,20 @@ const attentionOp: Op<AttentionAttributes> = {
     return applyAll(attentionGradientOp, attributes, q, k, v, out, lse, dout, ...rest);
   },
   reference: attentionReference,
-  cpu({ attributes, inputs }) {
+  cpu({ attributes, inputs }, { fewRowsByBlas }) {
     const { B, T, S, H, D } = attentionExtents("attention", attributes, inputs);
     const { padding, key, starts } = optionalInputs(attributes, 3);
+    const scratch = fewRowsByBlas ? productsScratch(T, S, 1) : forwardScratch(S, D);
     return {
-      kernel: "attention_forward",
+      kernel: fewRowsByBlas ? "attention_forward_products" : "attention_forward",
       arguments: [
         ...[{ input: 0 }, { input: 1 }, { input: 2 }, optional(padding), optional(key)],
         ...packedArguments(attributes, starts),
-        ...[{ output: 0 }, { output: 1 }, { scratch: forwardScratch(S, D) }],
-        ...[{ i32: T }, { i32: S }, { i32: H }, { i32: D }, { f32: attributes.scale }],
-        ...[{ i32: attributes.causal ? 1 : 0 }, ...dropoutArguments(attributes.dropout)],
+        ...[{ output: 0 }, { output: 1 }, { scratch }],
+        ...[{ i32: T }, { i32: S }, { i32: H }, { i32: D }],
+        ...(fewRowsByBlas ? [{ i32: passRows(T, S) }] : []),
+        ...[{ f32: attributes.scale }, { i32: attributes.causal ? 1 : 0 }],
+        ...dropoutArguments(attributes.dropout),
       ],
       work: B * H,
     };
@@ -75,17 +78,18 @@ const attentionGradientOp: Op<AttentionAttributes> = {
   // q, k, v, out, lse, dout, [padding], [key] -> dq, dk, dv
   infer: (_, [q, k, v]) => [q, k, v],
   reference: attentionGradientReference,
-  cpu({ attributes, inputs }) {
+  cpu({ attributes, inputs }, { fewRowsByBlas }) {
     const { B, T, S, H, D } = attentionExtents("attention_gradient", attributes, inputs);
     const { padding, key, starts } = optionalInputs(attributes, 6);
+    const scratch = fewRowsByBlas ? productsScratch(T, S, 2) : backwardScratch(T, S, D);
     return {
-      kernel: "attention_gradient",
+      kernel: fewRowsByBlas ? "attention_gradient_products" : "attention_gradient",
       arguments: [
         ...[0, 1, 2, 3, 4, 5].map((input) => ({ input })),
         ...[optional(padding), optional(key)],
         ...packedArguments(attributes, starts),
         ...[0, 1, 2].map((output) => ({ output })),
-        { scratch: backwardScratch(T, S, D) },
+        { scratch },
         ...[{ i32: T }, { i32: S }, { i32: H }, { i32: D }, { i32: passRows(T, S) }],
         ...[{ f32: attributes.scale }, { i32: attributes.causal ? 1 : 0 }],
         ...dropoutArguments(attributes.dropout),

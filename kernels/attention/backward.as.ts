@@ -27,7 +27,7 @@ import {
 } from "./tiles.as";
 
 /** Sum of x[i] y[i] over D floats. */
-function dot(x: usize, y: usize, D: i32): f32 {
+export function dot(x: usize, y: usize, D: i32): f32 {
   let total = f32x4.splat(0);
   let i: usize = 0;
   for (const end = (<usize>(D & ~3)) << 2; i < end; i += 16) {
@@ -39,7 +39,7 @@ function dot(x: usize, y: usize, D: i32): f32 {
 }
 
 /** One row: raw scores in `p` become m P, products dO V^T in `ds` become dS; zeros from `count` to S8. */
-function gradientRow(
+export function gradientRow(
   p: usize,
   ds: usize,
   mask: usize,

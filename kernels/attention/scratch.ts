@@ -10,7 +10,7 @@ const PASS_BYTES = 2 ** 21;
 /** Bytes of a packed group of five rows over `steps`. */
 const packed = (steps: number): number => steps * 80;
 
-/** Query rows whose probabilities the backward kernels hold at a time: a multiple of 5. */
+/** Query rows whose probabilities are held at a time, where they are: a multiple of 5. */
 export function passRows(T: number, S: number): number {
   const fit = Math.floor(PASS_BYTES / (8 * Math.max(roundUp8(S), 8)));
   return Math.max(5, Math.floor(Math.min(Math.ceil(T / 5) * 5, fit) / 5) * 5);
@@ -27,6 +27,12 @@ export function backwardScratch(T: number, S: number, D: number): number {
   const pass = passRows(T, S);
   const floats = 2 * S8 * D + 2 * S8 + 2 * pass * S8 + (S + 2 * pass) * roundUp8(D);
   return 4 * floats + packed(Math.max(S8, D, pass)) + SLACK;
+}
+
+/** @param blocks of scores at a time: probabilities, and in the gradient what comes of them. */
+export function productsScratch(T: number, S: number, blocks: 1 | 2): number {
+  const S8 = roundUp8(S);
+  return 4 * (2 * S8 + blocks * passRows(T, S) * S8) + SLACK;
 }
 
 /** @param widest most positions of a source, a multiple of 8. */

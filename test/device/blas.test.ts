@@ -182,13 +182,16 @@ test("an OpenBLAS that does not know the processor takes the kernels that fit it
     calls.push(name);
     return 0;
   };
-  const runtime = (core: string): NativeRuntime =>
-    runtimeWith({
-      openblas_get_corename: () => core,
+  /** `found` is what the library takes when it is asked for another core for the first time. */
+  const runtime = (core: string, found: string): NativeRuntime => {
+    const cores = [core, found, core];
+    return runtimeWith({
+      openblas_get_corename: () => cores[calls.filter((name) => name === pick[2]).length],
       ...Object.fromEntries(all.map((called) => [called, note(called)])),
     });
-  const take = (core: string, flags: string[], chosen = "") => {
-    const each = runtime(core);
+  };
+  const take = (core: string, flags: string[], chosen = "", found = "SkylakeX") => {
+    const each = runtime(core, found);
     takeFittingCore(each, each.open("l"), "", () => new Set(flags), chosen);
     return calls.splice(0);
   };
@@ -196,5 +199,10 @@ test("an OpenBLAS that does not know the processor takes the kernels that fit it
   expect(take("Prescott", ["avx", "avx2", "fma"], "Haswell")).toEqual([]);
   expect(take("Prescott", ["sse3"])).toEqual(none);
   expect(take("Zen", ["avx", "avx2", "fma"])).toEqual(none);
+  const wide = ["avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512cd", "avx", "avx2", "fma"];
+  expect(take("Zen", wide)).toEqual(all);
+  expect(take("SkylakeX", wide)).toEqual(none);
+  // A build that has no kernels for AVX-512 goes back to what it had.
+  expect(take("Zen", wide, "", "Prescott")).toEqual(["open", "flock", ...pick, ...pick, "close"]);
   expect(coreFor(new Set(["avx", "avx2", "fma", "avx512f"]))).toBe("Haswell");
 });

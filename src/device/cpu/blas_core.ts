@@ -1,6 +1,7 @@
 // OpenBLAS carries kernels for many processors and picks by the processor's model number. A model that
-// is younger than the library is served by kernels from the days of SSE3, a fifth of the speed: then the
-// processor's own list of instructions tells which kernels fit, and the library picks again.
+// is younger than the library is served by kernels from the days of SSE3, a fifth of the speed, and a Zen
+// with AVX-512 by those of the first Zen: then the processor's own list of instructions tells which
+// kernels fit, and the library picks again.
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { libcLibrary } from "../../native/libc_library.ts";
@@ -10,6 +11,9 @@ import type { Prefix } from "./blas_vendor.ts";
 
 /** What OpenBLAS falls back on, by its own names. */
 const OUTDATED = new Set(["Prescott", "Core2", "Penryn", "Dunnington", "Nehalem", "Atom"]);
+
+/** What serves every AMD processor since 2017; younger versions give those with AVX-512 kernels for that. */
+const ANY_ZEN = "Zen";
 
 /** What its kernels need, best first. */
 const CORES = [
@@ -37,9 +41,9 @@ function processorFlags(): ReadonlySet<string> {
 }
 
 /**
- * Lets an OpenBLAS that took outdated kernels take those that the processor can run. To be called by a
- * thread before it multiplies; threads may call it at once. Does nothing to other libraries, nor where the
- * user has chosen.
+ * Lets an OpenBLAS that took outdated or narrow kernels take those that the processor can run. To be called
+ * by a thread before it multiplies; threads may call it at once. Does nothing to other libraries, nor where
+ * the user has chosen.
  */
 export function takeFittingCore(
   runtime: NativeRuntime,
@@ -59,20 +63,31 @@ export function takeFittingCore(
   const set = libc.find("setenv", ["address", "address", "i32"], "i32");
   const unset = libc.find("unsetenv", ["address"], "i32");
   if (!set || !unset) return;
-  // The choice is the process' own: between the two calls no other thread may multiply or ask.
-  oneAtATime(runtime, libc, () => {
-    const core = coreName(library, prefix);
-    if (core === undefined || !OUTDATED.has(core)) return;
-    const fitting = coreFor(flags());
-    if (fitting === undefined) return;
-    const texts = [VARIABLE, fitting].map((text) => new TextEncoder().encode(`${text}\0`));
+  const take = (core: string): void => {
+    const texts = [VARIABLE, core].map((text) => new TextEncoder().encode(`${text}\0`));
     const [name, value] = texts.map((bytes) => runtime.addressOf(bytes));
     set(name, value, 1);
     forget();
     pick();
     // Neither other libraries nor other programs are meant.
     unset(name);
+  };
+  // The choice is the process' own: between the two calls no other thread may multiply or ask.
+  oneAtATime(runtime, libc, () => {
+    const core = coreName(library, prefix);
+    const fitting = core && betterCore(core, flags());
+    if (!core || !fitting) return;
+    take(fitting);
+    // A build without these kernels takes the oldest it has.
+    if (!OUTDATED.has(core) && coreName(library, prefix) !== fitting) take(core);
   });
+}
+
+/** Kernels that serve better than `core`, on a processor with these instructions. */
+function betterCore(core: string, flags: ReadonlySet<string>): string | undefined {
+  const fitting = coreFor(flags);
+  if (OUTDATED.has(core)) return fitting;
+  return core === ANY_ZEN && fitting === CORES[0][0] ? fitting : undefined;
 }
 
 /** Kernels that have others for small products beside them, which pack nothing (since 0.3.17). */

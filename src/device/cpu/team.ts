@@ -2,8 +2,7 @@
 // program starts. All run the same commands on their own shares, with a barrier between commands.
 
 import { barrier, CONTROL } from "./barrier.ts";
-import type { BlasDescription } from "./blas.ts";
-import { openBlasFor } from "./blas.ts";
+import { type BlasDescription, openBlasFor, type Sgemm } from "./blas.ts";
 import { type Command, decode, type Kernel, type ThreadContext } from "./commands.ts";
 
 /** What a worker needs to become a thread of the team; plain data. */
@@ -39,12 +38,25 @@ function namesOfKernels(module: WebAssembly.Module): string[] {
     .sort();
 }
 
+/** As kernels call it (kernels/blas.as.ts): WebAssembly has no truth values. */
+const forKernels =
+  (sgemm: Sgemm) =>
+  (transA: number, transB: number, ...rest: SgemmNumbers): void =>
+    sgemm(transA === 1, transB === 1, ...rest);
+
+type SgemmNumbers = Parameters<Sgemm> extends [boolean, boolean, ...infer Rest] ? Rest : never;
+
+function withoutBlas(): never {
+  throw new Error("cpu: a kernel wants BLAS where none is open");
+}
+
 export async function openThread(setup: ThreadSetup): Promise<Thread> {
   const module = await WebAssembly.compile(setup.wasm.slice().buffer);
-  const { exports } = await WebAssembly.instantiate(module, { env: { memory: setup.memory } });
+  const sgemm = setup.blas && (await openBlasFor(setup.blas, setup.memory)).sgemm;
+  const env = { memory: setup.memory, sgemm: sgemm ? forKernels(sgemm) : withoutBlas };
+  const { exports } = await WebAssembly.instantiate(module, { env });
   const kernelNames = namesOfKernels(module);
   const kernels = kernelNames.map((name) => exports[name] as Kernel);
-  const sgemm = setup.blas && (await openBlasFor(setup.blas, setup.memory)).sgemm;
   const { thread, threads } = setup;
   return {
     context: { thread, threads, kernels, sgemm, smallKernels: setup.blas?.smallKernels ?? false },
