@@ -26,9 +26,13 @@ import {
   type Thread,
   type ThreadSetup,
 } from "./team.ts";
+import { Words } from "./words.ts";
 
 /** About half of the parameters and state of a Transformer of usual size; its pieces still keep products busy. */
 const PIECE_BYTES = 3 * 2 ** 27;
+
+/** The memory grows by so many bytes at least: a growth costs a millisecond, pages nobody touches nothing. */
+const GROWTH_BYTES = 2 ** 24;
 
 /** Threads share no cache line of their scratch. */
 const SCRATCH_ALIGNMENT = 64;
@@ -60,8 +64,10 @@ export async function openCpuDevice(options: CpuOptions = {}): Promise<CpuDevice
     shared: true,
   });
   const grow = (end: number): void => {
-    const missing = Math.ceil(end / PAGE_BYTES) - memory.buffer.byteLength / PAGE_BYTES;
-    if (missing > 0) memory.grow(missing);
+    const { byteLength } = memory.buffer;
+    if (end <= byteLength) return;
+    const wanted = Math.ceil(end / GROWTH_BYTES) * GROWTH_BYTES;
+    memory.grow(Math.min(MAXIMUM_PAGES, wanted / PAGE_BYTES) - byteLength / PAGE_BYTES);
   };
   // The first page stays empty: address 0 means "no such operand" to kernels.
   const heap = new Heap(PAGE_BYTES, (MAXIMUM_PAGES - 1) * PAGE_BYTES, grow, {
@@ -120,6 +126,8 @@ export class CpuDevice implements Device {
   /** Scratch of all threads, in equal parts. */
   private readonly scratch: GrowingBlock;
   private readonly packedWeights: PackedWeights;
+  /** Of the program that is being encoded. */
+  private readonly words = new Words();
   readonly shared: SharedMemory;
   private variableBytes = 0;
   private programs = 0;
@@ -297,7 +305,8 @@ export class CpuDevice implements Device {
         return this.packedWeights.take(weight);
       };
       const places = { locate, packed, allocate, scratch };
-      const { words, owners } = encodeProgram(program, this.kernels, facts, places);
+      const owners = encodeProgram(this.words, program, this.kernels, facts, places);
+      const words = this.words.view;
       const address = allocate(words.byteLength);
       new Int32Array(this.wasmMemory.buffer, address, words.length).set(words);
       return { address, words: words.length, version: ++this.programs, owners, taken, weights };
