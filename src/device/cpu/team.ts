@@ -88,7 +88,7 @@ function commandsAt(thread: Thread): Command[] {
   const version = control[CONTROL.version];
   let program = programs.get(address);
   if (program?.version !== version) {
-    const words = new Int32Array(memory.buffer, address, control[CONTROL.words]).slice();
+    const words = new Int32Array(memory.buffer, address, control[CONTROL.words]);
     program = { version, commands: decode(words, context) };
     thread.decoded++;
   }
