@@ -1,5 +1,5 @@
 // Turns a placed program into the words that the threads read.
-import type { CpuArgument, CpuDispatch, CpuFacts } from "../../../kernels/op.ts";
+import type { CpuArgument, CpuDispatch, CpuFacts, KernelDispatch } from "../../../kernels/op.ts";
 import type { TensorSpec } from "../../tensor/shape.ts";
 import type { Program } from "../program.ts";
 import { beginList, encode, encodeHeader, type Packed, type Scratch } from "./commands.ts";
@@ -68,6 +68,25 @@ export function encodeProgram(
   }
   encodeHeader(words, scratch(scratchBytes));
   return owners;
+}
+
+/** Writes a kernel's call to `words` whose only operand is output 0. */
+export function encodeDispatch(
+  words: Words,
+  dispatch: KernelDispatch,
+  kernels: ReadonlyMap<string, number>,
+  address: number,
+  scratch: Places["scratch"],
+): void {
+  beginList(words);
+  encode(
+    words,
+    dispatch,
+    kernels,
+    () => address,
+    () => undefined,
+  );
+  encodeHeader(words, scratch(scratchOf(dispatch)));
 }
 
 const isList = (answer: CpuDispatch | readonly CpuDispatch[]): answer is readonly CpuDispatch[] =>
