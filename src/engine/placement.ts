@@ -231,10 +231,9 @@ class Placement {
   private mayTakeOver(taken: Tensor, output: Tensor, node: OpNode, at: number): boolean {
     const value = this.values[this.valueOf(taken)];
     const buffer = this.buffers[value.buffer];
-    if (buffer.kind !== "temporary" || bytesOf(taken.spec) !== bytesOf(output.spec)) return false;
+    if (buffer.kind !== "temporary" || buffer.last > at || this.targets.has(taken)) return false;
     // WebGPU types memory: a kernel has one name for what is read and written in one place.
-    if (taken.dtype !== output.dtype) return false;
-    if (buffer.last > at || this.targets.has(taken)) return false;
+    if (taken.dtype !== output.dtype || taken.size !== output.size) return false;
     let sharers = 0;
     for (const input of node.inputs) {
       if (this.values[this.valueOf(input)].buffer === value.buffer) sharers++;
@@ -268,11 +267,16 @@ class Placement {
   }
 }
 
-const NOTHING: readonly Tensor[] = [];
-
 /** Inputs whose memory an output may take over, as far as the op goes. */
-const replaceableBy = (output: Tensor, node: OpNode, { inPlace }: Op<unknown>): readonly Tensor[] =>
-  inPlace?.flatMap(([from, to]) => (from === output.index ? [node.inputs[to]] : [])) ?? NOTHING;
+function replaceableBy(
+  output: Tensor,
+  node: OpNode,
+  { inPlace = [] }: Op<unknown>,
+): readonly Tensor[] {
+  const inputs: Tensor[] = [];
+  for (const [from, to] of inPlace) if (from === output.index) inputs.push(node.inputs[to]);
+  return inputs;
+}
 
 /** What a chain of aliases shows. */
 function originOf(tensor: Tensor): Tensor {

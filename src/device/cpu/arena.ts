@@ -31,11 +31,21 @@ export function pack(lifetimes: readonly Lifetime[]): Packing {
       begin = Math.max(begin, other.end);
     }
     offsets[index] = begin;
-    const at = placed.findIndex((other) => other.begin > begin);
-    placed.splice(at < 0 ? placed.length : at, 0, { begin, end: begin + size, first, last });
+    placed.splice(firstBehind(placed, begin), 0, { begin, end: begin + size, first, last });
     total = Math.max(total, begin + size);
   }
   return { offsets, bytes: total };
+}
+
+/** Place of the first block that begins behind `offset`. */
+function firstBehind(placed: readonly { readonly begin: number }[], offset: number): number {
+  let [low, high] = [0, placed.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (placed[middle].begin > offset) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
 
 /** Numbers of the lifetimes that need memory, largest first, of equals the first one first. */
