@@ -6,13 +6,13 @@ import { dropoutOdds } from "./random/philox.ts";
 
 /** Address of an optional input; 0 tells a kernel that there is none. */
 export const optional = (input: number | undefined): CpuArgument =>
-  input === undefined ? { i32: 0 } : { input };
+  input === undefined ? 0 : { input };
 
 /** The last arguments of kernels with dropout: stream, threshold of 65536, scale of what is kept. */
 export function dropoutArguments(dropout: Dropout | undefined): CpuArgument[] {
   const { p, stream } = dropout ?? { p: 0, stream: 0 };
   const { threshold, scale } = dropoutOdds(p);
-  return [{ i32: stream }, { i32: threshold }, { f32: scale }];
+  return [stream, threshold, { f32: scale }];
 }
 
 /** @throws ShapeError unless `key` is i32 (4), RangeError unless 0 <= p < 1. */

@@ -12,16 +12,17 @@ export interface OpSpec<Attributes> {
 
 // ---- cpu ----
 
-/** A kernel argument: an operand's address, this thread's scratch, memory shared by all threads, or a number. */
-export type CpuArgument =
+/** What the address of is a kernel's argument. */
+export type CpuMemory =
   | { readonly input: number }
   | { readonly output: number }
   /** Address of at least this many bytes that only this thread sees; contents undefined. */
   | { readonly scratch: number }
   /** Address of memory that the threads and the op's dispatches share under this name; contents undefined at first. */
-  | { readonly shared: string; readonly bytes: number }
-  | { readonly i32: number }
-  | { readonly f32: number };
+  | { readonly shared: string; readonly bytes: number };
+
+/** A kernel argument: an address, or a number. A bare one is an i32. */
+export type CpuArgument = CpuMemory | number | { readonly f32: number };
 
 /** One call of an export of kernels.wasm: `kernel(...arguments, start, end)` on every thread. */
 export interface KernelDispatch {

@@ -22,11 +22,7 @@ import { attentionGradientWgsl, attentionWgsl } from "./wgsl.ts";
 const packedArguments = (
   attributes: AttentionAttributes,
   starts: number | undefined,
-): CpuArgument[] => [
-  optional(starts),
-  { i32: firstStart(attributes) },
-  { i32: attributes.packed?.keys ? 1 : 0 },
-];
+): CpuArgument[] => [optional(starts), firstStart(attributes), attributes.packed?.keys ? 1 : 0];
 
 const attentionOp: Op<AttentionAttributes> = {
   name: "attention",
@@ -60,9 +56,8 @@ const attentionOp: Op<AttentionAttributes> = {
         ...[{ input: 0 }, { input: 1 }, { input: 2 }, optional(padding), optional(key)],
         ...packedArguments(attributes, starts),
         ...[{ output: 0 }, { output: 1 }, { scratch }],
-        ...[{ i32: T }, { i32: S }, { i32: H }, { i32: D }],
-        ...(fewRowsByBlas ? [{ i32: passRows(T, S) }] : []),
-        ...[{ f32: attributes.scale }, { i32: attributes.causal ? 1 : 0 }],
+        ...[T, S, H, D, ...(fewRowsByBlas ? [passRows(T, S)] : [])],
+        ...[{ f32: attributes.scale }, attributes.causal ? 1 : 0],
         ...dropoutArguments(attributes.dropout),
       ],
       work: B * H,
@@ -90,8 +85,8 @@ const attentionGradientOp: Op<AttentionAttributes> = {
         ...packedArguments(attributes, starts),
         ...[0, 1, 2].map((output) => ({ output })),
         { scratch },
-        ...[{ i32: T }, { i32: S }, { i32: H }, { i32: D }, { i32: passRows(T, S) }],
-        ...[{ f32: attributes.scale }, { i32: attributes.causal ? 1 : 0 }],
+        ...[T, S, H, D, passRows(T, S)],
+        ...[{ f32: attributes.scale }, attributes.causal ? 1 : 0],
         ...dropoutArguments(attributes.dropout),
       ],
       work: B * H,

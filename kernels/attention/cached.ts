@@ -43,7 +43,7 @@ const cachedOp: Op<CachedAttributes> = {
       arguments: [
         ...[0, 1, 2, 3, 4].map((input) => ({ input })),
         ...[{ output: 0 }, { scratch: cachedScratch(L, heads) }],
-        ...[{ i32: L }, { i32: heads }, { i32: E / heads }, { f32: scale }],
+        ...[L, heads, E / heads, { f32: scale }],
       ],
       work: R,
     };

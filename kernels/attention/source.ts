@@ -55,7 +55,7 @@ const sourceOp: Op<SourceAttributes> = {
       arguments: [
         ...[0, 1, 2, 3, 4, 5].map((input) => ({ input })),
         ...[{ output: 0 }, { scratch: sourceScratch(widest, D) }],
-        ...[{ i32: B > 0 ? R / B : 0 }, { i32: heads }, { i32: D }, { i32: widest }],
+        ...[B > 0 ? R / B : 0, heads, D, widest],
         { f32: scale },
       ],
       work: B * heads,

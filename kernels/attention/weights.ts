@@ -50,9 +50,9 @@ const weightsOp: Op<WeightsAttributes> = {
       kernel: "attention_weights",
       arguments: [
         ...[{ input: 0 }, { input: 1 }, optional(padding), { output: 0 }],
-        ...[{ scratch: forwardScratch(S, D) }, { i32: T }, { i32: S }, { i32: H }, { i32: D }],
-        ...[{ i32: attributes.selected }, { f32: attributes.scale }],
-        { i32: attributes.causal ? 1 : 0 },
+        ...[{ scratch: forwardScratch(S, D) }, T, S, H, D],
+        ...[attributes.selected, { f32: attributes.scale }],
+        attributes.causal ? 1 : 0,
       ],
       work: B,
     };
@@ -75,9 +75,9 @@ const weightsGradientOp: Op<WeightsAttributes> = {
       arguments: [
         ...[{ input: 0 }, { input: 1 }, { input: 2 }, optional(padding)],
         ...[{ output: 0 }, { output: 1 }, { scratch: backwardScratch(T, S, D) }],
-        ...[{ i32: T }, { i32: S }, { i32: H }, { i32: D }, { i32: passRows(T, S) }],
-        ...[{ i32: attributes.selected }, { f32: attributes.scale }],
-        { i32: attributes.causal ? 1 : 0 },
+        ...[T, S, H, D, passRows(T, S)],
+        ...[attributes.selected, { f32: attributes.scale }],
+        attributes.causal ? 1 : 0,
       ],
       work: B * H,
     };

@@ -73,12 +73,12 @@ function binaryCpu(name: Binary, { inputs, outputs }: OpSpec<NoAttributes>): Cpu
   const number = BINARY.indexOf(name) + (inputs[0].dtype === "i32" ? INTEGER : 0);
   const { shape } = outputs[0];
   const { extents, strides } = planBroadcast(name, shape, inputs);
-  const operands = [{ i32: number }, { input: 0 }, { input: 1 }, { output: 0 }];
+  const operands = [number, { input: 0 }, { input: 1 }, { output: 0 }];
   const [aStrides, bStrides] = strides;
   if (extents.length === 1) {
     return {
       kernel: "elementwise_binary_flat",
-      arguments: [...operands, { i32: aStrides[0] }, { i32: bStrides[0] }],
+      arguments: [...operands, aStrides[0], bStrides[0]],
       work: sizeOf(shape),
       grain: GRAIN,
     };
@@ -91,7 +91,7 @@ function binaryCpu(name: Binary, { inputs, outputs }: OpSpec<NoAttributes>): Cpu
   ];
   return {
     kernel: "elementwise_binary_rows",
-    arguments: [...operands, ...numbers.map((value) => ({ i32: value }))],
+    arguments: [...operands, ...numbers],
     work: inner === 0 ? 0 : sizeOf(shape) / inner,
     grain: Math.max(1, Math.floor(GRAIN / Math.max(1, inner))),
   };

@@ -35,7 +35,7 @@ const whereOp: Op<NoAttributes> = {
   },
   reference: (_, inputs) => [whereReference(inputs)],
   cpu({ inputs, outputs }) {
-    const steps = inputs.map(({ shape }) => ({ i32: sizeOf(shape) === 1 ? 0 : 1 }));
+    const steps = inputs.map(({ shape }) => (sizeOf(shape) === 1 ? 0 : 1));
     return {
       kernel: "elementwise_where",
       arguments: [{ input: 0 }, { input: 1 }, { input: 2 }, { output: 0 }, ...steps],

@@ -156,7 +156,7 @@ const positionsOp: Op<Positions> = {
   reference: ({ padding }, [tokens]) => [positionsReference(padding, tokens)],
   cpu: ({ attributes: { padding }, inputs: [{ shape }] }) => ({
     kernel: "embedding_positions",
-    arguments: [{ input: 0 }, { output: 0 }, { i32: lastOf(shape) }, { i32: padding }],
+    arguments: [{ input: 0 }, { output: 0 }, lastOf(shape), padding],
     work: rowsOf(shape),
     grain: Math.max(1, Math.floor(4096 / Math.max(1, lastOf(shape)))),
   }),

@@ -50,7 +50,7 @@ const isOne = ({ node, size }: Tensor): boolean =>
 /** Second dispatch of the sums: row pairs into two scalars. */
 const sumPairs = (N: number): CpuDispatch => ({
   kernel: "loss_sum_pairs",
-  arguments: [{ shared: "pairs", bytes: 8 * N }, { output: 0 }, { output: 1 }, { i32: N }],
+  arguments: [{ shared: "pairs", bytes: 8 * N }, { output: 0 }, { output: 1 }, N],
   work: 1,
 });
 
@@ -78,8 +78,8 @@ const lossOp: Op<LossOptions> = {
         kernel: "loss_rows",
         arguments: [
           ...[{ input: 0 }, { input: 1 }, { output: 2 }, { shared: "pairs", bytes: 8 * N }],
-          differentiate ? { output: 3 } : { i32: 0 },
-          ...[{ i32: V }, { f32: epsilon }, { i32: padding }],
+          differentiate ? { output: 3 } : 0,
+          ...[V, { f32: epsilon }, padding],
         ],
         work: N,
       },
@@ -103,8 +103,8 @@ const lossGradientOp: Op<LossGradientAttributes> = {
       kernel: "loss_gradient",
       arguments: [
         ...[0, 1, 2, 3].map((input) => ({ input })),
-        ...[nll ? { input: 4 } : { i32: 0 }, { output: 0 }],
-        ...[{ i32: V }, { f32: epsilon }, { i32: padding }],
+        ...[nll ? { input: 4 } : 0, { output: 0 }],
+        ...[V, { f32: epsilon }, padding],
       ],
       work: N,
     };
@@ -130,7 +130,7 @@ const accuracyOp: Op<AccuracyAttributes> = {
         kernel: "loss_count_rows",
         arguments: [
           ...[{ input: 0 }, { input: 1 }, { shared: "pairs", bytes: 8 * N }],
-          ...[{ i32: V }, { i32: padding }],
+          ...[V, padding],
         ],
         work: N,
       },

@@ -46,7 +46,7 @@ export function productCpu(
       kernel: "matmul_epilogue_f32",
       arguments: [
         ...[operands.c, operands.bias ?? ABSENT, operands.pre ?? ABSENT],
-        ...[M, N, ldc, activationNumber(activation), byColumns ? 1 : 0].map((i32) => ({ i32 })),
+        ...[M, N, ldc, activationNumber(activation), byColumns ? 1 : 0],
       ],
       work: byColumns ? N : M,
       grain,

@@ -21,24 +21,29 @@ export interface MatmulAttributes {
 /** A product's sizes without what happens to the result. */
 export type Product = Omit<ProductShape, "accumulate" | "activation">;
 
-interface Matrices {
-  readonly rows: number;
-  readonly columns: number;
-  /** Extents of the axes before the matrix. */
-  readonly batch: Shape;
-}
-
-function matricesOf(
+/** Rows of each matrix of an operand whose last axis are its columns. */
+function rowsOfMatrix(
   op: string,
   { shape }: TensorSpec,
   merge: boolean,
   all: readonly TensorSpec[],
-): Matrices {
-  if (merge && shape.length >= 1) return { rows: rowsOf(shape), columns: lastOf(shape), batch: [] };
-  if (shape.length >= 2) {
-    return { rows: shape[shape.length - 2], columns: lastOf(shape), batch: shape.slice(0, -2) };
-  }
+): number {
+  if (merge && shape.length >= 1) return rowsOf(shape);
+  if (shape.length >= 2) return shape[shape.length - 2];
   throw new ShapeError(op, all, "an operand has too few axes to be a matrix");
+}
+
+/** Elements from one matrix of the batch to the next: none where there is but one. */
+function strideOf(
+  op: string,
+  { shape }: TensorSpec,
+  batch: number,
+  all: readonly TensorSpec[],
+): number {
+  const own = sizeOf(shape, 0, shape.length - 2);
+  if (own === 1) return 0;
+  if (own === batch) return sizeOf(shape, shape.length - 2);
+  throw new ShapeError(op, all, "an operand varies over some of the batch axes only");
 }
 
 /**
@@ -54,33 +59,34 @@ export function productOf(
 ): { product: Product; shape: Shape } {
   const [aSpec, bSpec] = specs;
   if (!areAlike([aSpec, bSpec])) throw new ShapeError(op, specs, "needs floats of one dtype");
-  const a = matricesOf(op, aSpec, merge, specs);
-  const b = matricesOf(op, bSpec, merge, specs);
-  const [M, K] = transA ? [a.columns, a.rows] : [a.rows, a.columns];
-  const [inner, N] = transB ? [b.columns, b.rows] : [b.rows, b.columns];
+  const rowsA = rowsOfMatrix(op, aSpec, merge, specs);
+  const rowsB = rowsOfMatrix(op, bSpec, merge, specs);
+  const columnsA = lastOf(aSpec.shape);
+  const columnsB = lastOf(bSpec.shape);
+  const M = transA ? columnsA : rowsA;
+  const K = transA ? rowsA : columnsA;
+  const N = transB ? rowsB : columnsB;
+  const inner = transB ? columnsB : rowsB;
   if (K !== inner) throw new ShapeError(op, specs, `inner sizes ${K} and ${inner} differ`);
   const batch = merge ? [] : batchOf(op, aSpec, bSpec);
   const count = sizeOf(batch);
-  const [strideA, strideB] = [a, b].map((matrices) => {
-    const own = sizeOf(matrices.batch);
-    if (own === 1) return 0;
-    if (own === count) return matrices.rows * matrices.columns;
-    throw new ShapeError(op, specs, "an operand varies over some of the batch axes only");
-  });
-  const leading = merge && !transA ? aSpec.shape.slice(0, -1) : [...batch, M];
+  const strideA = merge ? 0 : strideOf(op, aSpec, count, specs);
+  const strideB = merge ? 0 : strideOf(op, bSpec, count, specs);
+  const shape = merge && !transA ? aSpec.shape.slice(0, -1) : [...batch, M];
+  shape.push(N);
   const product = {
     transA,
     transB,
     M,
     N,
     K,
-    lda: Math.max(1, a.columns),
-    ldb: Math.max(1, b.columns),
+    lda: Math.max(1, columnsA),
+    ldb: Math.max(1, columnsB),
     ldc: Math.max(1, N),
     batch: count,
     strides: [strideA, strideB, M * N] as const,
   };
-  return { product, shape: [...leading, N] };
+  return { product, shape };
 }
 
 /** The batch axes of a product, broadcast as in NumPy. @throws ShapeError */

@@ -46,7 +46,7 @@ export interface ProductOperands {
 }
 
 /** An operand that is not there. */
-export const ABSENT: CpuArgument = { i32: 0 };
+export const ABSENT: CpuArgument = 0;
 
 /** The dispatch of matmul_f32 for this product on so many threads. */
 export function productDispatch(
@@ -75,7 +75,7 @@ export function productDispatch(
     arguments: [
       ...[operands.a, operands.b, operands.c, operands.bias ?? ABSENT, operands.pre ?? ABSENT],
       { scratch: SCRATCH_BYTES },
-      ...numbers.map((i32) => ({ i32 })),
+      ...numbers,
     ],
     work,
     grain: Math.ceil(WORK_PER_THREAD / perChunk),

@@ -20,14 +20,7 @@ export interface RowsCopy {
 /** y (count, width) from x (rows, width) and index (count). */
 export const gatherCpu = ({ rows, width, count, scale }: RowsCopy): CpuDispatch => ({
   kernel: "movement_gather",
-  arguments: [
-    { input: 0 },
-    { input: 1 },
-    { output: 0 },
-    { i32: rows },
-    { i32: width },
-    { f32: scale },
-  ],
+  arguments: [{ input: 0 }, { input: 1 }, { output: 0 }, rows, width, { f32: scale }],
   work: count,
   grain: Math.max(1, Math.floor(4096 / Math.max(1, width))),
 });
@@ -46,12 +39,12 @@ export const scatterCpu = (
     { input: 0 },
     { input: 1 },
     { output: 0 },
-    { i32: count },
-    { i32: rows },
-    { i32: width },
+    count,
+    rows,
+    width,
     { f32: scale },
-    { i32: skipped },
-    { i32: adds ? 1 : 0 },
+    skipped,
+    adds ? 1 : 0,
   ],
   work: width,
   grain: 16,
@@ -192,15 +185,7 @@ const cacheStoreOp: Op<NoAttributes> = {
     const [R, L, C] = cache.shape;
     return {
       kernel: "movement_cache_store",
-      arguments: [
-        { input: 0 },
-        { input: 1 },
-        { input: 2 },
-        { output: 0 },
-        { i32: x.shape[0] },
-        { i32: L },
-        { i32: C },
-      ],
+      arguments: [{ input: 0 }, { input: 1 }, { input: 2 }, { output: 0 }, x.shape[0], L, C],
       work: R,
       grain: Math.max(1, Math.floor(4096 / Math.max(1, C))),
     };

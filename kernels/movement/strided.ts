@@ -62,7 +62,7 @@ export const copiesCpu = (copies: readonly MergedCopy[]): readonly CpuDispatch[]
 /** An input to output 0, whole: left out where they are one memory. */
 export const wholeCopyCpu = (input: number, elements: number): CpuDispatch => ({
   kernel: "movement_copy",
-  arguments: [{ input }, { output: 0 }, { i32: 0 }, { i32: 0 }, { i32: 1 }],
+  arguments: [{ input }, { output: 0 }, 0, 0, 1],
   work: elements,
   grain: 16384,
   copies: true,
@@ -77,7 +77,7 @@ function copyCpu(copy: MergedCopy): CpuDispatch {
     const [, , outer, M, N] = extents;
     return {
       kernel: "movement_transpose",
-      arguments: [...operands, { i32: M }, { i32: N }],
+      arguments: [...operands, M, N],
       work: copy.elements === 0 ? 0 : outer * Math.ceil(M / 16),
       grain: Math.max(1, Math.floor(512 / Math.max(1, N))),
     };
@@ -86,7 +86,7 @@ function copyCpu(copy: MergedCopy): CpuDispatch {
   if (rows === 1 && xStep <= 1 && yStrides[MERGED_AXES - 1] === 1) {
     return {
       kernel: "movement_copy",
-      arguments: [...operands, { i32: copy.xOffset }, { i32: copy.yOffset }, { i32: xStep }],
+      arguments: [...operands, copy.xOffset, copy.yOffset, xStep],
       work: inner,
       grain: 16384,
     };
@@ -94,7 +94,7 @@ function copyCpu(copy: MergedCopy): CpuDispatch {
   const numbers = [copy.xOffset, copy.yOffset, ...extents.slice(1), ...xStrides, ...yStrides];
   return {
     kernel: "movement_strided",
-    arguments: [...operands, ...numbers.map((value) => ({ i32: value }))],
+    arguments: [...operands, ...numbers],
     work: rows,
     grain: Math.max(1, Math.floor(8192 / Math.max(1, inner))),
   };

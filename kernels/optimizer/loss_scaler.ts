@@ -25,7 +25,7 @@ const lossScaleOp: Op<LossScaleAttributes> = {
     arguments: [
       ...[0, 1, 2, 3, 4].map((input) => ({ input })),
       ...[0, 1, 2, 3].map((output) => ({ output })),
-      ...[{ i32: window }],
+      ...[window],
       ...[factor, tolerance, threshold, minimum, maxNorm].map((number) => ({ f32: number })),
     ],
     work: 1,

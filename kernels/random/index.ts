@@ -44,7 +44,7 @@ const dropoutOp: Op<Dropout> = {
   gradient: ({ attributes: { p, stream }, inputs: [, key] }, [dy]) =>
     dy ? [dropout(dy, p, key, stream)] : [],
   reference: (attributes, [x, key]) => [dropoutReference(attributes, x, key)],
-  cpu: (spec) => dropoutCpu(spec, { i32: 0 }, { input: 1 }),
+  cpu: (spec) => dropoutCpu(spec, 0, { input: 1 }),
   webgpu: (spec, facts) => dropoutWgsl(spec, false, facts),
   inPlace: [[0, 0]],
   halfInputs: [0],

@@ -7,6 +7,8 @@
 import { dropoutMultipliers } from "../philox.as";
 import { loadTail, storeTail } from "../simd_math.as";
 
+export { random_normal, random_uniform } from "./draws.as";
+
 /** Elements whose multipliers are made at a time. index.ts counts the bytes they take. */
 const BLOCK: i32 = 1024;
 /** Bytes before and behind the block that dropoutMultipliers() may write. */

@@ -29,9 +29,9 @@ export const BLOCK = 16384;
 /** x seen as (outer, length, inner) with the reduced axes in the middle. */
 export function reductionExtents({ from, to }: Reduction, shape: Shape) {
   return {
-    outer: sizeOf(shape.slice(0, from)),
-    length: sizeOf(shape.slice(from, to)),
-    inner: sizeOf(shape.slice(to)),
+    outer: sizeOf(shape, 0, from),
+    length: sizeOf(shape, from, to),
+    inner: sizeOf(shape, to),
   };
 }
 
@@ -69,13 +69,13 @@ function reduceCpu(
   { attributes, inputs: [x] }: OpSpec<Reduction>,
 ): readonly CpuDispatch[] {
   const { outer, length, inner } = reductionExtents(attributes, x.shape);
-  const number = { i32: KINDS.indexOf(kind) };
+  const number = KINDS.indexOf(kind);
   if (outer === 1 && inner === 1) return reduceAllCpu(kind, x);
   if (inner === 1) {
     return [
       {
         kernel: "reduce_rows",
-        arguments: [number, { input: 0 }, { output: 0 }, { i32: length }],
+        arguments: [number, { input: 0 }, { output: 0 }, length],
         work: outer,
         grain: Math.max(1, Math.floor(8192 / Math.max(1, length))),
       },
@@ -84,7 +84,7 @@ function reduceCpu(
   return [
     {
       kernel: "reduce_columns",
-      arguments: [number, { input: 0 }, { output: 0 }, { i32: length }, { i32: inner }],
+      arguments: [number, { input: 0 }, { output: 0 }, length, inner],
       work: outer * inner,
       // Whole cache lines of y, and enough of x to be worth a second thread.
       grain: Math.max(16, Math.ceil(8192 / Math.max(1, length) / 16) * 16),
@@ -93,19 +93,19 @@ function reduceCpu(
 }
 
 function reduceAllCpu(kind: Kind, x: TensorSpec): readonly CpuDispatch[] {
-  const number = { i32: KINDS.indexOf(kind) };
+  const number = KINDS.indexOf(kind);
   const elements = sizeOf(x.shape);
   const blocks = Math.ceil(elements / BLOCK);
   const parts = { shared: "parts", bytes: Math.max(1, blocks) * 8 };
   return [
     {
       kernel: "reduce_blocks",
-      arguments: [number, { input: 0 }, parts, { i32: elements }, { i32: BLOCK }],
+      arguments: [number, { input: 0 }, parts, elements, BLOCK],
       work: blocks,
     },
     {
       kernel: "reduce_parts",
-      arguments: [number, parts, { output: 0 }, { i32: blocks }],
+      arguments: [number, parts, { output: 0 }, blocks],
       work: 1,
     },
   ];

@@ -37,7 +37,7 @@ const topKOp: Op<TopKAttributes> = {
     const [N, V] = x.shape;
     return {
       kernel: "search_top_k",
-      arguments: [{ input: 0 }, { output: 0 }, { output: 1 }, { i32: V }, { i32: k }],
+      arguments: [{ input: 0 }, { output: 0 }, { output: 1 }, V, k],
       work: N,
     };
   },
@@ -70,9 +70,9 @@ const logSoftmaxTopKOp: Op<LogSoftmaxTopKAttributes> = {
     return {
       kernel: "search_log_softmax_top_k",
       arguments: [
-        ...[{ input: 0 }, inputs.length > 1 ? { input: 1 } : { i32: 0 }],
+        ...[{ input: 0 }, inputs.length > 1 ? { input: 1 } : 0],
         ...[{ output: 0 }, { output: 1 }, { output: 2 }],
-        ...[{ i32: V }, { i32: k }, { f32: 1 / temperature }],
+        ...[V, k, { f32: 1 / temperature }],
       ],
       work: N,
     };

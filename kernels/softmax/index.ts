@@ -51,7 +51,7 @@ function rowOp(
       const operands = inputs.map((_, input) => ({ input }));
       return {
         kernel,
-        arguments: [...operands, { output: 0 }, { i32: lastOf(shape) }],
+        arguments: [...operands, { output: 0 }, lastOf(shape)],
         work: rowsOf(shape),
         grain: Math.max(1, Math.floor(2048 / lastOf(shape))),
       };

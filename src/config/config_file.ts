@@ -1,6 +1,5 @@
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { parseDocument } from "yaml";
 import { UserError } from "./user_error.ts";
 
 export interface ConfigFile {
@@ -15,6 +14,7 @@ export interface ConfigFile {
  * subset of YAML that it is. @throws UserError on an unreadable file, naming line and column.
  */
 export async function readConfigFile(path: string): Promise<ConfigFile> {
+  const { parseDocument } = await import("yaml");
   const document = parseDocument(await readText(path), { prettyErrors: true });
   const error = document.errors[0];
   if (error !== undefined) {

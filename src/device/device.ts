@@ -1,4 +1,5 @@
 // The Device contract: where programs run and variables live.
+import type { Draw } from "../../kernels/random/draws.ts";
 import type { Variable } from "../tensor/variable.ts";
 import type { DeviceLostError } from "./device_lost_error.ts";
 import type { HostArray, Program } from "./program.ts";
@@ -26,6 +27,8 @@ export interface SharedMemory {
   allocate(bytes: number): number;
   /** Gives back what `allocate` gave. */
   release(address: number): void;
+  /** drawInto() by all threads, for values that lie in this memory. */
+  draw(values: Float32Array, draw: Draw): void;
 }
 
 /** A program made ready: memory planned, kernels chosen, commands encoded. */

@@ -71,8 +71,8 @@ const specOf = ({ data, shape }: HostTensor): TensorSpec => {
   return { shape, dtype: data instanceof Int32Array ? "i32" : "f32" };
 };
 
-/** So many new plans leave tens of MiB of garbage; collecting it takes as long as making five to ten of them. */
-const PLANS_PER_COLLECTION = 64;
+/** So many new plans leave tens of MiB of garbage; collecting it takes as long as making twenty of them. */
+const PLANS_PER_COLLECTION = 128;
 
 /** A function's plans by signature, in order of use: the first is the one unused for longest. */
 class PlanCache {

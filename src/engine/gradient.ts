@@ -49,16 +49,23 @@ function dependents(order: readonly OpNode[], wrt: readonly Tensor[]): Set<numbe
 
 /** Op nodes below `root`, inputs before users. */
 export function topologicalOrder(roots: readonly Tensor[]): OpNode[] {
-  const seen = new Set<number>();
-  const nodes: OpNode[] = [];
+  const seen = new Map<number, OpNode>();
   const stack = roots.map((root) => root.node);
   for (let node = stack.pop(); node; node = stack.pop()) {
-    if (seen.has(node.id) || node.kind !== "op") continue;
-    seen.add(node.id);
-    nodes.push(node);
+    if (node.kind !== "op" || seen.has(node.id)) continue;
+    seen.set(node.id, node);
     for (const input of node.inputs) stack.push(input.node);
   }
-  return nodes.sort((a, b) => a.id - b.id);
+  // Numbers alone sort without a call for each comparison.
+  const ids = new Float64Array(seen.size);
+  let count = 0;
+  for (const id of seen.keys()) ids[count++] = id;
+  const nodes: OpNode[] = [];
+  for (const id of ids.sort()) {
+    const node = seen.get(id);
+    if (node) nodes.push(node);
+  }
+  return nodes;
 }
 
 /**
@@ -89,8 +96,8 @@ export function gradient(
     if (!outputGradients || !needed.has(node.id)) continue;
     if (!node.op.gradient) throw new Error(`gradient: ${node.op.name} has no gradient`);
     const inputGradients = node.op.gradient(node, outputGradients);
-    for (const [index, input] of node.inputs.entries()) {
-      const inputGradient = inputGradients[index];
+    for (let index = 0; index < node.inputs.length; index++) {
+      const [input, inputGradient] = [node.inputs[index], inputGradients[index]];
       if (inputGradient && needed.has(input.node.id)) cotangents.accumulate(input, inputGradient);
     }
   }

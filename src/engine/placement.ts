@@ -22,18 +22,23 @@ export function place(traced: TracedFunction): Program {
   return new Placement(traced).program();
 }
 
+interface VariableRead {
+  readonly variable: Variable;
+  readonly at: number;
+}
+
 class Placement {
   private readonly buffers: Buffer[] = [];
   private readonly values: Value[] = [];
   private readonly instructions: Instruction[] = [];
-  /** Value number of a tensor, by node id and output index. */
-  private readonly placed = new Map<number, number[]>();
+  /** Value numbers. */
+  private readonly placed = new Map<Tensor, number>();
   private readonly variableBuffers = new Map<Variable, number>();
   private readonly constantBuffers = new Map<object, number>();
-  /** Last instruction that reads each node output. */
-  private readonly lastUse = new Map<number, number[]>();
-  /** Reads of variables, by instruction. */
-  private readonly variableReads: { variable: Variable; at: number }[] = [];
+  /** Last instruction that reads each tensor. */
+  private readonly lastUse = new Map<Tensor, number>();
+  /** Reads of variables, by root and in order of instructions. */
+  private readonly variableReads = new Map<Variable, VariableRead[]>();
   private readonly order: OpNode[];
   /** Number of instructions; a use "at the end" happens at this time. */
   private readonly end: number;
@@ -52,12 +57,11 @@ class Placement {
     );
     const roots = [...this.outputs.values(), ...traced.assignments.map(({ tensor }) => tensor)];
     this.order = topologicalOrder(roots);
-    this.end = this.order.filter((node) => !isAlias(node)).length;
     for (const assignment of traced.assignments) {
       if (this.targets.has(assignment.tensor)) this.copies.push(assignment);
       else this.targets.set(assignment.tensor, assignment.variable);
     }
-    this.findUses();
+    this.end = this.findUses();
   }
 
   program(): Program {
@@ -85,51 +89,54 @@ class Placement {
     };
   }
 
-  private findUses(): void {
+  /** Notes who reads what, and when. @returns the number of instructions. */
+  private findUses(): number {
     let at = 0;
     for (const node of this.order) {
       for (const input of node.inputs) this.use(input, at);
       if (!isAlias(node)) at++;
     }
-    for (const tensor of this.outputs.values()) this.use(tensor, this.end);
-    for (const { tensor } of this.copies) this.use(tensor, this.end);
+    for (const tensor of this.outputs.values()) this.use(tensor, at);
+    for (const { tensor } of this.copies) this.use(tensor, at);
     // What an assignment cannot produce in place is copied at the end: an alias of a value, which must
     // stay as it is until then, or of a variable.
     for (const tensor of this.targets.keys()) {
       if (originOf(tensor) !== tensor || tensor.node.kind === "variable") {
-        this.use(tensor, this.end);
+        this.use(tensor, at);
       }
     }
+    return at;
   }
 
   private use(tensor: Tensor, at: number): void {
     const { node } = tensor;
-    const uses = this.lastUse.get(node.id) ?? [];
-    this.lastUse.set(node.id, uses);
-    uses[tensor.index] = Math.max(uses[tensor.index] ?? -1, at);
-    if (node.kind === "variable") {
-      this.variableReads.push({ variable: node.variable, at });
-    }
+    // Uses come in program order.
+    this.lastUse.set(tensor, at);
+    if (node.kind === "variable") this.useVariable(node.variable, at);
     // A view is read through: what reads the alias reads what it shows.
     if (node.kind === "op" && isAlias(node)) this.use(node.inputs[0], at);
   }
 
-  private lastUseOf(tensor: Tensor): number {
-    return this.lastUse.get(tensor.node.id)?.[tensor.index] ?? -1;
+  private useVariable(variable: Variable, at: number): void {
+    const reads = this.variableReads.get(variable.root);
+    if (reads) reads.push({ variable, at });
+    else this.variableReads.set(variable.root, [{ variable, at }]);
   }
 
   /** Value number of a tensor that needs no instruction, or whose instruction was placed before. */
   private valueOf(tensor: Tensor): number {
     const { node } = tensor;
-    const known = this.placed.get(node.id)?.[tensor.index];
+    const known = this.placed.get(tensor);
     if (known !== undefined) return known;
-    const bytes = bytesOf(tensor.spec);
     switch (node.kind) {
-      case "input":
+      case "input": {
+        const bytes = bytesOf(tensor.spec);
         return this.record(tensor, this.newBuffer({ kind: "input", bytes, name: node.name }), 0);
+      }
       case "constant": {
         let buffer = this.constantBuffers.get(node.data);
         if (buffer === undefined) {
+          const bytes = bytesOf(tensor.spec);
           buffer = this.newBuffer({ kind: "constant", bytes, data: node.data });
           this.constantBuffers.set(node.data, buffer);
         }
@@ -157,9 +164,7 @@ class Placement {
 
   private record(tensor: Tensor, buffer: number, offset: number): number {
     const value = this.values.push({ spec: tensor.spec, buffer, offset }) - 1;
-    const slots = this.placed.get(tensor.node.id) ?? [];
-    this.placed.set(tensor.node.id, slots);
-    slots[tensor.index] = value;
+    this.placed.set(tensor, value);
     return value;
   }
 
@@ -177,9 +182,7 @@ class Placement {
   }
 
   private placeOutput(node: OpNode, op: Op<unknown>, output: Tensor, at: number): number {
-    const replaceable = (op.inPlace ?? [])
-      .filter(([index]) => index === output.index)
-      .map(([, index]) => node.inputs[index]);
+    const replaceable = replaceableBy(output, node, op);
     const target = this.targets.get(output);
     if (target && this.mayWrite(target, node, replaceable, at)) {
       return this.record(output, this.variableBuffer(target), target.byteOffset);
@@ -199,7 +202,7 @@ class Placement {
   private endOf(output: Tensor, at: number): number {
     // An assigned tensor that could not be produced in place is copied at the end.
     const end = this.targets.has(output) ? this.end : -1;
-    return Math.max(at, this.lastUseOf(output), end);
+    return Math.max(at, this.lastUse.get(output) ?? -1, end);
   }
 
   /**
@@ -220,21 +223,22 @@ class Placement {
       return !coincide || !replaceable.includes(input);
     });
     if (readNow) return false;
-    return !this.variableReads.some((read) => read.at > at && read.variable.overlaps(target));
+    const reads = this.variableReads.get(target.root) ?? [];
+    return !reads.some((read) => read.at > at && read.variable.overlaps(target));
   }
 
   /** May `output` overwrite the temporary that `taken` lies in? */
   private mayTakeOver(taken: Tensor, output: Tensor, node: OpNode, at: number): boolean {
     const value = this.values[this.valueOf(taken)];
     const buffer = this.buffers[value.buffer];
-    if (buffer.kind !== "temporary" || bytesOf(taken.spec) !== bytesOf(output.spec)) return false;
+    if (buffer.kind !== "temporary" || buffer.last > at || this.targets.has(taken)) return false;
     // WebGPU types memory: a kernel has one name for what is read and written in one place.
-    if (taken.dtype !== output.dtype) return false;
-    if (buffer.last > at || this.targets.has(taken)) return false;
-    const sharers = node.inputs.filter(
-      (input) => this.values[this.valueOf(input)].buffer === value.buffer,
-    );
-    return sharers.length === 1;
+    if (taken.dtype !== output.dtype || taken.size !== output.size) return false;
+    let sharers = 0;
+    for (const input of node.inputs) {
+      if (this.values[this.valueOf(input)].buffer === value.buffer) sharers++;
+    }
+    return sharers === 1;
   }
 
   private extend(value: number, last: number): void {
@@ -261,6 +265,17 @@ class Placement {
     const op = copy as Op<unknown>;
     this.instructions.push({ op, attributes: {}, inputs: [source], outputs: [target] });
   }
+}
+
+/** Inputs whose memory an output may take over, as far as the op goes. */
+function replaceableBy(
+  output: Tensor,
+  node: OpNode,
+  { inPlace = [] }: Op<unknown>,
+): readonly Tensor[] {
+  const inputs: Tensor[] = [];
+  for (const [from, to] of inPlace) if (from === output.index) inputs.push(node.inputs[to]);
+  return inputs;
 }
 
 /** What a chain of aliases shows. */

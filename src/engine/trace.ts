@@ -3,6 +3,7 @@
 import { formatShape, sameShape } from "../tensor/shape.ts";
 import { newNodeId, Tensor } from "../tensor/tensor.ts";
 import type { Variable } from "../tensor/variable.ts";
+import { DisjointVariables } from "./disjoint_variables.ts";
 
 export interface Assignment {
   readonly variable: Variable;
@@ -13,6 +14,7 @@ export interface Assignment {
 export class Trace {
   private readonly current = new Map<Variable, Tensor>();
   private readonly assigned = new Map<Variable, Tensor>();
+  private readonly targets = new DisjointVariables();
 
   /** @throws Error if another variable with elements of this one was assigned before. */
   read(variable: Variable): Tensor {
@@ -34,18 +36,18 @@ export class Trace {
       );
     }
     this.refuseOverlap("assign", variable);
+    if (!this.assigned.has(variable)) this.targets.add(variable);
     this.current.set(variable, tensor);
     this.assigned.set(variable, tensor);
   }
 
   /** A view does not see what was assigned to another one until the call has ended. */
   private refuseOverlap(what: string, variable: Variable): void {
-    for (const other of this.assigned.keys()) {
-      if (other === variable || !other.overlaps(variable)) continue;
-      throw new Error(
-        `${what}: ${variable.name} overlaps ${other.name}, which was assigned in the same call`,
-      );
-    }
+    const other = this.targets.overlapping(variable);
+    if (!other || other === variable) return;
+    throw new Error(
+      `${what}: ${variable.name} overlaps ${other.name}, which was assigned in the same call`,
+    );
   }
 
   /** The last assignment of each variable. */

@@ -1,8 +1,9 @@
 // What training and decoding need of a model.
-import type { Device } from "../device/device.ts";
+import { drawInto } from "../../kernels/random/draws.ts";
+import type { Device, SharedMemory } from "../device/device.ts";
 import { FlatParameters, type Precision } from "../engine/flat_parameters.ts";
 import { HostRandom } from "../nn/host_random.ts";
-import { Module, uniqueParameters } from "../nn/module.ts";
+import { Module, type Parameter, uniqueParameters } from "../nn/module.ts";
 import type { KeysAndValues } from "../nn/multihead_attention.ts";
 import type { PackedRows } from "../nn/packed_rows.ts";
 import { sizeOf } from "../tensor/shape.ts";
@@ -114,8 +115,17 @@ export function bindParameters(
 }
 
 /** Writes initial values that depend on the seed and each parameter's name alone. */
-export function initializeParameters(model: Module, device: Device, seed: number): void {
+export function initializeParameters(
+  model: Module,
+  device: Pick<Device, "shared" | "write">,
+  seed: number,
+): void {
   const parameters = uniqueParameters(model);
+  const { shared } = device;
+  if (shared) {
+    for (const [name, parameter] of parameters) initializeIn(shared, name, parameter, seed);
+    return;
+  }
   // One block for all of them: freed one by one, they would stay resident for long.
   const largest = Math.max(0, ...[...parameters.values()].map(({ shape }) => sizeOf(shape)));
   const block = new Float32Array(largest);
@@ -124,4 +134,20 @@ export function initializeParameters(model: Module, device: Device, seed: number
     parameter.initialize(values, parameter.shape, HostRandom.named(seed, name));
     device.write(parameter.variable, values);
   }
+}
+
+/** The same where the parameter lies, by the device's threads. */
+function initializeIn(
+  { memory, addressOf, draw }: SharedMemory,
+  name: string,
+  { shape, variable, initialize }: Parameter,
+  seed: number,
+): void {
+  const address = addressOf(variable);
+  const { buffer } = memory;
+  const random = HostRandom.named(seed, name, (values, what) =>
+    // An initializer may fill arrays of its own.
+    values.buffer === buffer ? draw(values, what) : drawInto(values, what),
+  );
+  initialize(new Float32Array(buffer, address, sizeOf(shape)), shape, random);
 }

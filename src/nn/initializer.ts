@@ -11,16 +11,14 @@ export const ones: Initializer = (values) => values.fill(1);
 /** U(-bound, bound). */
 export const uniform =
   (bound: number): Initializer =>
-  (values, _, random) => {
-    for (let i = 0; i < values.length; i++) values[i] = (2 * random.uniform() - 1) * bound;
-  };
+  (values, _, random) =>
+    random.fillUniform(values, bound);
 
 /** N(0, deviation). */
 export const normal =
   (deviation: number): Initializer =>
-  (values, _, random) => {
-    for (let i = 0; i < values.length; i++) values[i] = random.normal() * deviation;
-  };
+  (values, _, random) =>
+    random.fillNormal(values, deviation);
 
 /** N(0, deviation) with the row of the padding symbol zero. (V, C). */
 export const embeddingNormal =

@@ -27,6 +27,15 @@ export function sinusoidalTable(rows: number, width: number, padding: number): F
   return table;
 }
 
+/** The table that was made last: encoder and decoder mostly want the same one, which a device then holds once. */
+let latest: { readonly key: string; readonly table: Float32Array } | undefined;
+
+function sharedTable(rows: number, width: number, padding: number): Float32Array {
+  const key = `${rows} ${width} ${padding}`;
+  if (latest?.key !== key) latest = { key, table: sinusoidalTable(rows, width, padding) };
+  return latest.table;
+}
+
 /** Fixed sinusoids; not a parameter. */
 export class SinusoidalPositionalEmbedding extends Module implements PositionalEmbedding {
   private readonly table: Float32Array;
@@ -37,7 +46,7 @@ export class SinusoidalPositionalEmbedding extends Module implements PositionalE
     private readonly padding: number,
   ) {
     super();
-    this.table = sinusoidalTable(rows, width, padding);
+    this.table = sharedTable(rows, width, padding);
   }
 
   forward(tokens: Tensor): Tensor {

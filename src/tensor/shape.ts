@@ -23,10 +23,10 @@ export const isFloat = (dtype: DType): boolean => dtype !== "i32";
 export const areAlike = (specs: readonly TensorSpec[]): boolean =>
   specs.every(({ dtype }) => isFloat(dtype) && dtype === specs[0].dtype);
 
-/** Number of elements; 1 for a scalar. */
-export function sizeOf(shape: Shape): number {
+/** Number of elements, 1 for a scalar; or the product of the axes [from, to) alone. */
+export function sizeOf(shape: Shape, from = 0, to = shape.length): number {
   let size = 1;
-  for (const extent of shape) size *= extent;
+  for (let axis = from; axis < to; axis++) size *= shape[axis];
   return size;
 }
 
@@ -40,14 +40,17 @@ export const i32 = (...shape: number[]): TensorSpec => ({ shape, dtype: "i32" })
 
 export const formatShape = (shape: Shape): string => `(${shape.join(", ")})`;
 
-export const sameShape = (a: Shape, b: Shape): boolean =>
-  a.length === b.length && a.every((extent, axis) => extent === b[axis]);
+export function sameShape(a: Shape, b: Shape): boolean {
+  if (a.length !== b.length) return false;
+  for (let axis = 0; axis < a.length; axis++) if (a[axis] !== b[axis]) return false;
+  return true;
+}
 
 /** Length of the last axis; 1 for a scalar. */
 export const lastOf = (shape: Shape): number => shape.at(-1) ?? 1;
 
 /** Number of rows when all axes but the last are merged: (..., C) -> N. */
-export const rowsOf = (shape: Shape): number => sizeOf(shape.slice(0, -1));
+export const rowsOf = (shape: Shape): number => sizeOf(shape, 0, shape.length - 1);
 
 /** Row-major strides in elements. */
 export function stridesOf(shape: Shape): number[] {

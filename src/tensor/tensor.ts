@@ -79,16 +79,15 @@ export class Tensor {
   }
 }
 
+const specOf = (tensor: Tensor): TensorSpec => tensor.spec;
+
 /** Records one op and returns all its outputs. */
 export function applyAll<Attributes>(
   op: GraphOp<Attributes>,
   attributes: Attributes,
   ...inputs: readonly Tensor[]
 ): readonly Tensor[] {
-  const specs = op.infer(
-    attributes,
-    inputs.map((input) => input.spec),
-  );
+  const specs = op.infer(attributes, inputs.map(specOf));
   const outputs: Tensor[] = [];
   const node: OpNode<Attributes> = {
     kind: "op",
@@ -98,8 +97,9 @@ export function applyAll<Attributes>(
     inputs,
     outputs,
   };
-  for (const [index, spec] of specs.entries())
-    outputs.push(new Tensor(node as OpNode, index, spec));
+  for (let index = 0; index < specs.length; index++) {
+    outputs.push(new Tensor(node as OpNode, index, specs[index]));
+  }
   return outputs;
 }
 

@@ -21,6 +21,7 @@ import type { OptimizationConfig } from "../config/schemas/optimization.ts";
 import type { PrecisionConfig } from "../config/schemas/precision.ts";
 import type { RawTextConfig } from "../config/schemas/raw_text.ts";
 import { UserError } from "../config/user_error.ts";
+import { collectGarbage } from "../device/collect_garbage.ts";
 import { commonWidthMultiple, type Device } from "../device/device.ts";
 import { openDevice } from "../device/open_device.ts";
 import type { Span } from "../device/spans.ts";
@@ -288,6 +289,8 @@ async function trainOn(attempt: Attempt): Promise<number | undefined> {
   const largest = batches.largest(epoch, (shape) => trainer.pieces(shape));
   announceMemory(trainer, largest, validation, say);
 
+  // What starting left would stay resident.
+  collectGarbage();
   const end = await run.run(epoch);
   const othersSave = !company.leads && !checkpoint.no_save;
   await meeting?.cluster.leave(interrupt.signal ?? "done");

@@ -211,15 +211,14 @@ export class TrainingStep {
     const specs = sampleSpecs(Math.ceil(sentences / pieces), sourceWidth, targetWidth);
     const { length: droppable } = this.options.model.droppableLayers;
     const kept = "1".repeat(droppable);
-    const orders = pieces > 1 ? ["first", "piece"] : ["first"];
-    const packed = { ...specs, ...packedSpecs(specs.target.shape), key: i32(4) };
-    // A device that chooses kernels by timing them has to meet those of both.
-    const measure = this.options.device.tune ? "prepare" : "peakBytes";
-    const gradients = orders.flatMap((order) => [
-      this.accumulate.prepare({ ...specs, key: i32(4) }, `${order} ${kept}`),
-      this.packs ? this.accumulate[measure](packed, `${order} ${kept}`) : 0,
-    ]);
-    return Math.max(...gradients, this.planUpdate(kept));
+    const whole = { ...specs, key: i32(4) };
+    const bytes = this.accumulate.prepare(whole, `first ${kept}`);
+    // Pieces behind the first need as much, packed positions less; but a device that chooses kernels by timing
+    // them has to meet theirs.
+    if (this.options.device.tune && this.packs) {
+      this.accumulate.prepare({ ...whole, ...packedSpecs(specs.target.shape) }, `first ${kept}`);
+    }
+    return Math.max(bytes, this.planUpdate(kept));
   }
 
   /** Makes the plans of an update of this batch alone. Runs nothing. */

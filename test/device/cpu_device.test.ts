@@ -111,7 +111,7 @@ test("an error names the thread whose kernel failed, and what it said", async ()
   const op = {
     name: "out of bounds",
     infer: () => [f32(1)],
-    cpu: () => ({ kernel: "movement_fill", arguments: [{ i32: -4096 }, { f32: 0 }], work: 1 }),
+    cpu: () => ({ kernel: "movement_fill", arguments: [-4096, { f32: 0 }], work: 1 }),
   } as unknown as Op<unknown>;
   const run = compile(broken, "out of bounds", () => ({ y: apply(op, {}) }));
   expect(() => run({})).toThrow(/a kernel failed on thread 1: .*out of bounds/i);

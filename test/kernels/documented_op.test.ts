@@ -74,6 +74,7 @@ test("the documented op's cpu kernel agrees with its reference, in any split", a
   const addresses = [1024, 4096];
   const [from, to] = addresses.map((at) => new Float32Array(memory.buffer, at, 512));
   const addressOf = (argument: CpuArgument): number => {
+    if (typeof argument === "number") return argument;
     if ("input" in argument) return addresses[0];
     if ("output" in argument) return addresses[1];
     throw new Error("softsign takes nothing else");

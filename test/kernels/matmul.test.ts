@@ -28,9 +28,11 @@ for (let i = A / 4; i < C / 4; i++) floats[i] = Math.sin(i * 1.7);
 function product(shape: ProductShape, threads: number, cuts: readonly number[]): Float32Array {
   const size = shape.batch * shape.M * shape.N;
   floats.fill(0.5, C / 4, C / 4 + size);
-  const operands = { a: { i32: A }, b: { i32: B }, c: { i32: C } };
+  const operands = { a: A, b: B, c: C };
   const dispatch = productDispatch(shape, operands, { threads });
-  const values = dispatch.arguments.map((argument) => ("i32" in argument ? argument.i32 : SCRATCH));
+  const values = dispatch.arguments.map((argument) =>
+    typeof argument === "number" ? argument : SCRATCH,
+  );
   const places = [0, ...cuts.map((cut) => Math.floor(cut * dispatch.work)), dispatch.work];
   places.sort((a, b) => a - b);
   for (let i = 1; i < places.length; i++) {

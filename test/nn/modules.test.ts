@@ -1,5 +1,5 @@
 // Single modules against fairseq's: outputs, gradients of inputs and of parameters.
-import { expect } from "bun:test";
+import { expect, test } from "bun:test";
 import { type Activation, activation, mul } from "../../kernels/elementwise/index.ts";
 import { labelSmoothedNll } from "../../kernels/loss/index.ts";
 import { permute, reshape } from "../../kernels/movement/index.ts";
@@ -196,3 +196,17 @@ interface LossCase {
   readonly loss: number;
   readonly nll_loss: number;
 }
+
+test("sinusoidal embeddings of one size are one table, whatever was made before", () => {
+  const numbers = constant(Int32Array.of(3, 4), [2]);
+  const tableOf = (rows: number): unknown => {
+    const { node } = new SinusoidalPositionalEmbedding(rows, 8, 1).at(numbers);
+    const [table] = node.kind === "op" ? node.inputs : [];
+    return table?.node.kind === "constant" ? table.node.data : undefined;
+  };
+  const first = tableOf(16);
+  expect(first).toBeInstanceOf(Float32Array);
+  expect(tableOf(16)).toBe(first);
+  expect(tableOf(17)).toHaveLength(17 * 8);
+  expect(tableOf(16)).toEqual(first);
+});

@@ -11,6 +11,7 @@
 import type { CpuArgument, CpuDispatch } from "../../../kernels/op.ts";
 import type { Sgemm } from "./blas.ts";
 import { FEW_ROWS, multiplyPanels, multiplyRows, type WeightPlace } from "./packed_weights.ts";
+import type { Words } from "./words.ts";
 
 const KERNEL = 0;
 const SGEMM = 1;
@@ -19,6 +20,10 @@ const FOLLOWS = 1;
 
 /** Words before the first command. */
 const HEADER_WORDS = 2;
+
+/** Words of a product, and of a kernel's call before its arguments. */
+const SGEMM_WORDS = 20;
+const KERNEL_WORDS = 6;
 
 /** How an argument word becomes a number for the kernel. */
 const TAG = { integer: 0, float: 1, scratch: 2 } as const;
@@ -46,14 +51,21 @@ export interface Scratch {
   readonly bytesPerThread: number;
 }
 
-export const encodeHeader = ({ address, bytesPerThread }: Scratch): number[] => [
-  address,
-  bytesPerThread,
-];
+/** Begins a list that has no command yet. */
+export function beginList(words: Words): void {
+  words.length = 0;
+  words.append(new Array<number>(HEADER_WORDS).fill(0));
+}
+
+/** Says where the scratch lies, which is known only when all commands are. */
+export function encodeHeader(words: Words, { address, bytesPerThread }: Scratch): void {
+  words.set(0, address);
+  words.set(1, bytesPerThread);
+}
 
 /** Appends one dispatch. */
 export function encode(
-  words: number[],
+  words: Words,
   dispatch: CpuDispatch,
   kernels: ReadonlyMap<string, number>,
   locate: Locate,
@@ -64,25 +76,30 @@ export function encode(
     const { sgemm: g } = dispatch;
     const fits = !g.transA && g.transB && g.batch === 1 && g.beta === 0 && g.K > 0;
     const panels = fits ? packed(dispatch.b, { N: g.N, K: g.K, ld: g.ldb }) : undefined;
-    words.push(
-      panels === undefined ? SGEMM : PANELS,
-      flags,
-      SPLITS.indexOf(g.split),
-      dispatch.grain ?? 8,
-    );
-    words.push(g.transA ? 1 : 0, g.transB ? 1 : 0, g.M, g.N, g.K, g.lda, g.ldb, g.ldc, g.beta);
-    words.push(g.batch, ...g.strides);
-    words.push(locate(dispatch.a), panels ?? locate(dispatch.b), locate(dispatch.c));
+    words.append([
+      ...[panels === undefined ? SGEMM : PANELS, flags, SPLITS.indexOf(g.split)],
+      ...[dispatch.grain ?? 8, g.transA ? 1 : 0, g.transB ? 1 : 0, g.M, g.N, g.K],
+      ...[g.lda, g.ldb, g.ldc, g.beta, g.batch, ...g.strides],
+      ...[locate(dispatch.a), panels ?? locate(dispatch.b), locate(dispatch.c)],
+    ]);
     return;
   }
   const kernel = kernels.get(dispatch.kernel);
   if (kernel === undefined) throw new Error(`cpu: kernels.wasm has no ${dispatch.kernel}`);
-  words.push(KERNEL, flags, kernel, dispatch.work, dispatch.grain ?? 1, dispatch.arguments.length);
-  for (const argument of dispatch.arguments) {
-    if ("i32" in argument) words.push(TAG.integer, argument.i32);
-    else if ("f32" in argument) words.push(TAG.float, bitsOf(argument.f32));
-    else if ("scratch" in argument) words.push(TAG.scratch, 0);
-    else words.push(TAG.integer, locate(argument));
+  const { work, grain = 1, arguments: list } = dispatch;
+  words.append([KERNEL, flags, kernel, work, grain, list.length]);
+  for (const argument of list) {
+    const isObject = typeof argument === "object";
+    if (isObject && "f32" in argument) {
+      words.push(TAG.float);
+      words.push(bitsOf(argument.f32));
+    } else if (isObject && "scratch" in argument) {
+      words.push(TAG.scratch);
+      words.push(0);
+    } else {
+      words.push(TAG.integer);
+      words.push(isObject ? locate(argument) : argument);
+    }
   }
 }
 
@@ -124,18 +141,12 @@ export function decode(words: Int32Array, context: ThreadContext): Command[] {
   const scratch = words[0] + words[1] * context.thread;
   for (let at = HEADER_WORDS; at < words.length; ) {
     const follows = (words[at + 1] & FOLLOWS) !== 0;
-    if (words[at] !== KERNEL) {
-      const inPanels = words[at] === PANELS;
-      const operands = words.subarray(at + 2, at + 20);
-      commands.push({ follows, run: decodeSgemm(operands, inPanels, context) });
-      at += 20;
+    if (words[at] === KERNEL) {
+      commands.push({ follows, run: decodeKernel(words, at, context, scratch) });
+      at += KERNEL_WORDS + 2 * words[at + 5];
     } else {
-      const count = words[at + 5];
-      commands.push({
-        follows,
-        run: decodeKernel(words.subarray(at + 2, at + 6 + 2 * count), context, scratch),
-      });
-      at += 6 + 2 * count;
+      commands.push({ follows, run: decodeSgemm(words, at, context) });
+      at += SGEMM_WORDS;
     }
   }
   return commands;
@@ -143,14 +154,20 @@ export function decode(words: Int32Array, context: ThreadContext): Command[] {
 
 const idle = (): void => {};
 
-function decodeKernel(words: Int32Array, context: ThreadContext, scratch: number): () => void {
-  const [number, work, grain, count] = words;
-  const [start, end] = shareOf(work, grain, context.thread, context.threads);
+function decodeKernel(
+  words: Int32Array,
+  at: number,
+  context: ThreadContext,
+  scratch: number,
+): () => void {
+  const [start, end] = shareOf(words[at + 3], words[at + 4], context.thread, context.threads);
   if (start >= end) return idle;
   const values: number[] = [];
-  for (let argument = 0; argument < count; argument++) {
-    const tag = words[4 + 2 * argument];
-    const value = words[5 + 2 * argument];
+  const first = at + KERNEL_WORDS;
+  const last = first + 2 * words[at + 5];
+  for (let argument = first; argument < last; argument += 2) {
+    const tag = words[argument];
+    const value = words[argument + 1];
     if (tag === TAG.scratch) values.push(scratch);
     else if (tag === TAG.float) {
       bits.setInt32(0, value);
@@ -158,15 +175,32 @@ function decodeKernel(words: Int32Array, context: ThreadContext, scratch: number
     } else values.push(value);
   }
   values.push(start, end);
-  const kernel = context.kernels[number];
+  const kernel = context.kernels[words[at + 2]];
   return () => kernel(...values);
 }
 
-function decodeSgemm(words: Int32Array, inPanels: boolean, context: ThreadContext): () => void {
+function decodeSgemm(words: Int32Array, at: number, context: ThreadContext): () => void {
   const { sgemm, thread, threads, smallKernels } = context;
   if (!sgemm) throw new Error("cpu: a program wants BLAS where none is open");
-  const [split, grain, transA, transB, M, N, K, lda, ldb, ldc, beta, batch] = words;
-  const [strideA, strideB, strideC, a, b, c] = words.subarray(12);
+  const inPanels = words[at] === PANELS;
+  const split = words[at + 2];
+  const grain = words[at + 3];
+  const transA = words[at + 4];
+  const transB = words[at + 5];
+  const M = words[at + 6];
+  const N = words[at + 7];
+  const K = words[at + 8];
+  const lda = words[at + 9];
+  const ldb = words[at + 10];
+  const ldc = words[at + 11];
+  const beta = words[at + 12];
+  const batch = words[at + 13];
+  const strideA = words[at + 14];
+  const strideB = words[at + 15];
+  const strideC = words[at + 16];
+  const a = words[at + 17];
+  const b = words[at + 18];
+  const c = words[at + 19];
   const extent = [batch, M, N][split];
   const [start, end] = shareOf(extent, SPLITS[split] === "batch" ? 1 : grain, thread, threads);
   if (start >= end || M === 0 || N === 0) return idle;

@@ -3,6 +3,7 @@
 import { availableParallelism } from "node:os";
 import process from "node:process";
 import { MAXIMUM_PAGES, PAGE_BYTES } from "../../../kernels/pages.ts";
+import { type Draw, drawDispatch } from "../../../kernels/random/draws.ts";
 import { UserError } from "../../config/user_error.ts";
 import { bytesOf, sizeOf } from "../../tensor/shape.ts";
 import type { Variable } from "../../tensor/variable.ts";
@@ -14,7 +15,7 @@ import { advance, CONTROL } from "./barrier.ts";
 import { type Blas, type NoBlas, openBlas } from "./blas.ts";
 import type { Scratch } from "./commands.ts";
 import { CpuProgram } from "./cpu_program.ts";
-import { encodeProgram, type Places } from "./encode_program.ts";
+import { encodeDispatch, encodeProgram, type Places } from "./encode_program.ts";
 import { failureOf, SHARED_BYTES } from "./failure.ts";
 import { GrowingBlock } from "./growing_block.ts";
 import { readKernels } from "./kernels_file.ts";
@@ -26,9 +27,13 @@ import {
   type Thread,
   type ThreadSetup,
 } from "./team.ts";
+import { Words } from "./words.ts";
 
 /** About half of the parameters and state of a Transformer of usual size; its pieces still keep products busy. */
 const PIECE_BYTES = 3 * 2 ** 27;
+
+/** The memory grows by so many bytes at least: a growth costs a millisecond, pages nobody touches nothing. */
+const GROWTH_BYTES = 2 ** 24;
 
 /** Threads share no cache line of their scratch. */
 const SCRATCH_ALIGNMENT = 64;
@@ -60,8 +65,10 @@ export async function openCpuDevice(options: CpuOptions = {}): Promise<CpuDevice
     shared: true,
   });
   const grow = (end: number): void => {
-    const missing = Math.ceil(end / PAGE_BYTES) - memory.buffer.byteLength / PAGE_BYTES;
-    if (missing > 0) memory.grow(missing);
+    const { byteLength } = memory.buffer;
+    if (end <= byteLength) return;
+    const wanted = Math.ceil(end / GROWTH_BYTES) * GROWTH_BYTES;
+    memory.grow(Math.min(MAXIMUM_PAGES, wanted / PAGE_BYTES) - byteLength / PAGE_BYTES);
   };
   // The first page stays empty: address 0 means "no such operand" to kernels.
   const heap = new Heap(PAGE_BYTES, (MAXIMUM_PAGES - 1) * PAGE_BYTES, grow, {
@@ -120,6 +127,8 @@ export class CpuDevice implements Device {
   /** Scratch of all threads, in equal parts. */
   private readonly scratch: GrowingBlock;
   private readonly packedWeights: PackedWeights;
+  /** Of the program that is being encoded. */
+  private readonly words = new Words();
   readonly shared: SharedMemory;
   private variableBytes = 0;
   private programs = 0;
@@ -138,6 +147,7 @@ export class CpuDevice implements Device {
       addressOf: (variable) => this.addressOf(variable) + variable.byteOffset,
       allocate: (bytes) => heap.allocate(bytes),
       release: (address) => heap.release(address),
+      draw: (values, draw) => this.draw(values, draw),
     };
     this.arena = new GrowingBlock(heap);
     this.scratch = new GrowingBlock(heap);
@@ -297,10 +307,10 @@ export class CpuDevice implements Device {
         return this.packedWeights.take(weight);
       };
       const places = { locate, packed, allocate, scratch };
-      const { words, owners } = encodeProgram(program, this.kernels, facts, places);
-      const address = allocate(words.byteLength);
-      new Int32Array(this.wasmMemory.buffer, address, words.length).set(words);
-      return { address, words: words.length, version: ++this.programs, owners, taken, weights };
+      const owners = encodeProgram(this.words, program, this.kernels, facts, places);
+      const list = this.publish();
+      taken.push(list.address);
+      return { ...list, owners, taken, weights };
     } catch (error) {
       this.discard({ taken, weights });
       throw error;
@@ -313,13 +323,34 @@ export class CpuDevice implements Device {
     for (const weight of weights) this.packedWeights.release(weight);
   }
 
+  /** Puts the words of this.words where all threads can read them. */
+  private publish(): CommandList {
+    const words = this.words.view;
+    const address = this.heap.allocate(words.byteLength);
+    new Int32Array(this.wasmMemory.buffer, address, words.length).set(words);
+    return { address, words: words.length, version: ++this.programs };
+  }
+
+  private draw(values: Float32Array, draw: Draw): void {
+    const dispatch = drawDispatch(draw, values.length);
+    encodeDispatch(this.words, dispatch, this.kernels, values.byteOffset, (bytes) =>
+      this.scratchOf(bytes),
+    );
+    const list = this.publish();
+    try {
+      this.execute(list);
+    } finally {
+      this.heap.release(list.address);
+    }
+  }
+
   private scratchOf(bytes: number): Scratch {
     const { threads, scratch } = this;
     scratch.reserve(Math.ceil(bytes / SCRATCH_ALIGNMENT) * SCRATCH_ALIGNMENT * threads);
     return { address: scratch.address, bytesPerThread: scratch.bytes / threads };
   }
 
-  execute(encoded: EncodedProgram, watch?: CommandWatch): void {
+  execute(encoded: CommandList, watch?: CommandWatch): void {
     if (this.lost) throw new Error(this.lost);
     const { control } = this.main;
     control[CONTROL.address] = encoded.address;
@@ -345,10 +376,14 @@ export class CpuDevice implements Device {
   }
 }
 
-export interface EncodedProgram {
+/** Commands that the threads can read. */
+interface CommandList {
   readonly address: number;
   readonly words: number;
   readonly version: number;
+}
+
+export interface EncodedProgram extends CommandList {
   /** Instruction number of each command. */
   readonly owners: readonly number[];
   /** What to give back with it: the words themselves, and memory that dispatches of one op share. */

@@ -1,14 +1,10 @@
 // Turns a placed program into the words that the threads read.
-import type { CpuArgument, CpuDispatch, CpuFacts } from "../../../kernels/op.ts";
+import type { CpuArgument, CpuDispatch, CpuFacts, KernelDispatch } from "../../../kernels/op.ts";
+import type { TensorSpec } from "../../tensor/shape.ts";
 import type { Program } from "../program.ts";
-import { encode, encodeHeader, type Packed, type Scratch } from "./commands.ts";
+import { beginList, encode, encodeHeader, type Packed, type Scratch } from "./commands.ts";
 import type { WeightPlace } from "./packed_weights.ts";
-
-export interface EncodedWords {
-  readonly words: Int32Array;
-  /** Instruction number of each command. */
-  readonly owners: readonly number[];
-}
+import type { Words } from "./words.ts";
 
 /** Where what a program touches lies. */
 export interface Places {
@@ -22,50 +18,79 @@ export interface Places {
   scratch(bytes: number): Scratch;
 }
 
+/**
+ * Writes a program to `words`, in place of what they held.
+ *
+ * @returns the instruction number of each command.
+ */
 export function encodeProgram(
+  words: Words,
   program: Program,
   kernels: ReadonlyMap<string, number>,
   facts: CpuFacts,
   { locate, packed, allocate, scratch }: Places,
-): EncodedWords {
-  const words: number[] = [];
+): number[] {
+  beginList(words);
   const owners: number[] = [];
   const pool = new SharedPool(allocate);
+  const { values, instructions } = program;
+  const specOf = (value: number): TensorSpec => values[value].spec;
+  let inputs: readonly number[] = [];
+  let outputs: readonly number[] = [];
   let scratchBytes = 0;
-  const addressOf = (value: number): number => {
-    const { buffer, offset } = program.values[value];
-    return locate(buffer) + offset;
+  const addressOf = (value: number): number => locate(values[value].buffer) + values[value].offset;
+  const place = (argument: CpuArgument): number => {
+    if (typeof argument === "number") throw new Error(`cpu: ${argument} is a number, no operand`);
+    if ("input" in argument) return addressOf(inputs[argument.input]);
+    if ("output" in argument) return addressOf(outputs[argument.output]);
+    if ("shared" in argument) return pool.addressOf(argument.shared, argument.bytes);
+    throw new Error(`cpu: ${JSON.stringify(argument)} is not in memory`);
   };
-  for (const [number, { op, attributes, inputs, outputs }] of program.instructions.entries()) {
-    const spec = {
-      attributes,
-      inputs: inputs.map((value) => program.values[value].spec),
-      outputs: outputs.map((value) => program.values[value].spec),
-    };
+  const inPanels: Packed = (argument, weight) => {
+    if (typeof argument === "number" || !("input" in argument)) return undefined;
+    const { buffer, offset } = values[inputs[argument.input]];
+    return packed(buffer, offset, weight);
+  };
+  const append = (dispatch: CpuDispatch, owner: number): void => {
+    if (isIdle(dispatch, place)) return;
+    encode(words, dispatch, kernels, place, inPanels);
+    scratchBytes = Math.max(scratchBytes, scratchOf(dispatch));
+    owners.push(owner);
+  };
+  for (let number = 0; number < instructions.length; number++) {
+    const { op, attributes } = instructions[number];
+    ({ inputs, outputs } = instructions[number]);
+    const spec = { attributes, inputs: inputs.map(specOf), outputs: outputs.map(specOf) };
     pool.startOp();
-    const place = (argument: CpuArgument): number => {
-      if ("input" in argument) return addressOf(inputs[argument.input]);
-      if ("output" in argument) return addressOf(outputs[argument.output]);
-      if ("shared" in argument) return pool.addressOf(argument.shared, argument.bytes);
-      throw new Error(`cpu: ${op.name}: ${JSON.stringify(argument)} is not in memory`);
-    };
-    const inPanels: Packed = (argument, weight) => {
-      if (!("input" in argument)) return undefined;
-      const { buffer, offset } = program.values[inputs[argument.input]];
-      return packed(buffer, offset, weight);
-    };
     const dispatches = op.cpu(spec, facts);
-    const list: readonly CpuDispatch[] = Array.isArray(dispatches) ? dispatches : [dispatches];
-    for (const dispatch of list) {
-      if (isIdle(dispatch, place)) continue;
-      encode(words, dispatch, kernels, place, inPanels);
-      scratchBytes = Math.max(scratchBytes, scratchOf(dispatch));
-      owners.push(number);
-    }
+    if (isList(dispatches)) for (const dispatch of dispatches) append(dispatch, number);
+    else append(dispatches, number);
   }
-  const header = encodeHeader(scratch(scratchBytes));
-  return { words: Int32Array.from([...header, ...words]), owners };
+  encodeHeader(words, scratch(scratchBytes));
+  return owners;
 }
+
+/** Writes a kernel's call to `words` whose only operand is output 0. */
+export function encodeDispatch(
+  words: Words,
+  dispatch: KernelDispatch,
+  kernels: ReadonlyMap<string, number>,
+  address: number,
+  scratch: Places["scratch"],
+): void {
+  beginList(words);
+  encode(
+    words,
+    dispatch,
+    kernels,
+    () => address,
+    () => undefined,
+  );
+  encodeHeader(words, scratch(scratchOf(dispatch)));
+}
+
+const isList = (answer: CpuDispatch | readonly CpuDispatch[]): answer is readonly CpuDispatch[] =>
+  Array.isArray(answer);
 
 /** Does it copy something to where it already lies? */
 function isIdle(dispatch: CpuDispatch, place: (argument: CpuArgument) => number): boolean {
@@ -77,19 +102,25 @@ function isIdle(dispatch: CpuDispatch, place: (argument: CpuArgument) => number)
 /** Bytes that each thread wants for itself. */
 function scratchOf(dispatch: CpuDispatch): number {
   if ("sgemm" in dispatch) return 0;
-  const wishes = dispatch.arguments.map((each) => ("scratch" in each ? each.scratch : 0));
-  return Math.max(0, ...wishes);
+  let most = 0;
+  for (const argument of dispatch.arguments) {
+    if (typeof argument === "object" && "scratch" in argument) {
+      most = Math.max(most, argument.scratch);
+    }
+  }
+  return most;
 }
 
 /** Memory for what dispatches of one op share. Ops run one after another, so all ops reuse it. */
 class SharedPool {
   private readonly blocks: { address: number; bytes: number; taken: boolean }[] = [];
-  private named = new Map<string, number>();
+  private readonly named = new Map<string, number>();
 
   constructor(private readonly allocate: (bytes: number) => number) {}
 
   startOp(): void {
-    this.named = new Map();
+    if (this.named.size === 0) return;
+    this.named.clear();
     for (const block of this.blocks) block.taken = false;
   }
 

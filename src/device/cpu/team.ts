@@ -23,7 +23,7 @@ export interface Thread {
   readonly memory: WebAssembly.Memory;
   /** Decoded programs by address, the one unused for longest first, with the version they had. */
   readonly programs: Map<number, { version: number; commands: Command[] }>;
-  /** How many programs were decoded so far. */
+  /** How many commands were decoded so far. */
   decoded: number;
 }
 
@@ -100,9 +100,9 @@ function commandsAt(thread: Thread): Command[] {
   const version = control[CONTROL.version];
   let program = programs.get(address);
   if (program?.version !== version) {
-    const words = new Int32Array(memory.buffer, address, control[CONTROL.words]).slice();
+    const words = new Int32Array(memory.buffer, address, control[CONTROL.words]);
     program = { version, commands: decode(words, context) };
-    thread.decoded++;
+    thread.decoded += program.commands.length;
   }
   programs.delete(address);
   programs.set(address, program);

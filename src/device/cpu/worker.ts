@@ -19,8 +19,8 @@ self.onmessage = async ({ data: setup }) => {
   }
 };
 
-/** So many decoded programs leave garbage that is worth collecting while this thread waits. */
-const PROGRAMS_PER_COLLECTION = 64;
+/** So many decoded commands leave garbage that is worth collecting while this thread waits. */
+const COMMANDS_PER_COLLECTION = 30_000;
 
 function serve(thread: Thread): void {
   const { control, context } = thread;
@@ -36,7 +36,7 @@ function serve(thread: Thread): void {
       reportFailure(control, context.thread, error);
       for (;;) barrier(control, context.threads);
     }
-    if (thread.decoded - collected < PROGRAMS_PER_COLLECTION) continue;
+    if (thread.decoded - collected < COMMANDS_PER_COLLECTION) continue;
     collectGarbage();
     collected = thread.decoded;
   }
