@@ -9,7 +9,7 @@ test("buildKernels() leaves modules alone that belong to their sources", async (
   const [shared, exchange, plain] = outputs.map(
     (path) => new WebAssembly.Module(readFileSync(path) as BufferSource),
   );
-  const memory = { module: "env", name: "memory", kind: "memory" };
+  const memory = { module: "env", name: "memory", kind: "memory" } as const;
   for (const module of [exchange, plain]) {
     expect(WebAssembly.Module.imports(module)).toEqual([memory]);
   }
