@@ -63,15 +63,16 @@ export function encodeHeader(words: Words, { address, bytesPerThread }: Scratch)
   words.set(1, bytesPerThread);
 }
 
-/** Appends one dispatch. */
+/** Appends one dispatch; one that follows does not wait for what other threads do before it. */
 export function encode(
   words: Words,
   dispatch: CpuDispatch,
+  follows: boolean,
   kernels: ReadonlyMap<string, number>,
   locate: Locate,
   packed: Packed,
 ): void {
-  const flags = dispatch.follows ? FOLLOWS : 0;
+  const flags = follows ? FOLLOWS : 0;
   if ("sgemm" in dispatch) {
     const { sgemm: g } = dispatch;
     const fits = !g.transA && g.transB && g.batch === 1 && g.beta === 0 && g.K > 0;

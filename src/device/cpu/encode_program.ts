@@ -1,8 +1,9 @@
 // Turns a placed program into the words that the threads read.
 import type { CpuArgument, CpuDispatch, CpuFacts, KernelDispatch } from "../../../kernels/op.ts";
-import type { TensorSpec } from "../../tensor/shape.ts";
+import { bytesOf, type TensorSpec } from "../../tensor/shape.ts";
 import type { Program } from "../program.ts";
 import { beginList, encode, encodeHeader, type Packed, type Scratch } from "./commands.ts";
+import { Hazards } from "./hazards.ts";
 import type { WeightPlace } from "./packed_weights.ts";
 import type { Words } from "./words.ts";
 
@@ -33,6 +34,7 @@ export function encodeProgram(
   beginList(words);
   const owners: number[] = [];
   const pool = new SharedPool(allocate);
+  const hazards = new Hazards();
   const { values, instructions } = program;
   const specOf = (value: number): TensorSpec => values[value].spec;
   let inputs: readonly number[] = [];
@@ -46,6 +48,15 @@ export function encodeProgram(
     if ("shared" in argument) return pool.addressOf(argument.shared, argument.bytes);
     throw new Error(`cpu: ${JSON.stringify(argument)} is not in memory`);
   };
+  /** Tells what a command reads and overwrites; memory that dispatches share may be both. */
+  const touch = (argument: CpuArgument): void => {
+    if (typeof argument === "number") return;
+    if ("input" in argument) {
+      hazards.reading(place(argument), bytesOf(specOf(inputs[argument.input])));
+    } else if ("output" in argument) {
+      hazards.writing(place(argument), bytesOf(specOf(outputs[argument.output])));
+    } else if ("shared" in argument) hazards.writing(place(argument), argument.bytes);
+  };
   const inPanels: Packed = (argument, weight) => {
     if (typeof argument === "number" || !("input" in argument)) return undefined;
     const { buffer, offset } = values[inputs[argument.input]];
@@ -53,7 +64,11 @@ export function encodeProgram(
   };
   const append = (dispatch: CpuDispatch, owner: number): void => {
     if (isIdle(dispatch, place)) return;
-    encode(words, dispatch, kernels, place, inPanels);
+    const operands =
+      "sgemm" in dispatch ? [dispatch.a, dispatch.b, dispatch.c] : dispatch.arguments;
+    for (const operand of operands) touch(operand);
+    const follows = hazards.follows(dispatch.follows ?? false);
+    encode(words, dispatch, follows, kernels, place, inPanels);
     scratchBytes = Math.max(scratchBytes, scratchOf(dispatch));
     owners.push(owner);
   };
@@ -82,6 +97,7 @@ export function encodeDispatch(
   encode(
     words,
     dispatch,
+    false,
     kernels,
     () => address,
     () => undefined,
