@@ -29,7 +29,7 @@ export function productCpu(
   const { transA, transB, M, N, K, lda, ldb, ldc, batch, strides, activation } = shape;
   const split = batch >= facts.threads && batch > 1 ? "batch" : M >= N ? "M" : "N";
   const small = batch * M * N * K < SINGLE_THREAD;
-  const grain = small ? Math.max(M, N, batch) : 16;
+  const grain = small ? Math.max(M, N, batch) : split === "M" ? 4 : 16;
   const beta = shape.accumulate ? 1 : 0;
   const product: CpuDispatch = {
     sgemm: { transA, transB, M, N, K, lda, ldb, ldc, beta, batch, strides, split },
