@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { examineLibrary, openBlas, openBlasFor } from "../../src/device/cpu/blas.ts";
 import { coreFor, takeFittingCore } from "../../src/device/cpu/blas_core.ts";
+import { candidates } from "../../src/device/cpu/blas_vendor.ts";
 import type { NativeFunction, NativeRuntime } from "../../src/native/native_runtime.ts";
 
 const newMemory = (): WebAssembly.Memory =>
@@ -205,4 +206,11 @@ test("an OpenBLAS that does not know the processor takes the kernels that fit it
   // A build that has no kernels for AVX-512 goes back to what it had.
   expect(take("Zen", wide, "", "Prescott")).toEqual(["open", "flock", ...pick, ...pick, "close"]);
   expect(coreFor(new Set(["avx", "avx2", "fma", "avx512f"]))).toBe("Haswell");
+});
+
+test("candidates() puts MKL first where the processor is Intel's, and last elsewhere", () => {
+  const names = (isIntel: boolean) => candidates("linux", isIntel);
+  expect(names(true)[0]).toStartWith("libmkl_rt");
+  expect(names(false)[0]).toBe("libopenblas.so.0");
+  expect([...names(true)].sort()).toEqual([...names(false)].sort());
 });

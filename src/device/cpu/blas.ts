@@ -7,7 +7,7 @@ import {
   type NativeRuntime,
   nativeRuntime,
 } from "../../native/native_runtime.ts";
-import { hasSmallKernels, takeFittingCore } from "./blas_core.ts";
+import { hasSmallKernels, isIntel, takeFittingCore } from "./blas_core.ts";
 import {
   candidates,
   has64BitIntegers,
@@ -90,7 +90,7 @@ export async function openBlas(
   const runtime = await nativeRuntime();
   if ("reason" in runtime) return runtime;
   const problems: string[] = [];
-  for (const path of library ? [library] : candidates(platform)) {
+  for (const path of library ? [library] : candidates(platform, isIntel())) {
     const found = examineLibrary(runtime, path);
     if (!("reason" in found)) return bind(runtime, runtime.open(path), found, memory);
     problems.push(`${path}: ${found.reason}`);

@@ -30,15 +30,20 @@ export function coreFor(flags: ReadonlySet<string>): string | undefined {
   return CORES.find(([, needs]) => needs.every((flag) => flags.has(flag)))?.[0];
 }
 
-/** The first processor's flags; none where the system does not tell. */
-function processorFlags(): ReadonlySet<string> {
+/** What Linux tells of the first processor under this name; nothing where there is no such list. */
+function processorFact(name: string): string {
   try {
-    const [, flags = ""] = /^flags\s*:(.*)$/m.exec(readFileSync("/proc/cpuinfo", "utf8")) ?? [];
-    return new Set(flags.trim().split(/\s+/));
+    const list = readFileSync("/proc/cpuinfo", "utf8");
+    return new RegExp(`^${name}\\s*:(.*)$`, "m").exec(list)?.[1].trim() ?? "";
   } catch {
-    return new Set();
+    return "";
   }
 }
+
+const processorFlags = (): ReadonlySet<string> => new Set(processorFact("flags").split(/\s+/));
+
+/** Whether the processor is known to be Intel's. */
+export const isIntel = (): boolean => processorFact("vendor_id") === "GenuineIntel";
 
 /**
  * Lets an OpenBLAS that took outdated or narrow kernels take those that the processor can run. To be called
@@ -90,11 +95,12 @@ function betterCore(core: string, flags: ReadonlySet<string>): string | undefine
   return core === ANY_ZEN && fitting === CORES[0][0] ? fitting : undefined;
 }
 
-/** Kernels that have others for small products beside them, which pack nothing (since 0.3.17). */
+/** OpenBLAS' kernels that have others for small products beside them, which pack nothing (since 0.3.17). */
 const SMALL_PRODUCTS = new Set(["SkylakeX", "Cooperlake", "SapphireRapids"]);
 
-/** Whether small products are as fast as large ones. */
+/** Whether small products are about as fast as large ones, as MKL's are and some of OpenBLAS'. */
 export function hasSmallKernels(library: NativeLibrary, prefix: Prefix): boolean {
+  if (library.find("MKL_Set_Num_Threads", ["i32"], "nothing")) return true;
   const core = coreName(library, prefix);
   const config = library.find(`${prefix}openblas_get_config`, [], "text")?.();
   const [, minor, patch] = /OpenBLAS 0\.(\d+)\.(\d+)/.exec(String(config)) ?? [];

@@ -4,11 +4,18 @@
 import type { NativeLibrary } from "../../native/native_runtime.ts";
 import { coreName } from "./blas_core.ts";
 
-/** Libraries looked for when none is named, in order, by operating system (process.platform). */
-export function candidates(platform: string): readonly string[] {
+/**
+ * Libraries looked for when none is named, in order.
+ *
+ * @param platform process.platform.
+ * @param isIntel whether the processor is Intel's: MKL is the fastest on those, and slow on others.
+ */
+export function candidates(platform: string, isIntel: boolean): readonly string[] {
   if (platform === "darwin") return ["/System/Library/Frameworks/Accelerate.framework/Accelerate"];
-  if (platform === "win32") return ["libopenblas.dll", "mkl_rt.2.dll"];
-  return ["libopenblas.so.0", "libblis.so.4", "libmkl_rt.so.2"];
+  const windows = platform === "win32";
+  const mkl = windows ? ["mkl_rt.3.dll", "mkl_rt.2.dll"] : ["libmkl_rt.so.3", "libmkl_rt.so.2"];
+  const others = windows ? ["libopenblas.dll"] : ["libopenblas.so.0", "libblis.so.4"];
+  return isIntel ? [...mkl, ...others] : [...others, ...mkl];
 }
 
 /** How to get one, in one sentence. */
