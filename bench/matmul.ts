@@ -12,6 +12,7 @@ import { nativeRuntime } from "../src/native/native_runtime.ts";
 import { f32 } from "../src/tensor/shape.ts";
 import type { Tensor } from "../src/tensor/tensor.ts";
 import { Variable } from "../src/tensor/variable.ts";
+import { median } from "./support/statistics.ts";
 
 type Form = "forward" | "input gradient" | "weight gradient";
 
@@ -146,20 +147,26 @@ function rawRate(blas: Blas, one: Case, threads: number): Rate {
   return result;
 }
 
-/** Ours and the library's own two threads in turn, since a machine's speed changes by the second. */
+/** Ours and the library's own two threads in turn, since a machine's speed changes by the second: medians. */
 function inTurn(
   device: Device,
   blas: Blas,
   one: Case,
 ): readonly [ours: Rate, theirs: Rate, ratio: number] {
-  const pairs = Array.from(
-    { length: PAIRS },
-    () => [deviceRate(device, one), rawRate(blas, one, 2)] as const,
-  );
-  const ratios = pairs.map(([ours, theirs]) => ours.median / theirs.median).sort((a, b) => a - b);
-  const [best] = pairs.sort(([a], [b]) => b.median - a.median);
-  return [best[0], best[1], ratios[PAIRS >> 1]];
+  const ours: Rate[] = [];
+  const theirs: Rate[] = [];
+  for (let pair = 0; pair < PAIRS; pair++) {
+    ours.push(deviceRate(device, one));
+    theirs.push(rawRate(blas, one, 2));
+  }
+  const ratios = ours.map((rate, pair) => rate.median / theirs[pair].median);
+  return [joined(ours), joined(theirs), median(ratios)];
 }
+
+const joined = (rates: readonly Rate[]): Rate => ({
+  median: median(rates.map((rate) => rate.median)),
+  best: Math.max(...rates.map(({ best }) => best)),
+});
 
 const wasm1 = await openCpuDevice({ threads: 1, blas: "none" });
 const wasm2 = await openCpuDevice({ threads: 2, blas: "none" });

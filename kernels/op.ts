@@ -13,7 +13,7 @@ export interface OpSpec<Attributes> {
 // ---- cpu ----
 
 /** What the address of is a kernel's argument. */
-export type CpuMemory =
+type CpuMemory =
   | { readonly input: number }
   | { readonly output: number }
   /** Address of at least this many bytes that only this thread sees; contents undefined. */
@@ -24,7 +24,11 @@ export type CpuMemory =
 /** A kernel argument: an address, or a number. A bare one is an i32. */
 export type CpuArgument = CpuMemory | number | { readonly f32: number };
 
-/** One call of an export of kernels.wasm: `kernel(...arguments, start, end)` on every thread. */
+/**
+ * One call of an export of kernels.wasm: `kernel(...arguments, start, end)` on every thread. It writes no
+ * input and nothing beyond its outputs, what dispatches share and its scratch, all of which are named among
+ * the arguments: threads wait for each other only where these meet what other commands touch.
+ */
 export interface KernelDispatch {
   readonly kernel: string;
   readonly arguments: readonly CpuArgument[];
@@ -32,7 +36,10 @@ export interface KernelDispatch {
   readonly work: number;
   /** Ranges begin at multiples of this; fewer units than this stay on one thread. Default 1. */
   readonly grain?: number;
-  /** Reads only what the same thread wrote for the same range in the dispatch before: no barrier between. */
+  /**
+   * Minds nothing that other threads do in the op's dispatch before, and in those that this one follows: of
+   * what those write it touches only what the same thread has written. No barrier is between for their sake.
+   */
   readonly follows?: boolean;
   /** Only copies its first argument to its second: left out where the two are one memory. */
   readonly copies?: boolean;
@@ -59,6 +66,7 @@ export interface SgemmDispatch {
   readonly b: CpuArgument;
   readonly c: CpuArgument;
   readonly grain?: number;
+  /** As of a KernelDispatch. */
   readonly follows?: boolean;
 }
 

@@ -69,7 +69,7 @@ function exp2Tail(f: v128): v128 {
 
 /**
  * e^x for x <= 0, what softmaxes are made of; half as long as expv. The relative error is below
- * 2e-7 + 5e-8 |x|, so the less a term weighs in a sum the larger it is; 0 below -88.03, NaN stays.
+ * 2e-7 + 7.5e-8 |x|, so the less a term weighs in a sum the larger it is; 0 below -88.03, NaN stays.
  * Between -88.03 and -87.336 it may be 0 too. Above 0 it goes on to 88: rounding may lead there.
  */
 @inline

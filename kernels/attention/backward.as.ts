@@ -64,7 +64,8 @@ export function gradientRow(
       g = f32x4.mul(g, m);
     }
     g = f32x4.mul(f32x4.mul(y, f32x4.sub(g, f32x4.splat(delta))), factor);
-    v128.store(p + at, kept);
+    // What lies behind the last key is nobody's number, perhaps none at all.
+    v128.store(p + at, v128.and(kept, lanesBelow(s, count)));
     v128.store(ds + at, v128.and(g, lanesBelow(s, count)));
   }
   const from = (<usize>s) << 2;

@@ -1,4 +1,5 @@
-// How much scratch the cpu kernels want, in bytes: the layouts stand at the top of each kernel.
+// How much scratch the cpu kernels want, in bytes: the layouts stand at the top of each kernel. Those that
+// call the BLAS want mask | scores | [their gradient] | margin | multipliers.
 
 const roundUp8 = (n: number): number => Math.ceil(n / 8) * 8;
 

@@ -1,13 +1,13 @@
 // Values and gradients are the op suite's work; here, what is special to products.
 
 import { expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { linear, matmul, matmulOfRows } from "../../kernels/matmul/index.ts";
 import { type ProductShape, productDispatch } from "../../kernels/matmul/split.ts";
 import { read } from "../../src/engine/compile.ts";
 import { constant } from "../../src/tensor/tensor.ts";
 import { cpu, onEveryDevice } from "../support/devices.ts";
+import { kernelsOn } from "../support/kernels_module.ts";
 
 const A = 1 << 20;
 const B = A + (4 << 20);
@@ -15,12 +15,7 @@ const C = B + (4 << 20);
 const SCRATCH = C + (1 << 20);
 
 const memory = new WebAssembly.Memory({ initial: 256, maximum: 65536, shared: true });
-const kernels = new WebAssembly.Instance(
-  new WebAssembly.Module(
-    readFileSync(new URL("../../build/kernels.wasm", import.meta.url)) as BufferSource,
-  ),
-  { env: { memory, sgemm: () => {} } },
-).exports as Record<string, (...values: number[]) => void>;
+const kernels = kernelsOn(memory);
 const floats = new Float32Array(memory.buffer);
 for (let i = A / 4; i < C / 4; i++) floats[i] = Math.sin(i * 1.7);
 

@@ -25,9 +25,12 @@ const CORES = [
 /** The variable that OpenBLAS reads; whoever has set it has chosen. */
 const VARIABLE = "OPENBLAS_CORETYPE";
 
-/** The best kernels for a processor with these instructions (flags of /proc/cpuinfo). */
-export function coreFor(flags: ReadonlySet<string>): string | undefined {
-  return CORES.find(([, needs]) => needs.every((flag) => flags.has(flag)))?.[0];
+/** The kernels for 512 bits. */
+const [[WIDEST]] = CORES;
+
+/** Kernels for a processor with these instructions (flags of /proc/cpuinfo), best first. */
+export function coresFor(flags: ReadonlySet<string>): readonly string[] {
+  return CORES.filter(([, needs]) => needs.every((flag) => flags.has(flag))).map(([name]) => name);
 }
 
 /** What Linux tells of the first processor under this name; nothing where there is no such list. */
@@ -80,19 +83,21 @@ export function takeFittingCore(
   // The choice is the process' own: between the two calls no other thread may multiply or ask.
   oneAtATime(runtime, libc, () => {
     const core = coreName(library, prefix);
-    const fitting = core && betterCore(core, flags());
-    if (!core || !fitting) return;
-    take(fitting);
-    // A build without these kernels takes the oldest it has.
-    if (!OUTDATED.has(core) && coreName(library, prefix) !== fitting) take(core);
+    if (core === undefined) return;
+    for (const better of betterCores(core, flags())) {
+      take(better);
+      // A build without these kernels takes the oldest it has.
+      if (coreName(library, prefix) === better) return;
+    }
+    if (coreName(library, prefix) !== core) take(core);
   });
 }
 
-/** Kernels that serve better than `core`, on a processor with these instructions. */
-function betterCore(core: string, flags: ReadonlySet<string>): string | undefined {
-  const fitting = coreFor(flags);
+/** Kernels that serve better than `core` on a processor with these instructions, best first. */
+function betterCores(core: string, flags: ReadonlySet<string>): readonly string[] {
+  const fitting = coresFor(flags);
   if (OUTDATED.has(core)) return fitting;
-  return core === ANY_ZEN && fitting === CORES[0][0] ? fitting : undefined;
+  return core === ANY_ZEN ? fitting.filter((each) => each === WIDEST) : [];
 }
 
 /** OpenBLAS' kernels that have others for small products beside them, which pack nothing (since 0.3.17). */

@@ -1,5 +1,5 @@
 // The threads of the cpu device. The caller is thread 0; the others sleep in workers until a
-// program starts. All run the same commands on their own shares, with a barrier between commands.
+// program starts. All run the same commands on their own shares, with a barrier before those that need one.
 
 import { barrier, CONTROL } from "./barrier.ts";
 import { type BlasDescription, openBlasFor, type Sgemm } from "./blas.ts";

@@ -33,8 +33,7 @@ const KNOWN_SIZES: readonly Sizes[] = [
 const LAYOUTS = ["parameter", "argument"] as const;
 
 /**
- * The largest subgroup matrix of f16, summed in f32, that this device multiplies right; undefined where
- * there is none.
+ * The largest subgroup matrix of f16, summed in f32, that this device multiplies right; or why there is none.
  *
  * @param listed the sizes that the adapter tells, if it tells any.
  * @param lanes of a subgroup at most.
@@ -43,16 +42,19 @@ export async function probeSubgroupMatrix(
   device: GPUDevice,
   listed: Iterable<SubgroupMatrixConfig> | undefined,
   lanes: number,
-): Promise<SubgroupMatrix | undefined> {
+): Promise<SubgroupMatrix | { readonly reason: string }> {
   const told = listed && [...listed].filter(isHalfProduct).map(({ M, N, K }) => ({ M, N, K }));
   const volume = ({ M, N, K }: Sizes) => M * N * K;
+  const problems: string[] = [];
   for (const sizes of (told ?? [...KNOWN_SIZES]).sort((a, b) => volume(b) - volume(a))) {
     for (const layout of LAYOUTS) {
       const matrix = { ...sizes, layout };
-      if (await multipliesRight(device, matrix, lanes)) return matrix;
+      const problem = await problemOf(device, matrix, lanes);
+      if (problem === undefined) return matrix;
+      problems.push(`${sizes.M}x${sizes.N}x${sizes.K}, layout as ${layout}: ${problem}`);
     }
   }
-  return undefined;
+  return { reason: problems.join("; ") || "it lists none of f16 with sums in f32" };
 }
 
 const isHalfProduct = ({ componentType, resultComponentType }: SubgroupMatrixConfig): boolean =>
@@ -103,44 +105,30 @@ fn main(@builtin(local_invocation_index) lane: u32, ${parameter}) {
 }`;
 }
 
-async function multipliesRight(
+/** What is wrong with these matrices, if anything is. */
+async function problemOf(
   device: GPUDevice,
   matrix: SubgroupMatrix,
   lanes: number,
-): Promise<boolean> {
+): Promise<string | undefined> {
+  const compiled = await compile(device, probeText(matrix, lanes));
+  if ("reason" in compiled) return compiled.reason;
   const { M, N, K } = matrix;
-  const pipeline = await compiled(device, probeText(matrix, lanes));
-  if (!pipeline) return false;
-  const halves = operands(matrix);
-  const bytes = 2 * M * N * 4;
-  const input = device.createBuffer({
-    ...{ size: halves.byteLength, usage: usage.storage | usage.copyTarget },
-  });
-  const products = device.createBuffer({ size: bytes, usage: usage.storage | usage.copySource });
-  const readBack = device.createBuffer({ size: bytes, usage: usage.mapRead | usage.copyTarget });
-  device.queue.writeBuffer(input, 0, halves);
-  const encoder = device.createCommandEncoder();
-  const pass = encoder.beginComputePass();
-  pass.setPipeline(pipeline);
-  const entries = [input, products].map((buffer, binding) => ({ binding, resource: { buffer } }));
-  pass.setBindGroup(0, device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries }));
-  pass.dispatchWorkgroups(1);
-  pass.end();
-  encoder.copyBufferToBuffer(products, 0, readBack, 0, bytes);
-  device.queue.submit([encoder.finish()]);
-  await readBack.mapAsync(MAP_READ);
-  const got = new Float32Array(readBack.getMappedRange().slice(0));
-  for (const buffer of [input, products, readBack]) buffer.destroy();
-  return got.every((value, at) => {
+  const products = await multiply(device, compiled, operands(matrix), 2 * M * N);
+  const isRight = products.every((value, at) => {
     const [row, column] = [Math.floor(at / N) % M, at % N];
     let want = 0;
     for (let k = 0; k < K; k++) want += 2 * elementA(row, k) * elementB(k, column);
     return value === want;
   });
+  return isRight ? undefined : "a product came out wrong";
 }
 
-/** The pipeline of a text, or nothing where this Dawn or this driver refuses it. */
-async function compiled(device: GPUDevice, code: string): Promise<GPUComputePipeline | undefined> {
+/** The pipeline of a text, or why this Dawn or this driver refuses it. */
+async function compile(
+  device: GPUDevice,
+  code: string,
+): Promise<GPUComputePipeline | { readonly reason: string }> {
   device.pushErrorScope("internal");
   device.pushErrorScope("validation");
   const pipeline = device.createComputePipeline({
@@ -148,5 +136,38 @@ async function compiled(device: GPUDevice, code: string): Promise<GPUComputePipe
     compute: { module: device.createShaderModule({ code }), entryPoint: "main" },
   });
   const errors = [await device.popErrorScope(), await device.popErrorScope()];
-  return errors.some(Boolean) ? undefined : pipeline;
+  const refusal = errors.find((error) => error !== null);
+  return refusal ? { reason: refusal.message.split("\n")[0] } : pipeline;
+}
+
+async function multiply(
+  device: GPUDevice,
+  pipeline: GPUComputePipeline,
+  halves: Uint16Array<ArrayBuffer>,
+  length: number,
+): Promise<Float32Array> {
+  const bytes = 4 * length;
+  const buffers = [
+    { size: halves.byteLength, usage: usage.storage | usage.copyTarget },
+    { size: bytes, usage: usage.storage | usage.copySource },
+    { size: bytes, usage: usage.mapRead | usage.copyTarget },
+  ].map((descriptor) => device.createBuffer(descriptor));
+  const [input, products, readBack] = buffers;
+  try {
+    device.queue.writeBuffer(input, 0, halves);
+    const encoder = device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    pass.setPipeline(pipeline);
+    const entries = [input, products].map((buffer, binding) => ({ binding, resource: { buffer } }));
+    const layout = pipeline.getBindGroupLayout(0);
+    pass.setBindGroup(0, device.createBindGroup({ layout, entries }));
+    pass.dispatchWorkgroups(1);
+    pass.end();
+    encoder.copyBufferToBuffer(products, 0, readBack, 0, bytes);
+    device.queue.submit([encoder.finish()]);
+    await readBack.mapAsync(MAP_READ);
+    return new Float32Array(readBack.getMappedRange().slice(0));
+  } finally {
+    for (const buffer of buffers) buffer.destroy();
+  }
 }

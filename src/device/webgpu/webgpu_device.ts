@@ -61,12 +61,7 @@ export async function startWebGpuDevice(
   // Some providers crash when the adapter is collected before its device.
   referenced.add(adapter).add(device).add(provider);
   const isTuned = options !== undefined && (options.autotune ?? facts.type === "real");
-  const known = { ...facts, subgroupMatrix: await subgroupMatrixOf(device, found) };
-  if (facts.offersSubgroupMatrix && !known.subgroupMatrix) {
-    options?.say(
-      `webgpu: none of the subgroup matrices of ${facts.name} multiplies f16 as it should; products do without`,
-    );
-  }
+  const known = { ...facts, subgroupMatrix: await subgroupMatrixOf(device, found, options?.say) };
   const started = new WebGpuDevice(device, known, provider, new KernelChoices(isTuned));
   if (options && isTuned) {
     started.autotuner = await Autotuner.open(started, options.say, options.cacheFolder);
@@ -78,10 +73,14 @@ export async function startWebGpuDevice(
 async function subgroupMatrixOf(
   device: GPUDevice,
   { adapter, facts }: FoundAdapter,
+  say: WebGpuOptions["say"] = () => {},
 ): Promise<SubgroupMatrix | undefined> {
   if (!facts.offersSubgroupMatrix || !facts.f16 || !facts.subgroups) return undefined;
   const { subgroupMatrixConfigs: listed } = adapter.info as ListedSubgroupMatrices;
-  return await probeSubgroupMatrix(device, listed, facts.subgroups.max);
+  const found = await probeSubgroupMatrix(device, listed, facts.subgroups.max);
+  if (!("reason" in found)) return found;
+  say(`webgpu: products do without the subgroup matrices of ${facts.name} (${found.reason})`);
+  return undefined;
 }
 
 /** What Dawn's newer bindings show beyond the standard. */
