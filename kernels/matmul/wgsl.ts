@@ -110,7 +110,7 @@ function candidatesOf(
   return tilesOf(shape, operands, facts);
 }
 
-/** In tiles: matrix units before registers, whole sums before those that are cut. */
+/** In tiles: matrix units before registers on a GPU, whole sums before those that are cut. */
 function tilesOf(
   shape: ProductShape,
   operands: GpuProductOperands,
@@ -128,10 +128,11 @@ function tilesOf(
         ...CUT.map(([tile, parts]) => ({ kernel: register(tile), parts })),
       ]
     : [];
-  return [
-    ...busiestFirst(present(MATRICES.map(matrices)), shape),
-    ...busiestFirst(present(SQUARES.map(register)), shape),
-  ]
+  const inUnits = busiestFirst(present(MATRICES.map(matrices)), shape);
+  const inRegisters = busiestFirst(present(SQUARES.map(register)), shape);
+  // A software adapter has no such units, even where it says so.
+  const ordered = facts.isSoftware ? [...inRegisters, ...inUnits] : [...inUnits, ...inRegisters];
+  return ordered
     .map((kernel) => inTiles(kernel, 1, shape, operands, facts))
     .concat(
       cut.flatMap(({ kernel, parts }) =>
