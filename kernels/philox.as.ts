@@ -7,19 +7,19 @@
 // Work: four counters in the lanes of a vector, two vectors in flight, transposed at the end.
 // Cost: two vectors and the shared half of the first rounds take 0.7 of the time of one and all in full.
 
-const MULTIPLIER_0: u32 = 0xd2511f53;
-const MULTIPLIER_1: u32 = 0xcd9e8d57;
-const STEP_0: u32 = 0x9e3779b9;
-const STEP_1: u32 = 0xbb67ae85;
+export const MULTIPLIER_0: u32 = 0xd2511f53;
+export const MULTIPLIER_1: u32 = 0xcd9e8d57;
+export const STEP_0: u32 = 0x9e3779b9;
+export const STEP_1: u32 = 0xbb67ae85;
 
 /** High words of the 64-bit products that `low` (lanes 0, 1) and `high` (lanes 2, 3) hold. */
 @inline
-function highWords(low: v128, high: v128): v128 {
+export function highWords(low: v128, high: v128): v128 {
   return v128.shuffle<i32>(low, high, 1, 3, 5, 7);
 }
 
 @inline
-function lowWords(low: v128, high: v128): v128 {
+export function lowWords(low: v128, high: v128): v128 {
   return v128.shuffle<i32>(low, high, 0, 2, 4, 6);
 }
 

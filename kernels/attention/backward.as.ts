@@ -11,6 +11,7 @@ import { packA } from "../matmul/pack.as";
 import { dropoutMultipliers } from "../philox.as";
 import { expBelowZero, sumLanes } from "../simd_math.as";
 import {
+  clearHead,
   copyRows,
   countOf,
   firstOf,
@@ -185,10 +186,8 @@ export function attention_gradient(
       keys = copies;
     }
     if (queryCount == 0) {
-      for (let s = 0; s < keyCount; s++) {
-        memory.fill(dk + firstKey + <usize>s * step, 0, (<usize>D) << 2);
-        memory.fill(dv + firstKey + <usize>s * step, 0, (<usize>D) << 2);
-      }
+      clearHead(dk + firstKey, keyCount, D, step);
+      clearHead(dv + firstKey, keyCount, D, step);
     }
     for (let t = 0; t < queryCount; t += pass) {
       const count = min(pass, queryCount - t);

@@ -10,6 +10,7 @@ import { sgemm } from "../blas.as";
 import { dropoutMultipliers } from "../philox.as";
 import { dot, gradientRow } from "./backward.as";
 import {
+  clearHead,
   countOf,
   firstOf,
   maskRow,
@@ -22,14 +23,6 @@ import {
 
 /** Room before and behind the multipliers of a row: whole blocks of 32 are written. */
 const MARGIN: usize = 128;
-
-/** Zeros in the columns of one head. */
-function clearHead(at: usize, rows: i32, D: i32, step: usize): void {
-  for (let i = 0; i < rows; i++) {
-    memory.fill(at, 0, rowBytes(1, D));
-    at += step;
-  }
-}
 
 export function attention_forward_products(
   q: usize,

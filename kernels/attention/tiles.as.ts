@@ -59,6 +59,14 @@ export function copyRows(to: usize, from: usize, step: usize, rows: i32, D: i32)
   }
 }
 
+/** Zeros in the columns of one head, in rows `step` bytes apart. */
+export function clearHead(at: usize, rows: i32, D: i32, step: usize): void {
+  for (let i = 0; i < rows; i++) {
+    memory.fill(at, 0, rowBytes(1, D));
+    at += step;
+  }
+}
+
 /** What is added to the scores of each key, (S8): 0, or -infinity for padding and behind S. */
 export function maskRow(to: usize, padding: usize, S: i32): void {
   const S8 = roundUp8(S);

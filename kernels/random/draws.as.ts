@@ -3,22 +3,15 @@
 // Memory: overwrites elements [start, end) of `to`. `words` are 128 bytes of this thread's own.
 // Work: elements in any split that begins at multiples of 32.
 // Cost: one Philox counter for four uniform numbers, or for two normal ones; no other reads.
+import {
+  highWords,
+  lowWords,
+  MULTIPLIER_0,
+  MULTIPLIER_1,
+  STEP_0,
+  STEP_1,
+} from "../philox.as";
 import { storeTail } from "../simd_math.as";
-
-const MULTIPLIER_0: u32 = 0xd2511f53;
-const MULTIPLIER_1: u32 = 0xcd9e8d57;
-const STEP_0: u32 = 0x9e3779b9;
-const STEP_1: u32 = 0xbb67ae85;
-
-@inline
-function highWords(low: v128, high: v128): v128 {
-  return v128.shuffle<i32>(low, high, 1, 3, 5, 7);
-}
-
-@inline
-function lowWords(low: v128, high: v128): v128 {
-  return v128.shuffle<i32>(low, high, 0, 2, 4, 6);
-}
 
 /**
  * The output words of the counters (first + lane, 0, 0, 1): vector i holds word i of each. Behind these
